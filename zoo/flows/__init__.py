@@ -1,0 +1,34 @@
+"""Layers of normalising flows on images, for any plugin to build from.
+
+Each is a :class:`Bijection`: ``forward(x)`` gives the output and the log-determinant per image in
+nats, ``inverse(y)`` the way back.
+"""
+
+from zoo.flows.actnorm import ActNorm, initialise_from_data
+from zoo.flows.bijection import Bijection, Composition
+from zoo.flows.conv1x1 import Invertible1x1, InvertibleLU1x1
+from zoo.flows.convolution import ActNormConv2d, ZeroConv2d
+from zoo.flows.coupling import AdditiveCoupling, AffineCoupling
+from zoo.flows.permutation import Permutation, reverse, shuffle
+from zoo.flows.prior import SplitPrior, TopPrior, standard_normal_log_prob
+from zoo.flows.squeeze import Squeeze
+
+__all__ = [
+    "ActNorm",
+    "ActNormConv2d",
+    "AdditiveCoupling",
+    "AffineCoupling",
+    "Bijection",
+    "Composition",
+    "Invertible1x1",
+    "InvertibleLU1x1",
+    "Permutation",
+    "SplitPrior",
+    "Squeeze",
+    "TopPrior",
+    "ZeroConv2d",
+    "initialise_from_data",
+    "reverse",
+    "shuffle",
+    "standard_normal_log_prob",
+]

@@ -1,0 +1,77 @@
+"""The invertible 1x1 convolution (Kingma and Dhariwal 2018, section 3.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.flows.bijection import Bijection, per_image
+
+
+class Invertible1x1(Bijection):
+    """y = W x at every pixel; log-determinant H * W * log|det W| (paper, eq. 9).
+
+    W starts as a random rotation. The inverse is computed in float64 whatever the precision.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(random_rotation(channels))
+
+    def matrix(self) -> Tensor:
+        """W, ``[C, C]``."""
+        return self.weight
+
+    def log_abs_det(self) -> Tensor:
+        """log|det W|, a scalar in nats."""
+        return torch.linalg.slogdet(self.matrix())[1]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(x.device.type, enabled=False):
+            y = _at_every_pixel(self.matrix(), x)
+            return y, per_image(self.log_abs_det() * (x.shape[2] * x.shape[3]), x)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        with torch.autocast(y.device.type, enabled=False):
+            return _at_every_pixel(torch.linalg.inv(self.matrix().double()).to(y.dtype), y)
+
+
+class InvertibleLU1x1(Invertible1x1):
+    """The same with W = P L (U + diag(s)) (paper, eq. 10), so that log|det W| = sum(log|s|).
+
+    P and the signs of s stay as the random rotation gave them; L is unit lower triangular, U
+    strictly upper triangular, and W can never become singular.
+    """
+
+    permutation: Tensor
+    sign: Tensor
+
+    def __init__(self, channels: int) -> None:
+        nn.Module.__init__(self)
+        permutation, lower, upper = torch.linalg.lu(random_rotation(channels))
+        diagonal = upper.diagonal()
+        self.register_buffer("permutation", permutation)
+        self.register_buffer("sign", diagonal.sign())
+        self.lower = nn.Parameter(lower.tril(-1))
+        self.upper = nn.Parameter(upper.triu(1))
+        self.log_diagonal = nn.Parameter(diagonal.abs().log())
+
+    def matrix(self) -> Tensor:
+        identity = torch.eye(len(self.sign), dtype=self.lower.dtype, device=self.lower.device)
+        lower = self.lower.tril(-1) + identity
+        upper = self.upper.triu(1) + torch.diag(self.sign * self.log_diagonal.exp())
+        return self.permutation @ lower @ upper
+
+    def log_abs_det(self) -> Tensor:
+        return self.log_diagonal.sum()
+
+
+def random_rotation(channels: int) -> Tensor:
+    """A random orthogonal matrix ``[channels, channels]``, by QR in float64."""
+    q, r = torch.linalg.qr(torch.randn(channels, channels, dtype=torch.float64))
+    return (q * r.diagonal().sign()).float()
+
+
+def _at_every_pixel(matrix: Tensor, x: Tensor) -> Tensor:
+    return F.conv2d(x, matrix[:, :, None, None])

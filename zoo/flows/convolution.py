@@ -1,0 +1,71 @@
+"""The convolutions inside a coupling's network (Kingma and Dhariwal 2018, appendix B)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.flows.actnorm import LOG_SCALE_FACTOR, ActivationStatistics, Start
+
+
+class _EdgeConv2d(nn.Module):
+    """A convolution that keeps the size and knows where the picture ends.
+
+    As in Glow's official code the input gets one more channel that is 1 outside the picture and
+    0 inside. What that channel adds depends on the place alone, so it is computed once for the
+    batch and not convolved with every picture.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, std: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel) * std)
+        self.edge = (
+            nn.Parameter(torch.randn(out_channels, 1, kernel, kernel) * std) if kernel > 1 else None
+        )
+        self.padding = kernel // 2
+
+    def convolve(self, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+        """scale * (conv(x) + edges) + bias, with a scale and a bias for each output channel."""
+        spread = scale[:, None, None, None]
+        y = F.conv2d(x, self.weight * spread, bias, padding=self.padding)
+        if self.edge is None:
+            return y
+        height, width = x.shape[2:]
+        outside = F.pad(x.new_zeros(1, 1, height, width), [self.padding] * 4, value=1.0)
+        return y + F.conv2d(outside, self.edge * spread)
+
+
+class ActNormConv2d(_EdgeConv2d):
+    """A convolution with activation normalisation behind it, in one pass.
+
+    ``[N, in, H, W]`` to ``[N, out, H, W]``: (conv(x) + bias) * scale, the scale multiplied into
+    the weights. Weights start as N(0, 0.05^2).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, start: Start = "data"
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel, std=0.05)
+        self.statistics = ActivationStatistics(out_channels, start)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.statistics.listening:
+            one = torch.ones_like(self.statistics.bias)
+            self.statistics.set_from(self.convolve(x, one, torch.zeros_like(one)).float())
+        scale = self.statistics.scale()
+        return self.convolve(x, scale, self.statistics.bias * scale)
+
+
+class ZeroConv2d(_EdgeConv2d):
+    """The last convolution of a coupling's network: all weights zero, so that a coupling starts as
+    the identity, and a learned scale exp(3 s) behind it (paper, section 3.3, and appendix B)."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int = 3) -> None:
+        super().__init__(in_channels, out_channels, kernel, std=0.0)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.log_scale = nn.Parameter(torch.zeros(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = torch.exp(LOG_SCALE_FACTOR * self.log_scale)
+        return self.convolve(x, scale, self.bias * scale)

@@ -1,0 +1,71 @@
+"""Coupling layers: one half of the channels changes the other (Dinh et al. 2014 and 2016)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.flows.bijection import Bijection
+
+Scale = Literal["sigmoid", "tanh"]
+
+TANH_BOUND = 2.0
+"""|log scale| stays below this with ``scale="tanh"``."""
+
+
+class AdditiveCoupling(Bijection):
+    """y_a = x_a, y_b = x_b + t(x_a) (NICE, section 3.2); volume preserving.
+
+    ``network`` maps the first half of the channels, ``[N, C/2, H, W]``, to the shift of the rest.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, dim=1)
+        return torch.cat([a, b + self._shift(a)], dim=1), x.new_zeros(x.shape[0])
+
+    def inverse(self, y: Tensor) -> Tensor:
+        a, b = y.chunk(2, dim=1)
+        return torch.cat([a, b - self._shift(a)], dim=1)
+
+    def _shift(self, a: Tensor) -> Tensor:
+        return self.network(a).to(a.dtype)
+
+
+class AffineCoupling(Bijection):
+    """y_a = x_a, y_b = (x_b + t(x_a)) * s(x_a) (RealNVP, eq. 7, in Glow's order).
+
+    ``network`` maps ``[N, C/2, H, W]`` to ``[N, C, H, W]``: the shift t and the raw scale r. The
+    scale is bounded, so that a chain of many inverses stays finite:
+
+    - ``"sigmoid"``: s = sigmoid(r + 2), in (0, 1), as in Glow's official code;
+    - ``"tanh"``: log s = 2 tanh(r / 2), so s is in (0.135, 7.39) and 1 where r is 0.
+    """
+
+    def __init__(self, network: nn.Module, scale: Scale = "sigmoid") -> None:
+        super().__init__()
+        self.network = network
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, dim=1)
+        shift, log_scale = self._shift_and_log_scale(a)
+        y = torch.cat([a, (b + shift) * log_scale.exp()], dim=1)
+        return y, log_scale.sum((1, 2, 3))
+
+    def inverse(self, y: Tensor) -> Tensor:
+        a, b = y.chunk(2, dim=1)
+        shift, log_scale = self._shift_and_log_scale(a)
+        return torch.cat([a, b * torch.exp(-log_scale) - shift], dim=1)
+
+    def _shift_and_log_scale(self, a: Tensor) -> tuple[Tensor, Tensor]:
+        shift, raw = self.network(a).to(a.dtype).chunk(2, dim=1)
+        if self.scale == "sigmoid":
+            return shift, F.logsigmoid(raw + 2)
+        return shift, TANH_BOUND * torch.tanh(raw / TANH_BOUND)

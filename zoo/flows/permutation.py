@@ -1,0 +1,44 @@
+"""Fixed permutations of the channels: what came before the invertible 1x1 convolution."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from zoo.flows.bijection import Bijection
+
+
+class Permutation(Bijection):
+    """y[:, i] = x[:, order[i]]; volume preserving, so the log-determinant is 0.
+
+    ``order`` is an integer tensor that holds 0 ... C-1 once each. It is saved with the weights.
+    """
+
+    order: Tensor
+    inverse_order: Tensor
+
+    def __init__(self, order: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("order", order)
+        self.register_buffer("inverse_order", order.argsort(), persistent=False)
+        self.register_load_state_dict_post_hook(_invert_order)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.index_select(1, self.order), x.new_zeros(x.shape[0])
+
+    def inverse(self, y: Tensor) -> Tensor:
+        return y.index_select(1, self.inverse_order)
+
+
+def reverse(channels: int) -> Permutation:
+    """The channels in reverse order (RealNVP, Glow's ``flow_permutation=0``)."""
+    return Permutation(torch.arange(channels).flip(0))
+
+
+def shuffle(channels: int) -> Permutation:
+    """A random fixed order of the channels (Glow's ``flow_permutation=1``)."""
+    return Permutation(torch.randperm(channels))
+
+
+def _invert_order(module: Permutation, _: object) -> None:
+    module.inverse_order.copy_(module.order.argsort())

@@ -1,0 +1,82 @@
+"""Gaussian priors with learned means and scales, as maps that whiten what they score.
+
+Writing a prior N(mean, std^2) as the bijection z = (x - mean) / std leaves one standard normal for
+all latents of a multi-scale flow: they form one flat vector, and a temperature multiplies it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from zoo.flows.bijection import Bijection, per_image
+
+
+class SplitPrior(Bijection):
+    """The second half of the channels is Gaussian given the first (Glow's ``split2d``).
+
+    x_b becomes z_b = (x_b - mean(x_a)) / std(x_a), x_a passes; the caller takes the halves apart.
+    ``network`` maps x_a, ``[N, C/2, H, W]``, to ``[N, C, H, W]``: mean and log std.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, dim=1)
+        mean, log_std = self._mean_and_log_std(a)
+        z = (b - mean) * torch.exp(-log_std)
+        return torch.cat([a, z], dim=1), -log_std.sum((1, 2, 3))
+
+    def inverse(self, y: Tensor) -> Tensor:
+        a, z = y.chunk(2, dim=1)
+        mean, log_std = self._mean_and_log_std(a)
+        return torch.cat([a, mean + z * log_std.exp()], dim=1)
+
+    def _mean_and_log_std(self, a: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_std = self.network(a).to(a.dtype).chunk(2, dim=1)
+        return mean, log_std
+
+
+class TopPrior(nn.Module):
+    """The prior of the last scale: a learned mean and log std for each channel, and with
+    ``classes > 0`` one that each class adds to it (Glow's ``learntop`` and ``ycond``).
+
+    ``forward(x, labels)`` whitens ``[N, C, H, W]``; ``labels`` are int64 ``[N]``, or None without
+    classes. Everything starts at zero: the standard normal.
+    """
+
+    def __init__(self, channels: int, classes: int = 0) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(channels))
+        self.log_std = nn.Parameter(torch.zeros(channels))
+        self.by_class = nn.Embedding(classes, 2 * channels) if classes else None
+        if self.by_class is not None:
+            nn.init.zeros_(self.by_class.weight)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        mean, log_std = self._mean_and_log_std(labels)
+        z = (x - mean) * torch.exp(-log_std)
+        log_det = -log_std.sum((1, 2, 3)) * (x.shape[2] * x.shape[3])
+        return z, per_image(log_det, x)
+
+    def inverse(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        mean, log_std = self._mean_and_log_std(labels)
+        return mean + z * log_std.exp()
+
+    def _mean_and_log_std(self, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        both = torch.cat([self.mean, self.log_std])[None]
+        if self.by_class is not None:
+            if labels is None:
+                raise ValueError("a class-conditional prior needs a label for each image")
+            both = both + self.by_class(labels)
+        mean, log_std = both[:, :, None, None].chunk(2, dim=1)
+        return mean, log_std
+
+
+def standard_normal_log_prob(z: Tensor) -> Tensor:
+    """log N(z; 0, I) in nats, ``[N]``, of ``[N, D]``."""
+    return -0.5 * (z.square().sum(1) + z.shape[1] * math.log(2 * math.pi))

@@ -1,0 +1,63 @@
+"""Back-propagation through a chain of bijections that keeps only its output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.flows.bijection import Composition
+
+
+def forward_without_activations(chain: Composition, x: Tensor) -> tuple[Tensor, Tensor]:
+    """``chain(x)``, with each layer's input computed again from its output in the backward pass.
+
+    Gradients equal the ordinary ones up to the rounding of the inverses.
+    """
+    parameters = [p for p in chain.parameters() if p.requires_grad]
+    y, log_det = _Reversible.apply(chain, x, *parameters)
+    return y, log_det
+
+
+class _Reversible(torch.autograd.Function):
+    """The parameters are inputs, so that autograd, and whoever hooks into it, sees them."""
+
+    @staticmethod
+    def forward(ctx: Any, chain: Composition, x: Tensor, *parameters: Tensor) -> Any:
+        y = x
+        log_det = x.new_zeros(x.shape[0])
+        for layer in chain.layers:
+            y, layer_log_det = layer(y)
+            log_det = log_det + layer_log_det
+        ctx.chain, ctx.parameters = chain, parameters
+        device = x.device.type
+        ctx.autocast = {
+            "device_type": device,
+            "enabled": torch.is_autocast_enabled(device),
+            "dtype": torch.get_autocast_dtype(device),
+        }
+        ctx.save_for_backward(y)
+        return y, log_det
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        grad_y, grad_log_det = gradients
+        (y,) = ctx.saved_tensors
+        by_parameter: dict[int, Tensor] = {}
+        for layer in reversed(ctx.chain.layers):
+            own = [p for p in layer.parameters() if p.requires_grad]
+            with torch.autocast(**ctx.autocast):
+                with torch.no_grad():
+                    x = layer.inverse(y)
+                x.requires_grad_()
+                with torch.enable_grad():
+                    again, log_det = layer(x)
+            outputs, weights = [again], [grad_y]
+            if log_det.requires_grad:
+                outputs.append(log_det)
+                weights.append(grad_log_det)
+            grad_y, *grads = torch.autograd.grad(outputs, [x, *own], weights, allow_unused=True)
+            by_parameter.update((id(p), g) for p, g in zip(own, grads, strict=True))
+            y = x.detach()
+        return None, grad_y, *(by_parameter.get(id(p)) for p in ctx.parameters)

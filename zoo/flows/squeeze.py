@@ -1,0 +1,18 @@
+"""Squeeze: space into channels (Dinh et al. 2016, section 3.6)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.flows.bijection import Bijection
+
+
+class Squeeze(Bijection):
+    """``[N, C, H, W]`` to ``[N, 4C, H/2, W/2]``: each 2x2 square of pixels becomes four channels."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return F.pixel_unshuffle(x, 2), x.new_zeros(x.shape[0])
+
+    def inverse(self, y: Tensor) -> Tensor:
+        return F.pixel_shuffle(y, 2)

@@ -1,0 +1,86 @@
+"""What plugins and the core tell each other: small typed records, free of torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from zoo.config import ModelConfig
+
+Capability = Literal["sample", "encode", "log_prob", "interpolate"]
+CAPABILITIES: tuple[Capability, ...] = ("sample", "encode", "log_prob", "interpolate")
+"""What a model can do, in the order in which it is printed."""
+
+LatentDistribution = Literal["normal", "uniform", "logistic"]
+
+Preset = Mapping[str, Mapping[str, Any]]
+"""Values of a preset by section: ``{"model": {...}, "data": {...}, "training": {...}}``."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model that a plugin offers.
+
+    ``presets`` by name; the first is taken when the user names none. ``capabilities`` are what the
+    plugin's hooks can do with it; ``sample`` and ``interpolate`` every model can. ``card`` names
+    the text of its model card as ``"package:file"``, or is None.
+    """
+
+    name: str
+    family: str
+    title: str
+    paper: str
+    config: type[ModelConfig]
+    presets: Mapping[str, Preset]
+    capabilities: tuple[Capability, ...] = ("sample", "interpolate")
+    card: str | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", self.name):
+            raise ValueError(
+                f"the model name {self.name!r} is not lower-case letters, digits, - and _"
+            )
+        if not self.presets:
+            raise ValueError(f"the model {self.name!r} has no preset: it needs one at least")
+        if unknown := set(self.capabilities) - set(CAPABILITIES):
+            raise ValueError(f"the model {self.name!r} claims unknown capabilities {unknown}")
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """The data's part of a network: ``channels`` (1 or 3), ``size`` in pixels, the number of
+    ``classes`` (0 without labels) and the ``bits`` of a pixel value (1 to 8)."""
+
+    channels: int
+    size: int
+    classes: int = 0
+    bits: int = 8
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in a picture, C * S * S."""
+        return self.channels * self.size**2
+
+
+@dataclass(frozen=True)
+class Latent:
+    """What a network draws pictures from: flat vectors of ``size`` numbers."""
+
+    size: int
+    distribution: LatentDistribution = "normal"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A module that an exporter turns into a graph, with example inputs and the names of both."""
+
+    name: str
+    module: nn.Module
+    inputs: Mapping[str, Tensor]
+    outputs: tuple[str, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
