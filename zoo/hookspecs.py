@@ -1,0 +1,205 @@
+"""The hooks of genzoo: everything that a plugin can say to the core.
+
+A plugin is a module, or any object, behind an entry point of the group ``zoo``; its functions that
+carry :data:`hookimpl` are its hooks. A plugin that brings a model has ``zoo_models``, ``zoo_build``,
+``zoo_train`` and ``zoo_sample``; the rest is for what its model can do beside.
+
+A hook that names a model is called on the plugin that owns the model and on no other; wrappers
+(``@hookimpl(wrapper=True)``) of other plugins stay around it. A plugin may leave out arguments that
+it does not need. Nothing heavy is imported when a plugin is: torch is imported inside the hooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    import click
+    from torch import Tensor, nn
+
+    from zoo.config import Config, ModelConfig
+    from zoo.data.batch import Batch
+    from zoo.run import Run
+    from zoo.specs import Graph, ImageSpec, ModelSpec
+    from zoo.training.objective import Objective
+
+HOOK_API = 1
+"""The version of these hooks. A plugin may state the one it was written for as ``ZOO_HOOK_API``;
+one that states another is not loaded."""
+
+PROJECT = "zoo"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+REQUIRED = ("zoo_build", "zoo_train", "zoo_sample")
+"""The hooks that a plugin with models must have beside ``zoo_models``."""
+
+
+@hookspec
+def zoo_models() -> Sequence[ModelSpec]:  # type: ignore[empty-body]
+    """The models that this plugin offers.
+
+    ::
+
+        @hookimpl
+        def zoo_models():
+            return [ModelSpec("tiny", "flow", "Tiny", "https://…", TinyConfig, {"digits": {}})]
+    """
+
+
+@hookspec(firstresult=True)
+def zoo_build(model: str, config: ModelConfig, image: ImageSpec) -> nn.Module:  # type: ignore[empty-body]
+    """The network of ``model``, with random weights from torch's global generator.
+
+    ``config`` is the model's own section, ``image`` what the data have. The network has
+    ``latent``, a :class:`zoo.Latent`: the length and distribution of the vectors it samples from.
+    Raise :class:`zoo.UsageError` where the two do not fit, naming the key.
+
+    ::
+
+        @hookimpl
+        def zoo_build(config, image):
+            from tiny.model import Tiny
+            return Tiny(config, image)
+    """
+
+
+@hookspec(firstresult=True)
+def zoo_train(model: str, network: nn.Module, config: Config) -> Objective:  # type: ignore[empty-body]
+    """What training does with the network: an :class:`zoo.training.Objective`.
+
+    ``config`` is the whole configuration. The network averaged and saved is ``network``.
+
+    ::
+
+        @hookimpl
+        def zoo_train(network, config):
+            from zoo.training import MaximumLikelihood
+            return MaximumLikelihood(network, config.training, nats_per_image)
+    """
+
+
+@hookspec(firstresult=True)
+def zoo_sample(  # type: ignore[empty-body]
+    model: str, network: nn.Module, latents: Tensor, temperature: float, labels: Tensor | None
+) -> Tensor:
+    """Pictures, float in [0, 1], ``[N, C, H, W]``, of ``latents`` ``[N, latent.size]``.
+
+    The same latents give the same pictures: a sampler draws nothing itself. ``labels`` are int64
+    ``[N]`` or None; ``temperature`` scales the spread, 1 being the model's own.
+
+    ::
+
+        @hookimpl
+        def zoo_sample(network, latents, temperature):
+            return network.inverse(latents * temperature).clamp(0, 1)
+    """
+
+
+@hookspec(firstresult=True)
+def zoo_encode(  # type: ignore[empty-body]
+    model: str, network: nn.Module, images: Tensor, labels: Tensor | None
+) -> Mapping[str, Tensor]:
+    """Named tensors for pictures in [0, 1], ``[N, C, H, W]``.
+
+    A model with exact likelihood gives ``z`` ``[N, latent.size]`` and ``log_prob`` ``[N]`` in nats
+    (density in the unit cube); one with a variational posterior ``mean`` and ``log_variance``.
+
+    ::
+
+        @hookimpl
+        def zoo_encode(network, images):
+            z, log_prob = network(images)
+            return {"z": z, "log_prob": log_prob}
+    """
+
+
+@hookspec(firstresult=True)
+def zoo_score(model: str, network: nn.Module, batch: Batch) -> Tensor:  # type: ignore[empty-body]
+    """Nats for each discrete picture of the batch, ``[N]``: -log P(x), or an upper bound on it.
+
+    Random draws (dequantisation, posterior samples) come from the batch.
+
+    ::
+
+        @hookimpl
+        def zoo_score(network, batch):
+            return discrete_nats(network(batch.dequantised)[1], batch)
+    """
+
+
+@hookspec(firstresult=True)
+def zoo_graphs(model: str, network: nn.Module) -> Sequence[Graph]:  # type: ignore[empty-body]
+    """The modules that an exporter turns into graphs; without this hook, the sampler alone.
+
+    ::
+
+        @hookimpl
+        def zoo_graphs(network):
+            z = torch.zeros(2, network.latent.size)
+            return [Graph("sampler", Frozen(network), {"z": z}, ("image",))]
+    """
+
+
+@hookspec
+def zoo_commands(cli: click.Group) -> None:
+    """Add commands to ``zoo`` with ``cli.add_command``; a name that is taken is refused.
+
+    ::
+
+        @hookimpl
+        def zoo_commands(cli):
+            cli.add_command(publish)
+    """
+
+
+@hookspec
+def zoo_run_started(run: Run) -> None:
+    """A run begins, or goes on after a break; its folder and configuration stand.
+
+    ::
+
+        @hookimpl
+        def zoo_run_started(run):
+            print(run.path, file=sys.stderr)
+    """
+
+
+@hookspec
+def zoo_run_step(run: Run, step: int, metrics: Mapping[str, Any]) -> None:
+    """A line was added to metrics.jsonl: plain numbers, averaged since the line before.
+
+    ::
+
+        @hookimpl
+        def zoo_run_step(run, step, metrics):
+            writer.add_scalar("loss", metrics["loss"], step)
+    """
+
+
+@hookspec
+def zoo_run_checkpoint(run: Run, step: int) -> None:
+    """Weights, training state and sample pictures of ``step`` are on the disk.
+
+    ::
+
+        @hookimpl
+        def zoo_run_checkpoint(run, step):
+            shutil.copy(run.path / "samples" / "grid.png", "latest.png")
+    """
+
+
+@hookspec
+def zoo_run_finished(run: Run, step: int) -> None:
+    """The run is over: it reached its limit or was interrupted; all is written.
+
+    ::
+
+        @hookimpl
+        def zoo_run_finished(run, step):
+            writer.close()
+    """

@@ -1,0 +1,23 @@
+"""The running average of the weights, which is what a run keeps where it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+
+def averaged(network: nn.Module, decay: float) -> AveragedModel:
+    """An exponential average of the parameters; buffers are copied from the network as they are.
+
+    The decay starts at (1 + n) / (10 + n) after n updates and grows to ``decay``, so that the
+    random first weights are soon forgotten in short runs too.
+    """
+
+    def update(averages: Sequence[Tensor], currents: Sequence[Tensor], n: Tensor | int) -> None:
+        now = min(decay, float((1 + n) / (10 + n)))
+        torch._foreach_lerp_(averages, currents, 1 - now)
+
+    return AveragedModel(network, multi_avg_fn=update)

@@ -1,0 +1,106 @@
+"""The full state of training, in one safetensors and one JSON file, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from zoo.errors import ZooError
+from zoo.files import replacing_folder, write_json
+from zoo.folder import CHECKPOINTS
+from zoo.weights import load_tensors, save_tensors
+
+KEPT = 2
+
+
+@dataclass
+class Progress:
+    """How far a run is: steps done and seconds spent; ``data`` is the path its pictures came from
+    and ``pictures`` how many it trains on, so that a resumed run can tell a changed set."""
+
+    step: int = 0
+    seconds: float = 0.0
+    data: str = ""
+    pictures: int = 0
+
+
+def save_checkpoint(
+    folder: Path,
+    progress: Progress,
+    networks: Mapping[str, nn.Module],
+    optimizers: Mapping[str, Optimizer],
+) -> None:
+    """Write ``checkpoints/step-N`` and remove all but the newest two."""
+    tensors: dict[str, Tensor] = {}
+    plain: dict[str, Any] = {}
+    for name, network in networks.items():
+        tensors |= {f"network/{name}/{key}": t for key, t in network.state_dict().items()}
+    for name, optimizer in optimizers.items():
+        state = optimizer.state_dict()
+        plain[name] = {"groups": state["param_groups"], "state": {}}
+        for index, values in state["state"].items():
+            for key, value in values.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer/{name}/{index}/{key}"] = value
+                else:
+                    plain[name]["state"].setdefault(str(index), {})[key] = value
+    target = folder / CHECKPOINTS / f"step-{progress.step:08d}"
+    if target.exists():
+        return
+    with replacing_folder(target) as beside:
+        save_tensors(beside / "state.safetensors", tensors)
+        write_json(beside / "state.json", {"progress": asdict(progress), "optimizers": plain})
+    for old in find_checkpoints(folder)[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    return sorted((folder / CHECKPOINTS).glob("step-*"))
+
+
+def read_progress(checkpoint: Path) -> Progress:
+    """How far the run was. Raises ZooError for a checkpoint that cannot be read."""
+    return Progress(**_read_json(checkpoint)["progress"])
+
+
+def load_checkpoint(
+    checkpoint: Path, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
+) -> None:
+    """Put networks and optimizers, of the same shapes, back to where they were."""
+    plain = _read_json(checkpoint)["optimizers"]
+    tensors = load_tensors(checkpoint / "state.safetensors")
+    with torch.no_grad():
+        for name, network in networks.items():
+            prefix = f"network/{name}/"
+            network.load_state_dict(
+                {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+            )
+    for name, optimizer in optimizers.items():
+        state: dict[int, dict[str, Any]] = {
+            int(index): dict(values) for index, values in plain[name]["state"].items()
+        }
+        for key, tensor in tensors.items():
+            kind, owner, *rest = key.split("/", 3)
+            if (kind, owner) == ("optimizer", name):
+                state.setdefault(int(rest[0]), {})[rest[1]] = tensor
+        optimizer.load_state_dict({"state": state, "param_groups": plain[name]["groups"]})
+
+
+def _read_json(checkpoint: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads((checkpoint / "state.json").read_text("utf-8"))
+        return values
+    except (OSError, ValueError) as error:
+        raise ZooError(
+            f"the checkpoint {checkpoint} cannot be read: {error}; remove it to go on from the one "
+            "before"
+        ) from error
