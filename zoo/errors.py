@@ -18,6 +18,14 @@ class UsageError(ZooError):
     exit_code = 2
 
 
+class Interrupted(ZooError):
+    """A run was stopped from outside; a checkpoint stands. Exit status 130 or 143."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """``": did you mean 'x'?"`` for the nearest of ``choices``, else a list of them."""
     choices = sorted(choices)

@@ -194,8 +194,12 @@ class Host:
         plugin = self.owner(model)
         if hook not in plugin.hooks:
             raise UsageError(f"the model {model!r} cannot do this: {plugin} has no {hook}")
-        with self.blame(model, hook):
-            return self._caller(hook, plugin)(model=model, **arguments)
+        return self.call_plugin(hook, plugin, model=model, **arguments)
+
+    def call_plugin(self, hook: str, plugin: Plugin, **arguments: Any) -> Any:
+        """Call ``hook`` on one plugin; what it raises becomes a PluginError."""
+        with _blame(plugin, hook):
+            return self._caller(hook, plugin)(**arguments)
 
     def has(self, hook: str, model: str) -> bool:
         """Whether the model's plugin has this hook."""
@@ -205,8 +209,7 @@ class Host:
         """Call an observer hook on every plugin that has it."""
         for plugin in self.plugins:
             if hook in plugin.hooks and not plugin.cause:
-                with _blame(plugin, hook):
-                    self._caller(hook, plugin)(**arguments)
+                self.call_plugin(hook, plugin, **arguments)
 
     def blame(self, model: str, hook: str) -> contextlib.AbstractContextManager[None]:
         """What is raised inside, is raised as a PluginError that names the owner of ``model``."""

@@ -27,8 +27,9 @@ class ModelSpec:
     """A model that a plugin offers.
 
     ``presets`` by name; the first is taken when the user names none. ``capabilities`` are what the
-    plugin's hooks can do with it; ``sample`` and ``interpolate`` every model can. ``card`` names
-    the text of its model card as ``"package:file"``, or is None.
+    plugin's hooks can do with it; ``sample`` and ``interpolate`` every model can. ``temperature``
+    is the one that its pictures look best at. ``card`` names the text of its model card as
+    ``"package:file"``, or is None.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ModelSpec:
     config: type[ModelConfig]
     presets: Mapping[str, Preset]
     capabilities: tuple[Capability, ...] = ("sample", "interpolate")
+    temperature: float = 1.0
     card: str | None = None
 
     def __post_init__(self) -> None:
@@ -69,10 +71,12 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class Latent:
-    """What a network draws pictures from: flat vectors of ``size`` numbers."""
+    """What a network draws pictures from: flat vectors of ``size`` numbers, and one of ``classes``
+    labels where it is conditional (0: it is not)."""
 
     size: int
     distribution: LatentDistribution = "normal"
+    classes: int = 0
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ class Glow(nn.Module):
     def __init__(self, config: GlowConfig, image: ImageSpec) -> None:
         super().__init__()
         self.image = image
-        self.latent = Latent(image.channels * image.size**2, "normal")
+        classes = image.classes if config.conditional else 0
+        self.latent = Latent(image.dimensions, "normal", classes)
         channels, levels = image.channels, []
         for level in range(config.levels):
             channels *= 4
@@ -56,7 +57,7 @@ class Glow(nn.Module):
             levels.append(Level(config, channels, split=not last))
             channels = channels if last else channels // 2
         self.levels = nn.ModuleList(levels)
-        self.prior = TopPrior(channels, image.classes if config.conditional else 0)
+        self.prior = TopPrior(channels, classes)
         self.top = (channels, image.size >> config.levels, image.size >> config.levels)
         self.sizes = [self.latent.size >> level for level in range(1, config.levels)]
         self.sizes.append(self.latent.size - sum(self.sizes))

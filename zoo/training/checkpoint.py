@@ -23,13 +23,10 @@ KEPT = 2
 
 @dataclass
 class Progress:
-    """How far a run is: steps done and seconds spent; ``data`` is the path its pictures came from
-    and ``pictures`` how many it trains on, so that a resumed run can tell a changed set."""
+    """How far a run is: steps done and seconds spent."""
 
     step: int = 0
     seconds: float = 0.0
-    data: str = ""
-    pictures: int = 0
 
 
 def save_checkpoint(

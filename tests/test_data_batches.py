@@ -1,0 +1,239 @@
+"""Batches: their order, their draws in one process and several, and pixels in their bins."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from zoo.data import ResidentSplit, StreamedSplit
+from zoo.data.arrays import ArrayPictures
+from zoo.data.batch import Batch
+from zoo.data.batches import Batches, Raw, in_order
+from zoo.data.order import Order
+from zoo.data.prepare import Preparation
+from zoo.data.quantise import dequantise, from_unit, to_unit
+from zoo.errors import ZooError
+from zoo.specs import ImageSpec
+
+COUNT = 50
+IMAGES = np.random.default_rng(1).integers(0, 256, (COUNT, 3, 4, 4), dtype=np.uint8)
+LABELS = np.arange(COUNT) % 7
+SPEC = ImageSpec(3, 4, classes=7)
+RESIDENT = ResidentSplit(IMAGES, LABELS)
+STREAMED = StreamedSplit(
+    ArrayPictures(IMAGES.transpose(0, 2, 3, 1), "test"), LABELS, Preparation(4, 3)
+)
+
+
+def batches(split: Any = RESIDENT, size: int = 12, seed: int = 5, **options: Any) -> Batches:
+    return Batches(split, options.pop("image", SPEC), size, seed, "cpu", **options)
+
+
+def take(iterator: Iterator[Raw], count: int) -> list[Raw]:
+    return list(itertools.islice(iterator, count))
+
+
+def same(left: list[Raw], right: list[Raw]) -> bool:
+    return len(left) == len(right) and all(
+        torch.equal(a, b)
+        for one, other in zip(left, right, strict=True)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+# the order
+
+
+@pytest.mark.parametrize(("count", "size"), [(10, 4), (10, 10), (3, 8), (7, 20), (1, 2)])
+def test_every_picture_once_an_epoch(count: int, size: int) -> None:
+    order = Order(count, size, seed=3)
+    epochs = 6
+    positions = np.concatenate([order.batch(b) for b in range(-(-count * epochs // size))])
+    for epoch in range(epochs):
+        found = positions[epoch * count : (epoch + 1) * count]
+        assert sorted(found) == list(range(count))
+
+
+def test_epochs_and_seeds_differ() -> None:
+    first, second = (Order(50, 50, seed=3).batch(epoch) for epoch in (0, 1))
+    other = Order(50, 50, seed=4).batch(0)
+    assert len({tuple(order) for order in (first, second, other)}) == 3
+
+
+def test_the_order_is_the_one_that_older_runs_had() -> None:
+    assert Order(10, 10, seed=0).batch(0).tolist() == GOLDEN[0]
+    assert Order(10, 10, seed=2**63 - 1).batch(7).tolist() == GOLDEN[1]
+
+
+GOLDEN: list[list[int]] = []
+
+
+@pytest.mark.parametrize("split", [RESIDENT, STREAMED])
+def test_starting_at_a_batch_is_skipping_to_it(split: Any) -> None:
+    whole = take(batches(split, workers=0).iterate(), 12)
+    assert same(take(batches(split, workers=0).iterate(7), 5), whole[7:])
+    index = batches().order.batch(9)
+    np.testing.assert_array_equal(whole[9].pictures.numpy(), IMAGES[index])
+    assert whole[9].labels is not None
+    np.testing.assert_array_equal(whole[9].labels.numpy(), LABELS[index])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_streamed_batches_are_those_of_a_resident_split(workers: int) -> None:
+    streamed = take(batches(STREAMED, workers=workers).iterate(2), 9)
+    assert same(streamed, take(batches(RESIDENT).iterate(2), 9))
+
+
+@pytest.mark.parametrize("split", [RESIDENT, STREAMED])
+def test_iterating_draws_nothing(split: Any) -> None:
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    take(batches(split, workers=0).iterate(), 3)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("split", [RESIDENT, STREAMED])
+@pytest.mark.parametrize("flip", [False, True])
+def test_processes_together_are_one(split: Any, flip: bool) -> None:
+    def step(rank: int, world: int) -> tuple[torch.Tensor, ...]:
+        made = batches(split, flip=flip, workers=0, rank=rank, world=world)
+        (raw,) = take(made.iterate(4), 1)
+        torch.manual_seed(77)
+        batch = made.make(raw)
+        assert batch.labels is not None
+        assert len(batch) == 12 // world
+        return batch.levels, batch.labels, batch.dequantised, batch.rand(2), batch.randn(3, 1)
+
+    alone = step(0, 1)
+    together = [torch.cat(parts) for parts in zip(*(step(r, 3) for r in range(3)), strict=True)]
+    for one, other in zip(alone, together, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_batch_size_that_processes_cannot_share() -> None:
+    with pytest.raises(ZooError, match=r"training\.batch_size is 12, .*a multiple of 5"):
+        batches(world=5)
+    with pytest.raises(ZooError, match="no picture to train on"):
+        batches(ResidentSplit(IMAGES[:0], LABELS[:0]))
+
+
+# what a batch holds
+
+
+def test_half_of_the_pictures_are_mirrored() -> None:
+    made = batches(size=200, flip=True)
+    (raw,) = take(made.iterate(), 1)
+    torch.manual_seed(0)
+    levels = made.make(raw).levels
+    mirrored = (levels == raw.pictures.flip(-1)).flatten(1).all(1)
+    unchanged = (levels == raw.pictures).flatten(1).all(1)
+    assert (mirrored ^ unchanged).all()
+    assert 70 < int(mirrored.sum()) < 130
+
+
+@pytest.mark.parametrize("bits", [1, 5, 8])
+def test_levels_images_and_bins(bits: int) -> None:
+    made = batches(image=ImageSpec(3, 4, 7, bits))
+    (raw,) = take(made.iterate(), 1)
+    batch = made.make(raw)
+    assert batch.levels.dtype == torch.uint8
+    expected = raw.pictures.numpy() // 2 ** (8 - bits)
+    np.testing.assert_array_equal(batch.levels.numpy(), expected)
+    assert batch.images.dtype == batch.dequantised.dtype == torch.float32
+    np.testing.assert_allclose(batch.images.numpy(), expected / (2**bits - 1), rtol=1e-6)
+    np.testing.assert_array_equal(np.floor(batch.dequantised.numpy() * 2**bits), expected)
+    assert batch.dequantised is batch.dequantised
+    assert batch.bits == bits
+
+
+@pytest.mark.parametrize("bits", [5, 8])
+def test_dequantised_is_uniform_in_its_bin(bits: int) -> None:
+    torch.manual_seed(3)
+    levels = torch.randint(0, 2**bits, (100, 3, 32, 32), dtype=torch.uint8)
+    x = Batch(levels, None, bits).dequantised
+    assert 0 <= float(x.min())
+    assert float(x.max()) < 1
+    u = x.double() * 2**bits - levels
+    assert 0 <= float(u.min())
+    assert float(u.max()) < 1
+    ordered = u.flatten().sort().values
+    n = len(ordered)
+    distance = (ordered - (torch.arange(n, dtype=torch.float64) + 0.5) / n).abs().max()
+    assert float(distance) < 1.95 / n**0.5  # Kolmogorov-Smirnov, p = 0.001
+    correlation = torch.corrcoef(torch.stack([u.flatten(), levels.double().flatten()]))[0, 1]
+    assert abs(float(correlation)) < 0.01
+
+
+def test_the_largest_noise_stays_in_the_bin() -> None:
+    for bits in range(1, 9):
+        levels = torch.arange(2**bits, dtype=torch.uint8)
+        x = dequantise(levels, torch.full_like(levels, 1 - 2**-24, dtype=torch.float32), bits)
+        assert torch.equal((x * 2**bits).floor().to(torch.uint8), levels)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_to_unit_gives_the_centres_and_from_unit_the_images(dtype: torch.dtype) -> None:
+    for bits in range(1, 9):
+        levels = torch.arange(2**bits, dtype=dtype)
+        images = levels / (2**bits - 1)
+        unit = to_unit(images, bits)
+        assert unit.dtype == dtype
+        torch.testing.assert_close(unit, (levels + 0.5) / 2**bits)
+        torch.testing.assert_close(from_unit(unit, bits), images)
+    assert from_unit(torch.tensor([-1.0, 0.0, 1.0, 2.0]), 3).tolist() == [0, 0, 1, 1]
+
+
+def test_labels_are_none_where_there_are_none() -> None:
+    (raw,) = take(batches(image=ImageSpec(3, 4)).iterate(), 1)
+    assert raw.labels is None
+    unknown = ResidentSplit(IMAGES, np.where(LABELS == 3, -1, LABELS))
+    (raw,) = take(batches(unknown).iterate(), 1)
+    assert raw.labels is None
+
+
+@pytest.mark.parametrize(("split", "workers"), [(RESIDENT, 0), (STREAMED, 0), (STREAMED, 2)])
+def test_in_order_gives_every_picture_once(split: Any, workers: int) -> None:
+    found = list(in_order(split, ImageSpec(3, 4, 7, bits=5), 20, "cpu", workers=workers))
+    assert [len(batch) for batch in found] == [20, 20, 10]
+    levels = torch.cat([batch.levels for batch in found]).numpy()
+    np.testing.assert_array_equal(levels, IMAGES // 8)
+    labels = [batch.labels for batch in found if batch.labels is not None]
+    np.testing.assert_array_equal(torch.cat(labels).numpy(), LABELS)
+    empty = ResidentSplit(IMAGES[:0], LABELS[:0])
+    assert list(in_order(empty, SPEC, 20, "cpu")) == []
+
+
+# faults
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_fault_in_a_worker_is_one_sentence(workers: int) -> None:
+    wrong = StreamedSplit(
+        ArrayPictures(IMAGES[:, 0], "test"), LABELS, Preparation(8, 3)
+    )  # 4x4 pictures where 8x8 are wanted
+    with pytest.raises(ZooError, match=r"^picture \d+ of test is 4x4 pixels, smaller") as caught:
+        take(batches(wrong, workers=workers).iterate(), 1)
+    assert "Traceback" not in str(caught.value)
+
+
+@dataclass(frozen=True)
+class Deadly:
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        os._exit(9)
+
+
+def test_a_worker_that_dies_is_one_sentence() -> None:
+    with pytest.raises(ZooError, match=r"has died.*--set data\.workers=N"):
+        take(batches(Deadly(LABELS), workers=1).iterate(), 1)

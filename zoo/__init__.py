@@ -1,0 +1,70 @@
+"""genzoo: a zoo of generative image models to train, compare and ship.
+
+    import zoo
+
+    run = zoo.train("glow", steps=500)
+    pictures = run.sample(16, seed=0)       # float32 [16, C, H, W] in [0, 1]
+    run = zoo.load("runs/glow-digits")
+
+Nothing heavy is imported with this module: each name below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.api import build, list_models, train
+    from zoo.config import Config, DataConfig, ModelConfig, TrainingConfig
+    from zoo.errors import UsageError, ZooError
+    from zoo.hookspecs import HOOK_API, hookimpl
+    from zoo.run import Run, load
+    from zoo.specs import Graph, ImageSpec, Latent, ModelSpec
+
+_HOMES = {
+    "zoo.api": ("build", "list_models", "train"),
+    "zoo.config": ("Config", "DataConfig", "ModelConfig", "TrainingConfig"),
+    "zoo.errors": ("UsageError", "ZooError"),
+    "zoo.hookspecs": ("HOOK_API", "hookimpl"),
+    "zoo.run": ("Run", "load"),
+    "zoo.specs": ("Graph", "ImageSpec", "Latent", "ModelSpec"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("genzoo")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME_OF])
+
+
+__all__ = [
+    "HOOK_API",
+    "Config",
+    "DataConfig",
+    "Graph",
+    "ImageSpec",
+    "Latent",
+    "ModelConfig",
+    "ModelSpec",
+    "Run",
+    "TrainingConfig",
+    "UsageError",
+    "ZooError",
+    "build",
+    "hookimpl",
+    "list_models",
+    "load",
+    "train",
+]

@@ -1,0 +1,103 @@
+"""The Python API beside :func:`zoo.load`: list, build and train, as the commands do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.plugins import host
+from zoo.settings import Setting, preset_settings, setting_of, validate
+from zoo.specs import ImageSpec, ModelSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from zoo.run import Run
+
+_TRAINING = ("steps", "epochs", "minutes", "batch_size", "seed", "precision")
+
+
+def list_models() -> list[ModelSpec]:
+    """The models of all plugins that work, by name."""
+    return list(host().models.values())
+
+
+def build(
+    model: str,
+    *,
+    preset: str | None = None,
+    image_size: int = 32,
+    channels: int = 3,
+    classes: int = 0,
+    bits: int = 8,
+    **config: Any,
+) -> nn.Module:
+    """A network with random weights from torch's global generator.
+
+    ``config`` are keys of the model's own section, over the defaults or over a ``preset``.
+    Raises UsageError for an unknown model, preset or key and a value out of bounds.
+    """
+    plugins = host()
+    spec = plugins.spec(model)
+    below = [] if preset is None else preset_settings(spec, preset)
+    given = [
+        setting_of(spec, f"model.{key}", value, f"{key}={value!r}")
+        for key, value in config.items()
+    ]
+    settings = [setting for setting in below if setting.section == "model"] + given
+    image = ImageSpec(channels, image_size, classes, bits)
+    network: nn.Module = plugins.call(
+        "zoo_build", model, config=validate(spec, settings).model, image=image
+    )
+    return network
+
+
+def train(
+    model: str,
+    *,
+    preset: str | None = None,
+    data: str | Path | None = None,
+    config: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    track: str | None = None,
+    quiet: bool = False,
+    **training: Any,
+) -> Run:
+    """Train a model and return its run.
+
+    ``data`` is a source as the command takes it; ``config`` sets any key (``{"depth": 8,
+    "training.learning_rate": 1e-3}``); ``training`` are ``steps``, ``epochs``, ``minutes``,
+    ``batch_size``, ``seed`` and ``precision``. Raises UsageError and ZooError as the command does.
+    """
+    from zoo.training.reporter import Reporter, reporter
+    from zoo.training.session import Request
+    from zoo.training.session import train as run_training
+
+    if unknown := set(training) - set(_TRAINING):
+        raise TypeError(f"train() got an unexpected argument {sorted(unknown)[0]!r}")
+    plugins = host()
+    spec = plugins.spec(model)
+    settings = [
+        Setting("training", key, value, f"{key}={value!r}")
+        for key, value in training.items()
+        if value is not None
+    ]
+    if data is not None:
+        settings.append(Setting("data", "source", str(data), f"data={str(data)!r}"))
+    settings += [
+        setting_of(spec, key, value, f"config {key}={value!r}")
+        for key, value in (config or {}).items()
+    ]
+    request = Request(
+        model=model,
+        preset=preset,
+        settings=settings,
+        out=None if out is None else Path(out),
+        resume=resume,
+        device=device,
+        track=track,
+    )
+    return run_training(plugins, request, Reporter() if quiet else reporter())

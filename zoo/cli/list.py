@@ -1,0 +1,51 @@
+"""``zoo list``: the models there are, and the plugins that are broken."""
+
+from __future__ import annotations
+
+import click
+
+from zoo.cli.group import columns, echo_json, json_option
+from zoo.plugins import Host, host
+from zoo.specs import CAPABILITIES
+
+
+@click.command("list")
+@json_option
+def command(as_json: bool) -> None:
+    """List the models, and what is broken."""
+    plugins = host()
+    if as_json:
+        echo_json(describe_models(plugins))
+    elif plugins.models:
+        rows = [("MODEL", "FAMILY", "PRESETS", "TITLE")]
+        rows += [
+            (spec.name, spec.family, " ".join(spec.presets), spec.title)
+            for spec in plugins.models.values()
+        ]
+        click.echo(columns(rows))
+    else:
+        click.echo("there is no model: install a plugin that brings one", err=True)
+    for sentence in problems(plugins):
+        click.echo(sentence, err=True)
+
+
+def describe_models(plugins: Host) -> list[dict[str, object]]:
+    """Each model as ``zoo list --json`` prints it."""
+    return [
+        {
+            "name": spec.name,
+            "family": spec.family,
+            "title": spec.title,
+            "paper": spec.paper,
+            "capabilities": [c for c in CAPABILITIES if c in spec.capabilities],
+            "presets": list(spec.presets),
+            "plugin": plugins.owner(spec.name).reference(),
+        }
+        for spec in plugins.models.values()
+    ]
+
+
+def problems(plugins: Host) -> list[str]:
+    """A sentence for each broken plugin and each model claimed twice."""
+    broken = [f"broken: the plugin {plugin}: {plugin.cause}" for plugin in plugins.broken]
+    return broken + [f"conflict: {sentence}" for sentence in plugins.conflicts]

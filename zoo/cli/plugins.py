@@ -1,0 +1,45 @@
+"""``zoo plugins``: every plugin that was found, and how it is."""
+
+from __future__ import annotations
+
+import click
+
+from zoo.cli.group import columns, echo_json, json_option
+from zoo.cli.list import problems
+from zoo.plugins import host
+
+
+@click.command("plugins")
+@json_option
+def command(as_json: bool) -> None:
+    """List the plugins: distribution, state, models, load time."""
+    found = host()
+    if as_json:
+        echo_json(
+            [
+                {
+                    **plugin.reference(),
+                    "status": plugin.status,
+                    "cause": plugin.cause,
+                    "models": list(plugin.models),
+                    "hooks": list(plugin.hooks),
+                    "milliseconds": round(plugin.seconds * 1000, 1),
+                }
+                for plugin in found.plugins
+            ]
+        )
+        return
+    rows = [("PLUGIN", "DISTRIBUTION", "STATE", "MODELS", "LOADED IN")]
+    rows += [
+        (
+            plugin.name,
+            f"{plugin.distribution} {plugin.version}",
+            plugin.status,
+            " ".join(plugin.models) or "-",
+            "-" if plugin.disabled else f"{plugin.seconds * 1000:.0f} ms",
+        )
+        for plugin in found.plugins
+    ]
+    click.echo(columns(rows))
+    for sentence in problems(found):
+        click.echo(sentence, err=True)

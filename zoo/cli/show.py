@@ -1,0 +1,103 @@
+"""``zoo show MODEL``: what a model is and everything that can be set."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from zoo.cli.group import columns, echo_json, json_option
+from zoo.config import Section
+from zoo.plugins import host
+from zoo.settings import preset_settings, sections_of
+from zoo.specs import CAPABILITIES, ModelSpec
+
+
+@click.command("show")
+@click.argument("model")
+@json_option
+def command(model: str, as_json: bool) -> None:
+    """Show MODEL: its paper, presets and every key of its configuration."""
+    plugins = host()
+    spec = plugins.spec(model)
+    keys = describe_keys(spec)
+    if as_json:
+        echo_json(
+            {
+                "name": spec.name,
+                "family": spec.family,
+                "title": spec.title,
+                "paper": spec.paper,
+                "capabilities": [c for c in CAPABILITIES if c in spec.capabilities],
+                "plugin": plugins.owner(model).reference(),
+                "presets": {name: dict(values) for name, values in spec.presets.items()},
+                "config": keys,
+            }
+        )
+        return
+    click.echo(f"{spec.name}: {spec.title}\n{spec.paper}\n")
+    click.echo(f"can: {', '.join(c for c in CAPABILITIES if c in spec.capabilities)}")
+    click.echo(f"from the plugin {plugins.owner(model)}\n")
+    presets = list(spec.presets)
+    rows = [("KEY", "VALUES", "DEFAULT", *(f"[{name}]" for name in presets), "")]
+    for key in keys:
+        own = [json.dumps(key["presets"][p]) if p in key["presets"] else "" for p in presets]
+        rows.append(
+            (key["key"], key["values"], json.dumps(key["default"]), *own, key["description"])
+        )
+    click.echo(columns(rows))
+    click.echo(f"\nSet one with: zoo train {model} --set KEY=VALUE")
+
+
+def describe_keys(spec: ModelSpec) -> list[dict[str, Any]]:
+    """Every key: what it takes, its default, what each preset sets it to, and what it is."""
+    by_preset = {
+        name: {setting.name: setting.value for setting in preset_settings(spec, name)}
+        for name in spec.presets
+    }
+    return [
+        {
+            "key": f"{section}.{key}",
+            "values": _values(schema),
+            "default": part.model_fields[key].get_default(),
+            "presets": {
+                name: values[f"{section}.{key}"]
+                for name, values in by_preset.items()
+                if f"{section}.{key}" in values
+            },
+            "description": schema.get("description", ""),
+        }
+        for section, part in sections_of(spec).items()
+        for key, schema in _properties(part).items()
+    ]
+
+
+def _properties(section: type[Section]) -> dict[str, Any]:
+    properties: dict[str, Any] = section.model_json_schema().get("properties", {})
+    return properties
+
+
+def _values(schema: dict[str, Any]) -> str:
+    """``"1 to 64"``, ``"additive | affine"``, ``"true | false"``, ``"text"``; null where allowed."""
+    parts = [part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"]
+    said = " | ".join(_kind(part) for part in parts)
+    return said + (" | null" if len(parts) < len(schema.get("anyOf", [schema])) else "")
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "enum" in schema or "const" in schema:
+        return " | ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "boolean":
+        return "true | false"
+    if schema.get("type") == "string":
+        return "text"
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    above = "above " if "exclusiveMinimum" in schema else ""
+    below = "below " if "exclusiveMaximum" in schema else ""
+    if low is not None and high is not None:
+        return f"{above}{low:g} to {below}{high:g}"
+    if low is not None:
+        return f"above {low:g}" if above else f"{low:g} or more"
+    return "number"

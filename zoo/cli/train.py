@@ -1,0 +1,79 @@
+"""``zoo train MODEL``: from a name to a run folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.errors import UsageError
+from zoo.plugins import host
+from zoo.settings import Setting, parse_assignment
+
+
+@click.command("train")
+@click.argument("model")
+@click.option("--preset", help="Start from this preset; the model's first one otherwise.")
+@click.option("--data", "source", help="A name, user/dataset, folder, parquet or .npz.")
+@click.option("--config", "file", type=click.Path(path_type=Path), help="A TOML file of settings.")
+@click.option("assignments", "--set", multiple=True, metavar="KEY=VALUE", help="Set any key.")
+@click.option("--steps", type=int, help="Stop after so many steps.")
+@click.option("--epochs", type=float, help="Stop after so many epochs.")
+@click.option("--minutes", type=float, help="Stop after so many minutes.")
+@click.option("--batch-size", type=int, help="Pictures a step.")
+@click.option("--seed", type=int, help="Of weights, order and draws.")
+@click.option("--precision", help="Of the networks: auto, fp32 or bf16.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/MODEL-DATA else.")
+@click.option("--resume", is_flag=True, help="Go on with the run that stands at --out.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--processes", type=click.IntRange(1), default=1, help="On so many devices at once.")
+@click.option("--track", type=click.Choice(["tensorboard"]), help="Also log to this tracker.")
+def command(
+    model: str,
+    preset: str | None,
+    source: str | None,
+    file: Path | None,
+    assignments: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    device: str,
+    processes: int,
+    track: str | None,
+    **training: Any,
+) -> int:
+    """Train MODEL and leave a run folder: weights, samples, curve, card."""
+    plugins = host()
+    spec = plugins.spec(model)
+    settings = [] if source is None else [Setting("data", "source", source, f"--data {source}")]
+    settings += [
+        Setting("training", key, value, f"--{key.replace('_', '-')} {value}")
+        for key, value in training.items()
+        if value is not None
+    ]
+    settings += [parse_assignment(spec, text) for text in assignments]
+    if processes > 1 and "LOCAL_RANK" not in os.environ:
+        return _launch(processes)
+
+    from zoo.training.reporter import reporter
+    from zoo.training.session import Request, train
+
+    request = Request(model, preset, file, settings, out, resume, device, track)
+    run = train(plugins, request, reporter())
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        click.echo(f"pictures: {run.path / 'samples' / 'grid.png'}")
+        click.echo(f"next:     zoo sample {run.path}")
+    return 0
+
+
+def _launch(processes: int) -> int:
+    """Run this very command in so many processes, by torch's launcher."""
+    import subprocess
+
+    arguments = sys.argv[1:]
+    if "train" not in arguments:
+        raise UsageError("--processes works from the command line: call zoo train")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return subprocess.call([sys.executable, *launcher, "-m", "zoo", *arguments])

@@ -1,0 +1,27 @@
+"""Pictures that a source holds in memory as one array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayPictures:
+    """``images`` uint8 [N, H, W] or [N, H, W, C]; ``name`` says in messages what they are of."""
+
+    images: NDArray[np.uint8]
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def open(self, index: int) -> NDArray[np.uint8]:
+        return self.images[index]
+
+    def where(self, index: int) -> str:
+        return f"picture {index} of {self.name}"

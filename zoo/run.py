@@ -1,0 +1,279 @@
+"""A run: a trained model with its configuration, to sample from, encode with and score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zoo import folder as files
+from zoo import latents
+from zoo.card import fill_card
+from zoo.config import Config
+from zoo.device import choose_device
+from zoo.errors import UsageError, ZooError
+from zoo.files import write_text
+from zoo.plugins import Host, host
+from zoo.specs import ImageSpec, Latent, ModelSpec
+from zoo.weights import load_weights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zoo.evaluation import Score
+
+Labels = int | Sequence[int] | Tensor | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder with its network on a device, in evaluation mode."""
+
+    path: Path
+    model: str
+    config: Config
+    image: ImageSpec
+    network: nn.Module
+    device: torch.device
+    host: Host
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self.host.spec(self.model)
+
+    @property
+    def latent(self) -> Latent:
+        """Size and distribution of the latents, and the classes that a sample can be asked for."""
+        latent: Latent = self.network.latent  # type: ignore[assignment]
+        return latent
+
+    # From latents to pictures
+
+    def sample(
+        self, n: int = 64, temperature: float | None = None, seed: int = 0, labels: Labels = None
+    ) -> Tensor:
+        """``n`` pictures, float32 ``[n, C, H, W]`` in [0, 1], on the CPU.
+
+        Picture i depends on (seed, i) alone. ``temperature`` scales the spread of the latents and
+        defaults to the model's own; ``labels``, one class or one for each picture, are for
+        conditional models, which otherwise go through the classes in turn.
+        """
+        return torch.from_numpy(self.pictures_of(self.network, n, seed, temperature, labels))
+
+    def pictures_of(
+        self,
+        network: nn.Module,
+        n: int,
+        seed: int,
+        temperature: float | None = None,
+        labels: Labels = None,
+    ) -> NDArray[np.float32]:
+        """:meth:`sample` with the weights of ``network``, as an array."""
+        if n < 1:
+            raise UsageError(f"the number of pictures must be at least 1, got {n}")
+        chosen = self._labels(n, labels)
+        size = _chunk(self.device)
+        parts = []
+        for first in range(0, n, size):
+            z = latents.draw(size, self.latent.size, self.latent.distribution, seed, first)
+            part = None if chosen is None else chosen[first : first + size]
+            parts.append(self._pictures(network, torch.from_numpy(z), temperature, part))
+        return torch.cat(parts)[:n].numpy()
+
+    def interpolate(
+        self,
+        rows: int = 8,
+        columns: int = 8,
+        temperature: float | None = None,
+        seed: int = 0,
+        labels: Labels = None,
+    ) -> Tensor:
+        """``rows`` walks between two samples in ``columns`` steps: ``[rows * columns, C, H, W]``.
+
+        Normal latents go along the great circle (White 2016, Sampling Generative Networks), which
+        keeps their length; others go straight.
+        """
+        if columns < 2:
+            raise UsageError(f"an interpolation needs 2 columns at least, got {columns}")
+        ends = latents.draw(2 * rows, self.latent.size, self.latent.distribution, seed)
+        a, b = torch.from_numpy(ends).view(rows, 2, 1, -1).unbind(1)
+        t = torch.linspace(0, 1, columns)[None, :, None]
+        if self.latent.distribution == "normal":
+            angle = torch.nn.functional.cosine_similarity(a, b, dim=-1).acos()[..., None]
+            walk = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+        else:
+            walk = torch.lerp(a, b, t)
+        chosen = self._labels(rows, labels)
+        if chosen is not None:
+            chosen = chosen.repeat_interleave(columns)
+        return self.decode(walk.flatten(0, 1), chosen, temperature)
+
+    def decode(self, z: Tensor, labels: Labels = None, temperature: float | None = 1.0) -> Tensor:
+        """Pictures ``[N, C, H, W]`` in [0, 1] of latents ``[N, latent.size]``."""
+        if z.ndim != 2 or z.shape[1] != self.latent.size:
+            raise UsageError(f"latents are [N, {self.latent.size}], got {list(z.shape)}")
+        chosen = self._labels(len(z), labels)
+        size = _chunk(self.device)
+        parts = [
+            self._pictures(
+                self.network,
+                z[i : i + size],
+                temperature,
+                None if chosen is None else chosen[i : i + size],
+            )[: len(z) - i]
+            for i in range(0, len(z), size)
+        ]
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def _pictures(
+        self, network: nn.Module, z: Tensor, temperature: float | None, labels: Tensor | None
+    ) -> Tensor:
+        # Every batch has one and the same size, filled up with zeros: a picture then comes out of
+        # the same kernels whatever stands beside it, and is the same to the last bit.
+        size = _chunk(self.device)
+        z = torch.nn.functional.pad(z, (0, 0, 0, size - len(z)))
+        if labels is not None:
+            labels = torch.nn.functional.pad(labels, (0, size - len(labels))).to(self.device)
+        training = network.training
+        network.eval()
+        try:
+            images: Tensor = self.host.call(
+                "zoo_sample",
+                self.model,
+                network=network,
+                latents=z.to(self.device),
+                temperature=self.spec.temperature if temperature is None else temperature,
+                labels=labels,
+            )
+        finally:
+            network.train(training)
+        return images.float().cpu()
+
+    # From pictures to latents and likelihoods
+
+    def encode(self, images: Tensor, labels: Labels = None) -> Tensor:
+        """Latents ``[N, latent.size]`` of pictures ``[N, C, H, W]`` in [0, 1]; for a model with an
+        approximate posterior its mean."""
+        found = self._encode(images, labels)
+        return found["z"] if "z" in found else found["mean"]
+
+    def log_prob(self, images: Tensor, labels: Labels = None) -> Tensor:
+        """The log-density at pictures ``[N, C, H, W]`` in [0, 1], in nats, ``[N]``, counted in the
+        unit cube where each pixel value is the centre of its bin."""
+        if "log_prob" not in self.spec.capabilities:
+            raise UsageError(f"{self.model} has no exact likelihood")
+        return self._encode(images, labels)["log_prob"]
+
+    def bits_per_dim(self, images: Tensor, labels: Labels = None, seed: int = 0) -> Tensor:
+        """Bits per dimension of each discrete picture, ``[N]``, by one dequantisation draw; the
+        pictures ``[N, C, H, W]`` in [0, 1] are first rounded to the model's levels."""
+        from zoo.data.batch import Batch
+        from zoo.evaluation import score_batch
+        from zoo.training.seeding import EVALUATION, seed_torch
+
+        self._check(images)
+        levels = (images * (2**self.image.bits - 1)).round().to(torch.uint8)
+        batch = Batch(levels.to(self.device), self._labels(len(images), labels), self.image.bits)
+        seed_torch(seed, EVALUATION)
+        return score_batch(self, self.network, batch).cpu()
+
+    def evaluate(self, data: str | None = None, split: str = "test", seed: int = 0) -> Score:
+        """Bits/dim over a split of ``data`` (by default what the run was trained on)."""
+        from zoo.data import open_data
+        from zoo.evaluation import score_split
+
+        config = replace_source(self.config, data).data
+        return score_split(self, open_data(config), split, seed)
+
+    @torch.no_grad()
+    def _encode(self, images: Tensor, labels: Labels) -> dict[str, Tensor]:
+        self._check(images)
+        found = self.host.call(
+            "zoo_encode",
+            self.model,
+            network=self.network,
+            images=images.to(self.device),
+            labels=self._labels(len(images), labels),
+        )
+        return {name: tensor.cpu() for name, tensor in found.items()}
+
+    def _check(self, images: Tensor) -> None:
+        want = (self.image.channels, self.image.size, self.image.size)
+        if images.ndim != 4 or tuple(images.shape[1:]) != want or not images.is_floating_point():
+            raise UsageError(
+                f"pictures are float [N, {', '.join(map(str, want))}] in [0, 1], "
+                f"got {images.dtype} {list(images.shape)}"
+            )
+
+    def _labels(self, n: int, labels: Labels) -> Tensor | None:
+        classes = self.latent.classes
+        if not classes:
+            if labels is not None:
+                raise UsageError(f"this {self.model} is not conditional: it takes no label")
+            return None
+        if labels is None:
+            return torch.arange(n, device=self.device) % classes
+        chosen = torch.as_tensor(labels, dtype=torch.int64).expand(n)
+        if chosen.min() < 0 or chosen.max() >= classes:
+            raise UsageError(f"labels go from 0 to {classes - 1}, got {chosen.tolist()[0]}")
+        return chosen.to(self.device)
+
+    # The folder
+
+    def write_card(self) -> None:
+        """Write README.md, the run's model card."""
+        write_text(self.path / files.CARD, fill_card(self.card_values(), self.spec))
+
+    def card_values(self) -> dict[str, Any]:
+        """What a card says of this run."""
+        lines = files.read_metrics(self.path)
+        stored = json.loads((self.path / files.CONFIG).read_text("utf-8"))
+        return {
+            "name": self.path.resolve().name,
+            "config": stored["config"],
+            "image": asdict(self.image),
+            "versions": stored["versions"],
+            "last": lines[-1] if lines else {},
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "device": str(self.device),
+        }
+
+
+def replace_source(config: Config, source: str | None) -> Config:
+    """The configuration with another source of pictures, where one is given."""
+    if source is None:
+        return config
+    return replace(config, data=config.data.model_copy(update={"source": source}))
+
+
+def load(source: str | Path, device: str = "auto") -> Run:
+    """The run in a folder, ready to use.
+
+    ``device`` is ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``. Raises UsageError
+    where ``source`` is no run folder, ZooError where its weights are missing or do not fit.
+    """
+    path = Path(source)
+    values = files.read_config(path)
+    plugins = host()
+    config, image = files.parse_config(path, plugins, values)
+    where = choose_device(device)
+    network = plugins.call("zoo_build", values["model"], config=config.model, image=image)
+    if not (path / files.WEIGHTS).exists():
+        raise ZooError(
+            f"{path} has no weights yet: go on with zoo train {values['model']} --out {path} "
+            "--resume"
+        )
+    load_weights(network, path / files.WEIGHTS)
+    network.to(where).eval()
+    return Run(path, values["model"], config, image, network, where, plugins)
+
+
+def _chunk(device: torch.device) -> int:
+    return 16 if device.type == "cpu" else 64

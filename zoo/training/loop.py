@@ -1,0 +1,327 @@
+"""The training loop: one for every model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from zoo import folder as files
+from zoo.data.batches import Batches
+from zoo.errors import Interrupted, ZooError
+from zoo.evaluation import validation_bits_per_dim
+from zoo.pictures import grid, save_curve, save_png
+from zoo.training.averaging import averaged
+from zoo.training.checkpoint import (
+    Progress,
+    find_checkpoints,
+    load_checkpoint,
+    read_progress,
+    save_checkpoint,
+)
+from zoo.training.interrupts import Interrupts
+from zoo.training.limits import Limits
+from zoo.training.optimizers import rate_factor
+from zoo.training.reporter import Reporter, State
+from zoo.training.seeding import FIRST_BATCH, STEP, seed_torch
+from zoo.weights import save_tensors
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from zoo.data.dataset import Dataset
+    from zoo.run import Run
+    from zoo.training.objective import Objective
+
+FIRST_PICTURES = 256
+"""Layers that start from data see at least so many pictures."""
+
+GRID_PICTURES = 64
+
+
+class Loop:
+    """Trains ``run.network`` by ``objective`` until its limit, an interrupt or a NaN.
+
+    It knows an objective and a network to keep, and nothing of what they are. Each step's random
+    draws and its batches are functions of (seed, step), so no random state is kept, and a run that
+    was broken off and resumed ends as one that was not.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        objective: Objective,
+        data: Dataset,
+        accelerator: Accelerator,
+        reporter: Reporter,
+    ) -> None:
+        self.run = run
+        self.training = run.config.training
+        self.objective = objective
+        self.data = data
+        self.accelerator = accelerator
+        self.reporter = reporter
+        self.main = accelerator.is_main_process
+        self.limits = Limits(self.training, len(data.splits["train"]), objective.batches_per_step)
+        self.progress = Progress()
+        self.plain = dict(objective.networks)
+        self.average = (
+            averaged(run.network, self.training.average) if self.training.average else None
+        )
+        self._rates = {
+            name: [group["lr"] for group in optimizer.param_groups]
+            for name, optimizer in objective.optimizers.items()
+        }
+        self._norms: list[Tensor] = []
+        self._told_speed = False
+        self._batches = self._batches_of(self.training.batch_size)
+
+    # The run from its beginning to its end
+
+    def fit(self, resume: bool) -> None:
+        """Train, or go on from the last checkpoint. Raises Interrupted after Ctrl-C or SIGTERM
+        (a checkpoint is written first) and ZooError where a loss is not finite."""
+        self._restore() if resume and find_checkpoints(self.run.path) else self._initialise()
+        self._prepare()
+        if self.main:
+            files.keep_metrics(self.run.path, self.progress.step)
+            self.run.host.notify("zoo_run_started", run=self.run)
+        with Interrupts() as interrupts:
+            try:
+                stopped = self._train(interrupts)
+            finally:
+                self.reporter.close()
+        self._finish(stopped)
+
+    def _initialise(self) -> None:
+        first = self._batches_of(max(FIRST_PICTURES, self.training.batch_size), alone=True)
+        raw = next(iter(first.iterate(0)))
+        seed_torch(self.training.seed, FIRST_BATCH)
+        self._move()
+        with self.run.host.blame(self.run.model, "zoo_train"):
+            self.objective.initialise(first.make(raw))
+        if self.average is not None:
+            self.average.module.load_state_dict(self.run.network.state_dict())
+
+    def _restore(self) -> None:
+        checkpoint = find_checkpoints(self.run.path)[-1]
+        self._move()
+        load_checkpoint(checkpoint, self._networks_to_keep(), self.objective.optimizers)
+        self.progress = read_progress(checkpoint)
+        self.reporter.say(f"going on from step {self.progress.step}")
+
+    def _move(self) -> None:
+        for network in [*self.plain.values(), self.run.network]:
+            network.to(self.accelerator.device)
+        if self.average is not None:
+            self.average.module.to(self.accelerator.device)
+
+    def _prepare(self) -> None:
+        for name, network in self.plain.items():
+            self.objective.networks[name] = self.accelerator.prepare_model(network)
+        self._optimizers = {
+            name: self.accelerator.prepare_optimizer(optimizer)
+            for name, optimizer in self.objective.optimizers.items()
+        }
+
+    def _train(self, interrupts: Interrupts) -> int:
+        """Step until the end; returns the exit status that an interrupt asked for, or 0."""
+        per_step = self.objective.batches_per_step
+        batches = iter(self._batches.iterate(self.progress.step * per_step))
+        device = self.accelerator.device
+        self._bad = torch.full((), -1, dtype=torch.int64, device=device)
+        self._sums: dict[str, Tensor] = {}
+        self._counted, self._since = 0, time.perf_counter()
+        started, before = time.perf_counter(), self.progress.seconds
+        for network in self.objective.networks.values():
+            network.train()
+        done = self.limits.progress(self.progress.step, before) >= 1
+        if done:
+            self.reporter.say(
+                f"nothing is left to do at step {self.progress.step} of {self.limits}: "
+                "raise --steps, --epochs or --minutes to go on"
+            )
+        stop = 0
+        while not done and not stop:
+            raws = [next(batches) for _ in range(per_step)]
+            self._step(raws)
+            self.progress.step += 1
+            step = self.progress.step
+            at_log = step % self.training.log_every == 0
+            seconds, stop = before + time.perf_counter() - started, interrupts.exit_code
+            if self.accelerator.num_processes > 1:
+                seconds, stop = self._agree(seconds, stop) if at_log else (self.progress.seconds, 0)
+            self.progress.seconds = seconds
+            done = self.limits.progress(step, seconds) >= 1
+            at_checkpoint = done or stop or step % self.training.checkpoint_every == 0
+            if at_log or at_checkpoint:
+                metrics = self._log(validate=bool(at_checkpoint))
+                if at_checkpoint:
+                    self._checkpoint(metrics)
+        return stop
+
+    def _step(self, raws: list[Any]) -> None:
+        seed_torch(self.training.seed, STEP, self.progress.step)
+        batches = [self._batches.make(raw) for raw in raws]
+        with self.run.host.blame(self.run.model, "zoo_train"):
+            metrics = self.objective.step(batches, self._update)
+        if self.average is not None:
+            self.average.update_parameters(self.run.network)
+        finite = torch.stack([value.isfinite() for value in (*metrics.values(), *self._norms)])
+        first = (self._bad < 0) & ~finite.all()
+        self._bad = torch.where(first, self.progress.step + 1, self._bad)
+        for name, value in metrics.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._norms.clear()
+        self._counted += 1
+
+    def _update(self, name: str, loss: Tensor) -> None:
+        optimizer = self._optimizers[name]
+        progress = self.limits.progress(self.progress.step, self.progress.seconds)
+        factor = rate_factor(self.training, self.progress.step, progress)
+        for group, rate in zip(optimizer.param_groups, self._rates[name], strict=True):
+            group["lr"] = rate * factor
+        optimizer.zero_grad()
+        self.accelerator.backward(loss)
+        if self.training.clip_norm is not None:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            norm = self.accelerator.clip_grad_norm_(parameters, self.training.clip_norm)
+            self._norms.append(norm)
+        optimizer.step()
+
+    # What is said and kept on the way
+
+    def _log(self, validate: bool) -> dict[str, Any]:
+        """Read the metrics off the device, stop at a NaN, write a line; returns the line."""
+        values = {name: value / self._counted for name, value in self._sums.items()}
+        if self.accelerator.num_processes > 1:
+            values = {name: self.accelerator.reduce(v, "mean") for name, v in values.items()}
+        if (bad := int(self._bad.item())) >= 0:
+            raise ZooError(self._not_finite(bad))
+        now = time.perf_counter()
+        images = self._counted * self.training.batch_size * self.objective.batches_per_step
+        speed = images / (now - self._since)
+        line = {
+            "step": self.progress.step,
+            "epoch": round(self._epoch(), 4),
+            "seconds": round(self.progress.seconds, 3),
+            "images_per_second": round(speed, 1),
+            **{name: float(value) for name, value in values.items()},
+        }
+        shown = {name: line[name] for name in values}
+        if validate and self.main:
+            bits = validation_bits_per_dim(self.run, self.kept, self.data)
+            if bits is not None:
+                shown["validation_bits_per_dim"] = line["validation_bits_per_dim"] = bits
+        if self.main:
+            files.append_metrics(self.run.path, line)
+            self.run.host.notify(
+                "zoo_run_step", run=self.run, step=self.progress.step, metrics=line
+            )
+            self.accelerator.log({k: v for k, v in line.items() if k != "step"}, line["step"])
+        step, seconds = self.progress.step, self.progress.seconds
+        steps_per_second = self._counted / (now - self._since)
+        left = self.limits.seconds_left(step, seconds, steps_per_second)
+        if not self._told_speed:
+            self._told_speed = True
+            self.reporter.say(f"{speed:.0f} images/s, {memory(self.accelerator.device)}")
+        done = self.limits.progress(step, seconds)
+        self.reporter.show(State(step, done, shown, speed, left))
+        self._sums, self._counted, self._since = {}, 0, time.perf_counter()
+        return line
+
+    def _checkpoint(self, line: Mapping[str, Any]) -> None:
+        self.accelerator.wait_for_everyone()
+        if self.main:
+            path, step = self.run.path, self.progress.step
+            save_checkpoint(
+                path, self.progress, self._networks_to_keep(), self.objective.optimizers
+            )
+            save_tensors(path / files.WEIGHTS, self.kept.state_dict())
+            picture = grid(self.run.pictures_of(self.kept, GRID_PICTURES, self.training.seed))
+            save_png(path / files.SAMPLES / f"step-{step:08d}.png", picture)
+            save_png(path / files.GRID, picture)
+            self.run.host.notify("zoo_run_checkpoint", run=self.run, step=step)
+        self.accelerator.wait_for_everyone()
+        for network in self.objective.networks.values():
+            network.train()
+        self._since = time.perf_counter()
+
+    def _finish(self, stopped: int) -> None:
+        path = self.run.path
+        if self.main:
+            lines = files.read_metrics(path)
+            if lines:
+                metric = next(key for key in lines[-1] if key not in _BOOKKEEPING)
+                save_curve(path / files.CURVE, lines, metric)
+            self.run.network.load_state_dict(self.kept.state_dict())
+            self.run.write_card()
+            self.run.host.notify("zoo_run_finished", run=self.run, step=self.progress.step)
+        self.accelerator.end_training()
+        if stopped:
+            raise Interrupted(
+                f"stopped at step {self.progress.step}; go on with: zoo train {self.run.model} "
+                f"--out {path} --resume",
+                stopped,
+            )
+
+    # Parts
+
+    @property
+    def kept(self) -> torch.nn.Module:
+        """The network whose weights are the run's: the average, where one is kept."""
+        return self.run.network if self.average is None else self.average.module
+
+    def _networks_to_keep(self) -> dict[str, torch.nn.Module]:
+        return self.plain | ({"average": self.average} if self.average is not None else {})
+
+    def _batches_of(self, batch_size: int, alone: bool = False) -> Batches:
+        return Batches(
+            self.data.splits["train"],
+            self.data.image,
+            batch_size,
+            self.training.seed,
+            self.accelerator.device,
+            flip=self.run.config.data.flip,
+            workers=self.run.config.data.workers,
+            rank=0 if alone else self.accelerator.process_index,
+            world=1 if alone else self.accelerator.num_processes,
+        )
+
+    def _epoch(self) -> float:
+        pictures = self.progress.step * self.training.batch_size * self.objective.batches_per_step
+        return pictures / len(self.data.splits["train"])
+
+    def _agree(self, seconds: float, stop: int) -> tuple[float, int]:
+        """The first process's clock, and an interrupt that any process heard."""
+        from accelerate.utils import broadcast
+
+        device = self.accelerator.device
+        clock = broadcast(torch.tensor(seconds, dtype=torch.float64, device=device))
+        heard = self.accelerator.gather(torch.tensor([stop], device=device))
+        return float(clock.item()), int(heard.max().item())
+
+    def _not_finite(self, step: int) -> str:
+        good = find_checkpoints(self.run.path)
+        kept = f"the last good state is {good[-1]}" if good else "no checkpoint was written yet"
+        return (
+            f"the loss is not finite at step {step}; {kept}: try a lower learning_rate "
+            f"({self.training.learning_rate:g} now), a longer warmup_steps or a clip_norm"
+        )
+
+
+_BOOKKEEPING = {"step", "epoch", "seconds", "images_per_second"}
+
+
+def memory(device: torch.device) -> str:
+    """The most memory that this process has taken, in words."""
+    if device.type == "cuda":
+        return f"{torch.cuda.max_memory_allocated(device) / 2**20:.0f} MiB on {device}"
+    import resource
+    import sys
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return f"{most / (2**20 if sys.platform == 'darwin' else 2**10):.0f} MiB"

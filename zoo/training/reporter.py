@@ -1,0 +1,102 @@
+"""What a run says while it goes: a bar in a terminal, plain lines elsewhere, on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a run stands: shown, never stored."""
+
+    step: int
+    progress: float
+    metrics: Mapping[str, float]
+    images_per_second: float
+    seconds_left: float
+
+    def __str__(self) -> str:
+        shown = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in self.metrics.items()]
+        return "  ".join(
+            [
+                f"step {self.step}",
+                *shown[:3],
+                f"{self.images_per_second:.0f} images/s",
+                f"{duration(self.seconds_left)} left",
+            ]
+        )
+
+
+class Reporter:
+    """Says nothing: for Python callers who want silence, and for all processes but the first."""
+
+    def say(self, text: str) -> None:
+        """A line for the user."""
+
+    def show(self, state: State) -> None:
+        """Where the run stands now."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+
+class Lines(Reporter):
+    """Plain lines, one every ``every`` seconds at most."""
+
+    def __init__(self, every: float = 10.0) -> None:
+        self.every = every
+        self._next = 0.0
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def show(self, state: State) -> None:
+        if time.monotonic() >= self._next or state.progress >= 1:
+            self._next = time.monotonic() + self.every
+            self.say(str(state))
+
+
+class Bar(Reporter):
+    """A progress bar that stays on one line."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        self._bar = Progress(
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("{task.description}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task: Any = None
+
+    def say(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def show(self, state: State) -> None:
+        if self._task is None:
+            self._bar.start()
+            self._task = self._bar.add_task("", total=1.0)
+        self._bar.update(self._task, completed=state.progress, description=str(state))
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+def reporter() -> Reporter:
+    """A bar where standard error is a terminal, lines elsewhere."""
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+def duration(seconds: float) -> str:
+    """``"1 h 05 min"``, ``"4 min 20 s"``, ``"9 s"``."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

@@ -1,0 +1,275 @@
+"""A training run from a request: where it goes, whether it goes on, and what it is made of."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import folder as files
+from zoo.config import Config
+from zoo.data import open_data
+from zoo.data.source import local_name
+from zoo.device import choose_device
+from zoo.errors import UsageError, ZooError
+from zoo.files import write_json
+from zoo.plugins import Host
+from zoo.settings import (
+    Setting,
+    changed,
+    file_settings,
+    once,
+    overlay,
+    preset_settings,
+    resolve,
+    sectioned_settings,
+    validate,
+)
+from zoo.training.checkpoint import find_checkpoints
+from zoo.training.reporter import Reporter
+from zoo.training.seeding import WEIGHTS, seed_torch
+
+if TYPE_CHECKING:
+    import torch
+    from accelerate import Accelerator
+
+    from zoo.data.dataset import Dataset
+    from zoo.run import Run
+
+DATA = "data.json"
+"""In ``checkpoints/``, so never pushed: the data's full path, and how many pictures they had."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for; ``settings`` are those of flags and ``--set``."""
+
+    model: str
+    preset: str | None = None
+    file: Path | None = None
+    settings: Sequence[Setting] = ()
+    out: Path | None = None
+    resume: bool = False
+    device: str = "auto"
+    track: str | None = None
+
+
+def train(host: Host, request: Request, reporter: Reporter) -> Run:
+    """Train as requested and return the finished run, loaded.
+
+    Raises UsageError or ZooError, one sentence each, before anything is written where the request
+    cannot be met; Interrupted after Ctrl-C or SIGTERM, with a checkpoint written.
+    """
+    device = choose_device(request.device)
+    folder, config = _continued(host, request) if request.resume else _fresh(host, request)
+    data = open_data(config.data)
+    with _locked(folder):
+        accelerator = _accelerator(config, device, folder, request.track)
+        if not accelerator.is_main_process:
+            reporter = Reporter()
+        return _run(host, request, folder, config, data, accelerator, reporter)
+
+
+def _run(
+    host: Host,
+    request: Request,
+    folder: Path,
+    config: Config,
+    data: Dataset,
+    accelerator: Accelerator,
+    reporter: Reporter,
+) -> Run:
+    from zoo.run import Run
+    from zoo.training.loop import Loop
+    from zoo.training.reporter import duration
+
+    model = request.model
+    seed_torch(config.training.seed, WEIGHTS)
+    network = host.call("zoo_build", model, config=config.model, image=data.image)
+    objective = host.call("zoo_train", model, network=network, config=config)
+    run = Run(folder, model, config, data.image, network, accelerator.device, host)
+    loop = Loop(run, objective, data, accelerator, reporter)
+    if accelerator.is_main_process:
+        if request.resume:
+            _check_pictures(folder, data)
+        files.write_config(folder, host, model, config, data.image, data.name)
+        write_json(folder / files.CHECKPOINTS / DATA, _data_facts(config, data))
+    accelerator.wait_for_everyone()
+    for note in data.notes:
+        reporter.say(note)
+    reporter.say(_cost(run, loop, data))
+    loop.fit(request.resume)
+    seconds = duration(loop.progress.seconds)
+    reporter.say(f"{loop.progress.step} steps in {seconds}: {folder}")
+    network.eval()
+    return run
+
+
+def _fresh(host: Host, request: Request) -> tuple[Path, Config]:
+    spec = host.spec(request.model)
+    config = resolve(spec, request.preset, request.file, request.settings)
+    if request.out is None:
+        base = Path("runs") / f"{request.model}-{name_of(config.data.source).replace('/', '-')}"
+        return next(path for path in _numbered(base) if not path.exists()), config
+    if request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
+        what = "a run" if (request.out / files.CONFIG).exists() else "something"
+        raise UsageError(
+            f"{what} stands at {request.out}: go on with it by --resume, or name another --out"
+        )
+    return request.out, config
+
+
+def _continued(host: Host, request: Request) -> tuple[Path, Config]:
+    """The folder and configuration of a run that goes on; only its limits may differ."""
+    spec = host.spec(request.model)
+    folder = request.out or _newest(request, host)
+    values = files.read_config(folder)
+    if values.get("model") != request.model:
+        raise UsageError(f"{folder} is a run of {values.get('model')}, not of {request.model}")
+    before, _ = files.parse_config(folder, host, values)
+    stored = sectioned_settings(spec, values["config"], str(folder / files.CONFIG))
+    above = once(request.settings)
+    if request.file is not None:
+        above = file_settings(spec, request.file) + above
+    if request.preset is not None:
+        above = overlay(preset_settings(spec, request.preset), above)
+    config = validate(spec, overlay(stored, above))
+    source = config.data.source
+    named = replace(config, data=config.data.model_copy(update={"source": name_of(source)}))
+    for key, old, new in changed(before, named):
+        raise UsageError(
+            f"{folder} was begun with {key} = {json.dumps(old)}, not {json.dumps(new)}: "
+            "leave it as it was, or begin another run with --out"
+        )
+    if source == before.data.source:
+        source = _read_facts(folder).get("source", source)
+    return folder, replace(config, data=config.data.model_copy(update={"source": source}))
+
+
+def _newest(request: Request, host: Host) -> Path:
+    sources = [setting.value for setting in request.settings if setting.name == "data.source"]
+    if not sources:
+        config = resolve(host.spec(request.model), request.preset, request.file, request.settings)
+        sources = [config.data.source]
+    base = Path("runs") / f"{request.model}-{name_of(sources[0]).replace('/', '-')}"
+    standing = list(itertools.takewhile(Path.exists, _numbered(base)))
+    if not standing:
+        raise UsageError(f"there is no run {base} to go on with: name one with --out")
+    return standing[-1]
+
+
+def _numbered(base: Path) -> Iterator[Path]:
+    yield base
+    for number in itertools.count(2):
+        yield base.with_name(f"{base.name}-{number}")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process, or one group of processes, trains in a folder at a time."""
+    import os
+
+    from filelock import FileLock, Timeout
+
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        yield
+        return
+    created = not folder.exists()
+    try:
+        (folder / files.CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ZooError(f"{folder} cannot be made: {error.strerror or error}") from None
+    lock = FileLock(folder / files.CHECKPOINTS / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise ZooError(
+            f"{folder} is being trained by another process: wait for it, or name another --out"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        if created and not (folder / files.CONFIG).exists():
+            _remove_empty(folder)
+
+
+def _remove_empty(folder: Path) -> None:
+    (folder / files.CHECKPOINTS / ".lock").unlink(missing_ok=True)
+    for path in (folder / files.CHECKPOINTS, folder):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _accelerator(
+    config: Config, device: torch.device, folder: Path, track: str | None
+) -> Accelerator:
+    import torch
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
+    precision = config.training.precision
+    if precision == "auto":
+        precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    accelerator = Accelerator(
+        cpu=device.type == "cpu",
+        mixed_precision="bf16" if precision == "bf16" else "no",
+        log_with=track,
+        project_dir=folder,
+    )
+    if track is not None:
+        try:
+            accelerator.init_trackers(track)
+        except (ImportError, ModuleNotFoundError) as error:
+            raise ZooError(f"--track {track}: {error}; pip install 'genzoo[track]'") from None
+    return accelerator
+
+
+def _data_facts(config: Config, data: Dataset) -> dict[str, Any]:
+    source = config.data.source
+    path = Path(source).expanduser()
+    return {
+        "source": str(path.resolve()) if path.exists() else source,
+        "pictures": len(data.splits["train"]),
+    }
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
+    path = folder / files.CHECKPOINTS / DATA
+    facts: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return facts
+
+
+def _check_pictures(folder: Path, data: Dataset) -> None:
+    before, now = _read_facts(folder).get("pictures"), len(data.splits["train"])
+    if before is not None and before != now and find_checkpoints(folder):
+        raise UsageError(
+            f"{folder} was begun with {before} training pictures and {data.name} has {now} now: "
+            "give the same data, or begin another run with --out"
+        )
+
+
+def _cost(run: Run, loop: Any, data: Dataset) -> str:
+    parameters = [p.numel() * p.element_size() for p in run.network.parameters()]
+    held = 4 + (1 if run.config.training.average else 0)
+    count = sum(p.numel() for network in loop.plain.values() for p in network.parameters())
+    image = data.image
+    return (
+        f"{run.model} on {data.name}: {len(data.splits['train']):,} pictures "
+        f"{image.channels}x{image.size}x{image.size}, {image.bits} bits; {count:,} parameters, "
+        f"{held * sum(parameters) / 2**20:.0f} MiB with gradients and optimizer; "
+        f"{loop.limits} on {run.device}"
+    )
+
+
+def name_of(source: str) -> str:
+    """What a run calls its data: a path's last component, else the source as it is."""
+    path = Path(source).expanduser()
+    return local_name(path) if path.exists() else source
