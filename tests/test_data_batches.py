@@ -68,11 +68,9 @@ def test_epochs_and_seeds_differ() -> None:
 
 
 def test_the_order_is_the_one_that_older_runs_had() -> None:
-    assert Order(10, 10, seed=0).batch(0).tolist() == GOLDEN[0]
-    assert Order(10, 10, seed=2**63 - 1).batch(7).tolist() == GOLDEN[1]
-
-
-GOLDEN: list[list[int]] = []
+    """A run that is resumed goes on in the order it was started with, or not at all."""
+    assert Order(10, 10, seed=0).batch(0).tolist() == [4, 6, 2, 7, 3, 5, 9, 0, 8, 1]
+    assert Order(10, 10, seed=2**63 - 1).batch(7).tolist() == [8, 1, 3, 5, 4, 0, 7, 2, 9, 6]
 
 
 @pytest.mark.parametrize("split", [RESIDENT, STREAMED])
@@ -158,10 +156,10 @@ def test_dequantised_is_uniform_in_its_bin(bits: int) -> None:
     torch.manual_seed(3)
     levels = torch.randint(0, 2**bits, (100, 3, 32, 32), dtype=torch.uint8)
     x = Batch(levels, None, bits).dequantised
-    assert 0 <= float(x.min())
+    assert float(x.min()) >= 0
     assert float(x.max()) < 1
     u = x.double() * 2**bits - levels
-    assert 0 <= float(u.min())
+    assert float(u.min()) >= 0
     assert float(u.max()) < 1
     ordered = u.flatten().sort().values
     n = len(ordered)

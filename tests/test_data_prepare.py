@@ -150,7 +150,7 @@ def test_a_black_border_is_even() -> None:
 
 def test_a_small_picture_without_enough_border_is_refused() -> None:
     with pytest.raises(ZooError) as caught:
-        Preparation(32, 1, pad=1)(np.zeros((27, 28), np.uint8), "x/a.png")
+        Preparation(32, 1, pad=2)(np.zeros((27, 28), np.uint8), "x/a.png")
     assert str(caught.value) == (
         "x/a.png is 28x27 pixels, smaller than data.size 32: use --set data.size=27, or "
         "--set data.pad=3 for a black border"
@@ -207,5 +207,5 @@ def test_what_is_no_picture_is_named(data: bytes) -> None:
     ],
 )
 def test_what_has_no_known_range_or_shape_is_refused(picture: object) -> None:
-    with pytest.raises(ZooError, match="^odd "):
+    with pytest.raises(ZooError, match=r"^odd "):
         Preparation(8, 1)(picture, "odd")

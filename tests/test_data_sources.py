@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import pickle
 import subprocess
 import sys
@@ -50,12 +51,10 @@ def opened(source: object, **options: Any) -> Dataset:
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    if "datasets" in sys.modules or "parquet" in request.node.name or "hub" in request.node.name:
-        import datasets
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
 
-        monkeypatch = request.getfixturevalue("monkeypatch")
-        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 
 # The same pictures, numbered over all splits, in each kind of source.
@@ -147,7 +146,7 @@ def test_one_split_is_divided_in_three(make: Maker, only: str, tmp_path: Path) -
     found = numbers(opened(make(tmp_path, {only: 45})))
     assert found["test"] == [9, 29]
     assert found["validation"] == [19, 39]
-    assert sorted(sum(found.values(), [])) == list(range(45))
+    assert sorted(itertools.chain(*found.values())) == list(range(45))
 
 
 @pytest.mark.parametrize("make", KINDS)
@@ -158,9 +157,7 @@ def test_nothing_to_train_on(make: Maker, tmp_path: Path) -> None:
 
 def test_no_picture_is_in_two_splits() -> None:
     data = open_data(DataConfig())
-    seen = [
-        {split[i][0].tobytes() for i in range(len(split))} for split in data.splits.values()
-    ]
+    seen = [{split[i][0].tobytes() for i in range(len(split))} for split in data.splits.values()]
     assert [len(pictures) for pictures in seen] == [1618, 89, 90]
     assert len(seen[0] | seen[1] | seen[2]) == 1797
 
@@ -268,6 +265,14 @@ def test_a_folders_stray_file_is_named(name: str, resident_gib: float, tmp_path:
     )
 
 
+def test_a_folders_text_is_named_before_pictures_are_decoded(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, {".": 1})
+    (folder / "00000.png").write_text("broken, but called like a picture")
+    (folder / "later.txt").write_text("hello")
+    with pytest.raises(ZooError, match=r"later\.txt is no picture"):
+        opened(folder)
+
+
 def test_a_truncated_picture_in_a_folder_is_named(tmp_path: Path) -> None:
     folder = make_folder(tmp_path, {"train": 3})
     noise = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
@@ -327,9 +332,7 @@ def test_channels_are_those_of_the_pictures_or_of_the_configuration(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("ink", "ground"), [(20, "white"), (250, "black")])
-def test_transparent_pictures_lie_on_what_shows_them(
-    ink: int, ground: str, tmp_path: Path
-) -> None:
+def test_transparent_pictures_lie_on_what_shows_them(ink: int, ground: str, tmp_path: Path) -> None:
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[2:6, 2:6] = (ink, ink, ink, 255)
     Image.fromarray(pixels).save(tmp_path / "a.png")
@@ -338,6 +341,13 @@ def test_transparent_pictures_lie_on_what_shows_them(
     image = data.splits["train"][0][0]
     assert image[0, 0, 0] == {"white": 255, "black": 0}[ground]
     assert image[0, 3, 3] == ink
+
+
+def test_colours_that_nobody_sees_do_not_count(tmp_path: Path) -> None:
+    pixels = np.full((8, 8, 4), 90, np.uint8)
+    pixels[0] = (255, 0, 0, 0)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert opened(tmp_path).image.channels == 1
 
 
 def test_a_set_is_resident_up_to_its_limit(tmp_path: Path) -> None:
@@ -487,6 +497,15 @@ def test_parquet_whose_test_labels_are_unknown(tmp_path: Path) -> None:
     assert data.splits["test"].labels.tolist() == [-1, -1, -1]
 
 
+def test_parquet_with_labels_for_some_pictures(tmp_path: Path) -> None:
+    cells = [png(picture(i)) for i in range(3)]
+    write_parquet(tmp_path / "a.parquet", {"image": cells, "label": [4, None, 6]})
+    data = opened(tmp_path / "a.parquet")
+    assert data.image.classes == 0
+    assert data.splits["train"].labels.tolist() == [-1, -1, -1]
+    assert data.notes == ("Labels were left out: some training pictures have none.",)
+
+
 @pytest.mark.parametrize("cell", [None, b"junk"])
 @pytest.mark.parametrize("resident_gib", [4.0, 0.0])
 def test_parquet_names_file_and_row(cell: Any, resident_gib: float, tmp_path: Path) -> None:
@@ -507,7 +526,9 @@ def test_parquet_that_cannot_be_used(tmp_path: Path) -> None:
         opened(text)
     write_parquet(tmp_path / "two/train.parquet", {"image": [png(picture(0))]})
     write_parquet(tmp_path / "two/test.parquet", {"other": [png(picture(0))]})
-    with pytest.raises(ZooError, match=r"two cannot be read by datasets \(.*same columns") as caught:
+    with pytest.raises(
+        ZooError, match=r"two cannot be read by datasets \(.*same columns"
+    ) as caught:
         opened(tmp_path / "two")
     assert "\n" not in str(caught.value)
 

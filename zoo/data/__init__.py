@@ -28,7 +28,7 @@ def open_data(config: DataConfig, progress: Callable[[int, int], None] | None = 
     Hub data set, and :class:`zoo.errors.ZooError` for pictures that cannot be used; the message is
     one sentence that names the file or row and says what to do.
     """
+    from zoo.data.find import find
     from zoo.data.opening import prepared
-    from zoo.data.sources import find
 
     return prepared(find(config.source), config, progress)

@@ -57,7 +57,7 @@ def open_folder(path: Path, files: Sequence[str]) -> Source:
             "give another data.source"
         )
     _refuse_strangers(path, files)
-    notes: list[str] = []
+    beside: list[str] = []
     by_split = defaultdict[str, list[tuple[str, str | None]]](list)
     split_like = any(file.split("/")[0].lower() in ALIASES for file in files if "/" in file)
     for file in files:
@@ -66,16 +66,17 @@ def open_folder(path: Path, files: Sequence[str]) -> Source:
         if split_like:
             named = ALIASES.get(folders[0].lower()) if folders else None
             if named is None:
-                notes.append(file)
+                beside.append(file)
                 continue
             split, folders = named, folders[1:]
         by_split[split].append((file, folders[0] if folders else None))
-    if notes:
-        count = len(notes)
-        notes = [
-            f"{count:,} picture{'s' if count > 1 else ''} beside the folders of splits "
-            f"{'were' if count > 1 else 'was'} left out, {path / notes[0]} first."
-        ]
+    notes = []
+    if beside:
+        many = len(beside) > 1
+        notes.append(
+            f"{len(beside):,} picture{'s' if many else ''} beside the folders of splits "
+            f"{'were' if many else 'was'} left out, {path / beside[0]} first."
+        )
 
     columns, names = numbered(
         {split: [label for _, label in pictures] for split, pictures in by_split.items()}

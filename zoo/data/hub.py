@@ -53,7 +53,7 @@ def open_hub(source: str) -> Source:
     known = SETS.get(source)
     if known is None:
         match = REPOSITORY.fullmatch(source)
-        assert match is not None, "sources.find checked it"
+        assert match is not None, "zoo.data.find checked it"
         known = HubSet(match["repository"], match["configuration"])
         revision = match["revision"]
     else:
@@ -110,12 +110,12 @@ def _mended(error: Exception, source: str, known: HubSet) -> ZooError:
     if isinstance(error, ConnectionError):
         if constants.HF_HUB_OFFLINE:
             return ZooError(
-                f"{here}{called} is not in the cache of data sets and HF_HUB_OFFLINE forbids to fetch "
-                "it: unset HF_HUB_OFFLINE, or give a local file or folder"
+                f"{here}{called} is not in the cache of data sets and HF_HUB_OFFLINE forbids "
+                "to fetch it: unset HF_HUB_OFFLINE, or give a local file or folder"
             )
         return ZooError(
-            f"{here}{called} cannot be fetched, for {constants.ENDPOINT} cannot be reached: check the "
-            "network or HF_ENDPOINT, or give a local file or folder"
+            f"{here}{called} cannot be fetched, for {constants.ENDPOINT} cannot be reached: check "
+            "the network or HF_ENDPOINT, or give a local file or folder"
         )
     text = cause(error)
     if isinstance(error, DatasetNotFoundError) and not isinstance(error, DefunctDatasetError):

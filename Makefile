@@ -1,0 +1,76 @@
+# Two commands do all the set-up: `make quickstart` and `make test`. GNU make 3.81 or newer.
+#
+#   PYTHON=python3.12 make …   the interpreter that .venv is made from (3.11 or newer)
+#   EXTRA=cpu make …           cpu or gpu, the extra to install; gpu is the default where
+#                              nvidia-smi answers. Going from one to the other makes .venv anew.
+#   TORCH_INDEX=URL make …     one more index to find torch on, such as torch's own of CPU builds
+#
+# .venv is installed into again when pyproject.toml or constraints.txt has changed.
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+
+ifndef EXTRA
+EXTRA := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+endif
+OTHER := $(filter-out $(EXTRA),cpu gpu)
+ifneq ($(words $(OTHER)),1)
+$(error EXTRA must be cpu or gpu, not '$(EXTRA)')
+endif
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed-$(EXTRA)
+
+# --extra-index-url and not --index-url, because an index of torch builds has not everything else.
+# Of torch's versions the named index wins, since 2.13.0+cpu counts as newer than 2.13.0 and still
+# meets the pin in constraints.txt.
+INDEX := $(if $(strip $(TORCH_INDEX)),--extra-index-url "$(strip $(TORCH_INDEX))")
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help quickstart test test-slow wheel clean
+
+help:  ## show this
+	@echo "genzoo: make TARGET"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@echo "Set PYTHON, EXTRA or TORCH_INDEX in front of it; the Makefile's first lines say how."
+
+quickstart: $(INSTALLED)  ## train a Glow on handwritten digits: two minutes on two CPU cores
+	@$(BIN)/zoo train glow
+	@echo "The command zoo lies in $(BIN): type   . $(BIN)/activate   first."
+
+test: $(INSTALLED)  ## lint, check types and run the tests that are not slow
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(INSTALLED)  ## run the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+wheel: $(INSTALLED)  ## build the wheel and the sdist into dist/
+	$(BIN)/python -m hatchling build -d dist
+
+clean:  ## remove .venv, dist/ and caches; runs/ stays
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A .venv without a working pip was left half-made, or its Python is gone: it is made anew.
+$(INSTALLED): pyproject.toml constraints.txt
+	@rm -f $(VENV)/.installed-$(EXTRA)
+	@if test -e $(VENV)/.installed-$(OTHER); then \
+	  echo "$(VENV) has the extra $(OTHER): making it anew with $(EXTRA)"; rm -rf $(VENV); fi
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	  version=`"$(PYTHON)" -c 'import platform; print(platform.python_version())' 2>/dev/null`; \
+	  "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "genzoo needs Python 3.11 or newer, and $(PYTHON) is $${version:-not there}:" \
+	      "name another, as in   PYTHON=python3.12 make" >&2; exit 1; }; \
+	  "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$(PYTHON) cannot make virtual environments: install its venv module" \
+	      "(Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }; \
+	  echo "Making $(VENV) with Python $$version"; \
+	  rm -rf $(VENV) && "$(PYTHON)" -m venv $(VENV); }
+	@echo "Installing genzoo[$(EXTRA),dev] into $(VENV): minutes the first time, about 2 GB"
+	$(BIN)/python -m pip install --disable-pip-version-check $(INDEX) -c constraints.txt -e ".[$(EXTRA),dev]"
+	@touch $@

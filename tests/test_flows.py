@@ -1,0 +1,260 @@
+"""Every layer of zoo.flows: inverse, log-determinant against autograd, saving, initialisation."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from zoo.flows import (
+    ActNorm,
+    ActNormConv2d,
+    AdditiveCoupling,
+    AffineCoupling,
+    Bijection,
+    Composition,
+    Invertible1x1,
+    InvertibleLU1x1,
+    SplitPrior,
+    Squeeze,
+    TopPrior,
+    ZeroConv2d,
+    initialise_from_data,
+    reverse,
+    shuffle,
+    standard_normal_log_prob,
+)
+
+
+def small_network(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(inputs, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, outputs, 1))
+
+
+LAYERS = {
+    "actnorm": lambda: ActNorm(4, "zero"),
+    "1x1": lambda: Invertible1x1(4),
+    "lu": lambda: InvertibleLU1x1(4),
+    "reverse": lambda: reverse(4),
+    "shuffle": lambda: shuffle(4),
+    "squeeze": Squeeze,
+    "additive": lambda: AdditiveCoupling(small_network(2, 2)),
+    "affine sigmoid": lambda: AffineCoupling(small_network(2, 4), "sigmoid"),
+    "affine tanh": lambda: AffineCoupling(small_network(2, 4), "tanh"),
+    "split prior": lambda: SplitPrior(small_network(2, 4)),
+    "top prior": lambda: TopPrior(4),
+    "composition": lambda: Composition([ActNorm(4, "zero"), Invertible1x1(4), reverse(4)]),
+}
+
+
+@pytest.fixture(params=LAYERS)
+def layer(request: pytest.FixtureRequest) -> nn.Module:
+    """A layer at random weights, none of them at its first value, in float64."""
+    torch.manual_seed(0)
+    made = LAYERS[request.param]().double()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    return made
+
+
+def test_log_determinant_is_that_of_autograds_jacobian(layer: Bijection) -> None:
+    x = torch.randn(3, 4, 4, 4, dtype=torch.float64)
+    _, log_det = layer(x)
+    assert log_det.shape == (3,)
+    for i in range(3):
+        jacobian = torch.autograd.functional.jacobian(lambda v: layer(v)[0], x[i : i + 1])
+        exact = torch.linalg.slogdet(jacobian.reshape(64, 64))[1]
+        assert abs(log_det[i] - exact) < 1e-8
+
+
+def test_inverse_gives_the_input_back(layer: Bijection) -> None:
+    x = torch.randn(5, 4, 6, 6, dtype=torch.float64)
+    assert torch.allclose(layer.inverse(layer(x)[0]), x, atol=1e-10)
+    y = layer(x)[0]
+    assert torch.allclose(layer(layer.inverse(y))[0], y, atol=1e-10)
+
+
+def test_saved_and_loaded_it_is_the_same_map(layer: nn.Module, request) -> None:
+    torch.manual_seed(1)
+    other = LAYERS[request.node.callspec.params["layer"]]().double()
+    other.load_state_dict(layer.state_dict())
+    x = torch.randn(2, 4, 4, 4, dtype=torch.float64)
+    assert torch.equal(other(x)[0], layer(x)[0])
+    assert torch.equal(other.inverse(x), layer.inverse(x))
+
+
+def test_lu_and_plain_1x1_agree() -> None:
+    torch.manual_seed(0)
+    lu, plain = InvertibleLU1x1(6).double(), Invertible1x1(6).double()
+    with torch.no_grad():
+        lu.log_diagonal += torch.randn(6, dtype=torch.float64)
+        plain.weight.copy_(lu.matrix())
+    x = torch.randn(2, 6, 3, 3, dtype=torch.float64)
+    assert torch.allclose(lu(x)[0], plain(x)[0])
+    assert torch.allclose(lu(x)[1], plain(x)[1], atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [Invertible1x1, InvertibleLU1x1])
+def test_a_1x1_starts_as_a_rotation(kind) -> None:
+    torch.manual_seed(0)
+    matrix = kind(12).matrix()
+    assert torch.allclose(matrix @ matrix.T, torch.eye(12), atol=1e-5)
+    assert abs(kind(12)(torch.randn(1, 12, 2, 2))[1].item()) < 1e-4
+
+
+def test_permutations_are_what_they_are_called() -> None:
+    x = torch.arange(4.0).reshape(1, 4, 1, 1)
+    assert reverse(4)(x)[0].flatten().tolist() == [3, 2, 1, 0]
+    torch.manual_seed(0)
+    assert sorted(shuffle(4)(x)[0].flatten().tolist()) == [0, 1, 2, 3]
+
+
+def test_squeeze_puts_each_square_into_channels() -> None:
+    x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    assert Squeeze()(x)[0][0, :, 0, 0].tolist() == [0, 1, 4, 5]
+
+
+def test_actnorm_from_data_gives_mean_0_and_variance_1() -> None:
+    torch.manual_seed(0)
+    layer, x = ActNorm(3), torch.randn(64, 3, 5, 5) * 4 + 7
+    initialise_from_data(layer, lambda: layer(x))
+    y = layer(x)[0]
+    assert torch.allclose(y.mean((0, 2, 3)), torch.zeros(3), atol=1e-4)
+    assert torch.allclose(y.var((0, 2, 3), correction=0), torch.ones(3), atol=1e-4)
+
+
+def test_actnorm_inside_a_convolution_too() -> None:
+    torch.manual_seed(0)
+    layer, x = ActNormConv2d(3, 5, 3), torch.randn(64, 3, 6, 6) + 2
+    initialise_from_data(layer, lambda: layer(x))
+    y = layer(x)
+    assert torch.allclose(y.mean((0, 2, 3)), torch.zeros(5), atol=1e-3)
+    assert torch.allclose(y.var((0, 2, 3), correction=0), torch.ones(5), atol=1e-3)
+
+
+def test_actnorm_is_set_once_and_not_again_after_loading() -> None:
+    layer, x = ActNorm(3), torch.randn(16, 3, 4, 4)
+    initialise_from_data(layer, lambda: layer(x))
+    first = {name: value.clone() for name, value in layer.state_dict().items()}
+    initialise_from_data(layer, lambda: layer(10 * x + 3))
+    loaded = ActNorm(3)
+    loaded.load_state_dict(first)
+    initialise_from_data(loaded, lambda: loaded(10 * x + 3))
+    for name, value in first.items():
+        assert torch.equal(layer.state_dict()[name], value)
+        assert torch.equal(loaded.state_dict()[name], value)
+
+
+def test_actnorm_from_zero_is_the_identity_and_takes_no_batch() -> None:
+    layer, x = ActNorm(3, "zero"), torch.randn(16, 3, 4, 4) * 5
+    initialise_from_data(layer, lambda: layer(x))
+    assert torch.equal(layer(x)[0], x)
+
+
+def test_a_zero_convolution_starts_at_zero() -> None:
+    assert torch.equal(ZeroConv2d(3, 5)(torch.randn(2, 3, 4, 4)), torch.zeros(2, 5, 4, 4))
+
+
+def test_an_edge_convolution_is_one_over_a_channel_that_marks_the_outside() -> None:
+    torch.manual_seed(0)
+    layer = ZeroConv2d(2, 3).double()
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter += torch.randn_like(parameter)
+    x = torch.randn(2, 2, 5, 4, dtype=torch.float64)
+    marked = torch.nn.functional.pad(x, (1, 1, 1, 1))
+    outside = torch.ones(2, 1, 7, 6, dtype=torch.float64)
+    outside[:, :, 1:-1, 1:-1] = 0
+    weight = torch.cat([layer.weight, layer.edge], dim=1)
+    plain = torch.nn.functional.conv2d(torch.cat([marked, outside], 1), weight, layer.bias)
+    assert torch.allclose(layer(x), plain * torch.exp(3 * layer.log_scale)[:, None, None])
+
+
+@pytest.mark.parametrize("scale", ["sigmoid", "tanh"])
+def test_the_scale_stays_bounded_whatever_the_network_says(scale) -> None:
+    class Loud(nn.Module):
+        def forward(self, a):
+            return torch.cat([a, 1e4 * torch.randn_like(a)], dim=1)
+
+    layer = AffineCoupling(Loud(), scale)
+    x = torch.randn(4, 4, 3, 3)
+    y, log_det = layer(x)
+    assert y.isfinite().all()
+    assert log_det.isfinite().all()
+    if scale == "tanh":
+        assert layer.inverse(x).isfinite().all()
+        assert (log_det.abs() <= 2 * 18 + 1e-3).all()
+    else:
+        assert (log_det <= 0).all()
+
+
+def test_the_top_prior_of_a_class_is_its_normal_density() -> None:
+    torch.manual_seed(0)
+    prior = TopPrior(2, classes=3).double()
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter += 0.5 * torch.randn_like(parameter)
+    x, labels = torch.randn(4, 2, 3, 3, dtype=torch.float64), torch.tensor([0, 1, 2, 1])
+    z, log_det = prior(x, labels)
+    both = torch.cat([prior.mean, prior.log_std])[None] + prior.by_class(labels)
+    mean, log_std = both[:, :, None, None].expand(4, 4, 3, 3).chunk(2, dim=1)
+    exact = torch.distributions.Normal(mean, log_std.exp()).log_prob(x).sum((1, 2, 3))
+    assert torch.allclose(standard_normal_log_prob(z.flatten(1)) + log_det, exact)
+    with pytest.raises(ValueError, match="label"):
+        prior(x)
+
+
+def test_standard_normal_log_prob_is_torchs() -> None:
+    z = torch.randn(3, 7, dtype=torch.float64)
+    exact = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+    assert torch.allclose(standard_normal_log_prob(z), exact)
+    assert math.isclose(
+        standard_normal_log_prob(torch.zeros(1, 2)).item(), -math.log(2 * math.pi), abs_tol=1e-6
+    )
+
+
+def chain(reversible: bool) -> Composition:
+    torch.manual_seed(3)
+    layers = [
+        layer
+        for _ in range(3)
+        for layer in (
+            ActNorm(4, "zero"),
+            InvertibleLU1x1(4),
+            AffineCoupling(small_network(2, 4)),
+            shuffle(4),
+        )
+    ]
+    return Composition(layers, reversible).double()
+
+
+def test_reversible_gradients_are_the_ordinary_ones() -> None:
+    x = torch.randn(2, 4, 4, 4, dtype=torch.float64)
+    gradients = []
+    for reversible in (False, True):
+        layers, start = chain(reversible), x.clone().requires_grad_()
+        y, log_det = layers(start)
+        (y.square().sum() - (log_det * torch.tensor([1.0, 2.0])).sum()).backward()
+        gradients.append([start.grad, *(p.grad for p in layers.parameters())])
+    for ordinary, recomputed in zip(*gradients, strict=True):
+        assert torch.allclose(ordinary, recomputed, atol=1e-9)
+
+
+def test_reversible_keeps_no_activation() -> None:
+    """What autograd saves does not grow with the number of layers."""
+
+    def saved_bytes(depth: int, reversible: bool) -> int:
+        layers = Composition(
+            [AffineCoupling(small_network(2, 4)) for _ in range(depth)], reversible
+        )
+        seen: dict[int, int] = {}
+
+        def note(tensor: torch.Tensor) -> torch.Tensor:
+            seen[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
+            layers(torch.randn(2, 4, 16, 16))
+        return sum(seen.values())
+
+    assert saved_bytes(8, True) == saved_bytes(2, True)
+    assert saved_bytes(8, False) > 3 * saved_bytes(2, False)

@@ -1,0 +1,322 @@
+"""The loop: one for any objective, exact after a break, and honest when it goes wrong."""
+
+import importlib.util
+import json
+import math
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import zoo
+from zoo.config import TrainingConfig
+from zoo.errors import UsageError, ZooError
+from zoo.settings import Setting
+from zoo.training.averaging import averaged
+from zoo.training.checkpoint import find_checkpoints
+from zoo.training.limits import Limits
+from zoo.training.optimizers import rate_factor
+from zoo.training.reporter import Lines, Reporter, State, duration
+from zoo.training.seeding import seed_for
+from zoo.training.session import Request, train
+
+_spec = importlib.util.spec_from_file_location("tiny", Path(__file__).with_name("tiny.py"))
+tiny = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tiny)
+
+SMALL = ["--set", "depth=1", "--set", "width=8", "--set", "training.checkpoint_every=15"]
+
+
+def run(model: str, out: Path, resume: bool = False, **settings: object):
+    """Train a model of tiny.py in this process."""
+    chosen = [
+        Setting(*key.replace("__", ".").split("."), value, key) for key, value in settings.items()
+    ]
+    request = Request(model, settings=chosen, out=out, resume=resume, device="cpu")
+    return train(tiny.tiny_host(), request, Reporter())
+
+
+def lines_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_uniform_density_costs_exactly_its_bits(tmp_path: Path) -> None:
+    """log p = 0 in the unit cube is 8 bits/dim of 8-bit pictures, 5 of 5-bit ones, exactly."""
+    for bits in (8, 5):
+        finished = run("tiny", tmp_path / str(bits), data__bits=bits, training__steps=2)
+        with torch.no_grad():
+            finished.network.shift.zero_()
+        pictures = torch.rand(7, 1, 8, 8)
+        assert torch.allclose(finished.bits_per_dim(pictures), torch.full((7,), float(bits)))
+        score = finished.evaluate()
+        assert score.bits_per_dim == pytest.approx(bits, abs=1e-6)
+        assert (score.pictures, score.split, score.standard_error) == (90, "test", 0.0)
+
+
+def test_the_loss_falls_and_every_file_of_a_run_stands(tmp_path: Path) -> None:
+    finished = run("tiny", tmp_path / "r", training__checkpoint_every=10)
+    lines = lines_of(finished.path)
+    assert [line["step"] for line in lines] == [10, 20]
+    assert lines[1]["bits_per_dim"] < lines[0]["bits_per_dim"]
+    assert lines[1]["validation_bits_per_dim"] > 0
+    assert {"epoch", "seconds", "images_per_second"} <= lines[0].keys()
+    names = {str(p.relative_to(finished.path)) for p in finished.path.rglob("*") if p.is_file()}
+    assert {
+        "config.json", "model.safetensors", "README.md", "metrics.jsonl", "curve.png",
+        "samples/grid.png", "samples/step-00000010.png", "samples/step-00000020.png",
+    } <= names  # fmt: skip
+    assert not [name for name in names if name.split("/")[-1].startswith(".") and ".lock" not in name]
+    config = json.loads((finished.path / "config.json").read_text())
+    assert config["plugin"] == {"name": "tiny", "distribution": "tests", "version": "0"}
+    assert config["image"] == {"channels": 1, "size": 8, "classes": 10, "bits": 8}
+    assert not {"model_type", "architectures", "auto_map", "_class_name"} & config.keys()
+
+
+def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
+    finished = run("tiny", tmp_path / "r", training__checkpoint_every=5)
+    assert [c.name for c in find_checkpoints(finished.path)] == ["step-00000015", "step-00000020"]
+
+
+def test_a_game_of_two_networks_trains_through_the_same_loop(tmp_path: Path) -> None:
+    whole = run("game", tmp_path / "whole")
+    assert {"loss", "critic_loss"} <= lines_of(whole.path)[-1].keys()
+    half = run("game", tmp_path / "half", training__steps=10)
+    resumed = run("game", half.path, resume=True, training__steps=20)
+    for a, b in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert lines_of(whole.path)[-1]["epoch"] == pytest.approx(20 * 3 * 64 / 1618, abs=1e-3)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match=r"not finite at step 13; the last good state is .*step-0*10"):
+        run("tiny", tmp_path / "r", model__fail_at=13, training__checkpoint_every=10)
+    assert [line["step"] for line in lines_of(tmp_path / "r")] == [10]
+    assert [c.name for c in find_checkpoints(tmp_path / "r")] == ["step-00000010"]
+    resumed = run("tiny", tmp_path / "r", resume=True)
+    assert lines_of(resumed.path)[-1]["step"] == 20
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
+    finished = run("tiny", tmp_path / "r")
+    before = (finished.path / "model.safetensors").read_bytes()
+    run("tiny", finished.path, resume=True)
+    assert (finished.path / "model.safetensors").read_bytes() == before
+
+
+def test_a_changed_configuration_is_refused_by_name(tmp_path: Path) -> None:
+    finished = run("tiny", tmp_path / "r")
+    with pytest.raises(UsageError, match=r"training\.learning_rate = 0\.1, not 0\.2"):
+        run("tiny", finished.path, resume=True, training__learning_rate=0.2)
+
+
+def start(out: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "zoo", "train", "glow", "--steps", "40", "--out", str(out)]
+    return subprocess.Popen(
+        [*command, *SMALL, *more], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def wait_for_step(process: subprocess.Popen[str], out: Path, step: int) -> None:
+    for _ in range(6000):
+        if (out / "metrics.jsonl").exists() and lines_of(out)[-1]["step"] >= step:
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    raise AssertionError(f"step {step} was not reached")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole") / "run"
+    process = start(out)
+    assert process.wait(timeout=300) == 0, process.communicate()
+    return out
+
+
+@pytest.mark.parametrize("kill_at", [10, 20])
+def test_killed_and_resumed_equals_uninterrupted(
+    kill_at: int, uninterrupted: Path, tmp_path: Path
+) -> None:
+    """Before the first checkpoint, and between two: SIGKILL, then --resume with nothing else."""
+    out = tmp_path / "run"
+    process = start(out, "--set", "training.log_every=5")
+    wait_for_step(process, out, kill_at)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (out / "checkpoints" / "step-00000040").exists()
+    resume = [sys.executable, "-m", "zoo", "train", "glow", "--resume", "--out", str(out)]
+    subprocess.run(resume, check=True, capture_output=True)
+    for name in ("model.safetensors", "checkpoints/step-00000040/state.safetensors"):
+        assert (out / name).read_bytes() == (uninterrupted / name).read_bytes()
+    assert [line["step"] for line in lines_of(out)] == [*range(5, 41, 5)]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_after_a_checkpoint(
+    number: int, status: int, uninterrupted: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    process = start(out, "--steps", "100000")
+    wait_for_step(process, out, 10)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert "go on with: zoo train glow --out" in error.splitlines()[-1]
+    assert "Traceback" not in error
+    stopped = int(find_checkpoints(out)[-1].name.removeprefix("step-"))
+    assert lines_of(out)[-1]["step"] == stopped
+    assert zoo.load(out).sample(2).shape == (2, 1, 8, 8)
+
+
+def test_limits() -> None:
+    def limits(**values: float) -> Limits:
+        return Limits(TrainingConfig(batch_size=10, **values), pictures=100, batches_per_step=2)
+
+    assert limits(steps=7).steps == 7
+    assert limits(epochs=3.0).steps == 15
+    assert limits(steps=7, epochs=3.0).steps == 7
+    assert limits(minutes=2.0).progress(1000, 60) == 0.5
+    assert limits(steps=100, minutes=1.0).progress(50, 45) == 0.75
+    assert limits(steps=10).progress(20, 0) == 1
+    with pytest.raises(UsageError, match="--steps, --epochs or --minutes"):
+        limits()
+
+
+def test_minutes_end_in_time(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    finished = run("tiny", tmp_path / "r", training__minutes=0.02)
+    assert 1.2 <= lines_of(finished.path)[-1]["seconds"] < 1.2 + (time.monotonic() - begun)
+
+
+def test_the_course_of_the_learning_rate() -> None:
+    def factors(decay: str, points: list[tuple[int, float]]) -> list[float]:
+        training = TrainingConfig(warmup_steps=10, decay=decay)
+        return [rate_factor(training, step, progress) for step, progress in points]
+
+    points = [(0, 0.0), (4, 0.0), (9, 0.0), (50, 0.5), (99, 1.0)]
+    assert factors("none", points) == pytest.approx([0.1, 0.5, 1, 1, 1])
+    assert factors("linear", points) == pytest.approx([0.1, 0.5, 1, 0.5, 0])
+    assert factors("cosine", points) == pytest.approx([0.1, 0.5, 1, 0.5, 0])
+    assert factors("cosine", [(50, 0.25)]) == pytest.approx([(1 + math.cos(math.pi / 4)) / 2])
+
+
+def test_the_average_of_weights_is_the_formula_and_copies_buffers() -> None:
+    network = torch.nn.BatchNorm1d(1)
+    network.register_buffer("order", torch.tensor([7, 3]))
+    average, exact = averaged(network, 0.5), None
+    for n, value in enumerate([1.0, 5.0, 2.0, 8.0]):
+        network.weight.data.fill_(value)
+        network.running_mean.fill_(value)
+        average.update_parameters(network)
+        decay = min(0.5, (1 + n) / (10 + n))
+        exact = value if exact is None else decay * exact + (1 - decay) * value
+    assert average.module.weight.item() == pytest.approx(exact)
+    assert average.module.running_mean.item() == 8
+    assert average.module.order.tolist() == [7, 3]
+
+
+def test_seeds_differ_in_each_part() -> None:
+    seeds = {seed_for(s, p, i) for s in range(5) for p in range(4) for i in range(50)}
+    assert len(seeds) == 5 * 4 * 50
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_bf16_networks_train_beside_float32(tmp_path: Path) -> None:
+    """Under autocast the loss agrees, and latents and log-determinants stay float32."""
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        finished = zoo.train(
+            "glow", steps=10, precision=precision, out=tmp_path / precision, quiet=True,
+            config={"depth": 2, "width": 16},
+        )  # fmt: skip
+        losses[precision] = lines_of(finished.path)[-1]["bits_per_dim"]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.01)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        z, log_prob = finished.network(torch.rand(2, 1, 8, 8))
+    assert z.dtype == log_prob.dtype == torch.float32
+
+
+def test_progress_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(every=1000)
+    for step in (1, 2, 3):
+        lines.show(State(step, step / 3, {"bits_per_dim": 2.5}, 1234.5, 61))
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.splitlines() == [
+        "step 1  bits per dim 2.500  1234 images/s  1 min 01 s left",
+        "step 3  bits per dim 2.500  1234 images/s  1 min 01 s left",
+    ]
+    assert [duration(s) for s in (9.4, 61, 3660)] == ["9 s", "1 min 01 s", "1 h 01 min"]
+
+
+def test_a_run_folder_is_trained_in_by_one_process_at_a_time(tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    finished = run("tiny", tmp_path / "r")
+    with (
+        FileLock(finished.path / "checkpoints" / ".lock"),
+        pytest.raises(ZooError, match="being trained by another process"),
+    ):
+        run("tiny", finished.path, resume=True)
+
+
+def test_observers_see_the_run(tmp_path: Path) -> None:
+    from zoo.plugins import Plugin
+
+    seen: list[tuple[str, int | None]] = []
+
+    class Watcher:
+        @zoo.hookimpl
+        def zoo_run_started(self, run):
+            seen.append(("started", None))
+
+        @zoo.hookimpl
+        def zoo_run_step(self, step, metrics):
+            seen.append(("step", step))
+            assert isinstance(metrics["bits_per_dim"], float)
+
+        @zoo.hookimpl
+        def zoo_run_checkpoint(self, run, step):
+            assert (run.path / "samples" / "grid.png").exists()
+            seen.append(("checkpoint", step))
+
+        @zoo.hookimpl
+        def zoo_run_finished(self, step):
+            seen.append(("finished", step))
+
+    host = tiny.tiny_host()
+    host.add(Plugin("watcher", "tests", "0"), Watcher())
+    train(host, Request("tiny", out=tmp_path / "r", device="cpu"), Reporter())
+    assert seen == [
+        ("started", None), ("step", 10), ("step", 20), ("checkpoint", 20), ("finished", 20),
+    ]  # fmt: skip
+
+
+def test_tensorboard_reads_what_is_tracked(tmp_path: Path) -> None:
+    request = Request("tiny", out=tmp_path / "r", device="cpu", track="tensorboard")
+    train(tiny.tiny_host(), request, Reporter())
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    (events,) = {p.parent for p in (tmp_path / "r").rglob("events.out.tfevents*") if p.stat().st_size > 200}
+    accumulator = EventAccumulator(str(events))
+    accumulator.Reload()
+    assert [event.step for event in accumulator.Scalars("bits_per_dim")] == [10, 20]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_bf16_on_cuda_agrees_with_float32(tmp_path: Path) -> None:
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        finished = zoo.train(
+            "glow", steps=100, precision=precision, device="cuda", out=tmp_path / precision,
+            quiet=True,
+        )  # fmt: skip
+        losses[precision] = lines_of(finished.path)[-1]["bits_per_dim"]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+
+
