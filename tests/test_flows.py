@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
+
 from zoo.flows import (
     ActNorm,
     ActNormConv2d,

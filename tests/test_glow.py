@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+
 import zoo
 from zoo.data.batch import Batch
 from zoo.data.quantise import to_unit
@@ -39,9 +40,7 @@ def random_glow(**config: object) -> torch.nn.Module:
     ],
 )
 def test_inverse_and_density_in_every_variant(permutation, coupling, scale, actnorm) -> None:
-    network = random_glow(
-        permutation=permutation, coupling=coupling, scale=scale, actnorm=actnorm
-    )
+    network = random_glow(permutation=permutation, coupling=coupling, scale=scale, actnorm=actnorm)
     x = torch.rand(4, 1, 8, 8)
     with torch.no_grad():
         z, _ = network(x)

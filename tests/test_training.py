@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import math
-
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 import zoo
 from zoo.config import TrainingConfig
 from zoo.errors import UsageError, ZooError
@@ -69,7 +69,9 @@ def test_the_loss_falls_and_every_file_of_a_run_stands(tmp_path: Path) -> None:
         "config.json", "model.safetensors", "README.md", "metrics.jsonl", "curve.png",
         "samples/grid.png", "samples/step-00000010.png", "samples/step-00000020.png",
     } <= names  # fmt: skip
-    assert not [name for name in names if name.split("/")[-1].startswith(".") and ".lock" not in name]
+    assert not [
+        name for name in names if name.split("/")[-1].startswith(".") and ".lock" not in name
+    ]
     config = json.loads((finished.path / "config.json").read_text())
     assert config["plugin"] == {"name": "tiny", "distribution": "tests", "version": "0"}
     assert config["image"] == {"channels": 1, "size": 8, "classes": 10, "bits": 8}
@@ -92,7 +94,9 @@ def test_a_game_of_two_networks_trains_through_the_same_loop(tmp_path: Path) -> 
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path: Path) -> None:
-    with pytest.raises(ZooError, match=r"not finite at step 13; the last good state is .*step-0*10"):
+    with pytest.raises(
+        ZooError, match=r"not finite at step 13; the last good state is .*step-0*10"
+    ):
         run("tiny", tmp_path / "r", model__fail_at=13, training__checkpoint_every=10)
     assert [line["step"] for line in lines_of(tmp_path / "r")] == [10]
     assert [c.name for c in find_checkpoints(tmp_path / "r")] == ["step-00000010"]
@@ -301,7 +305,9 @@ def test_tensorboard_reads_what_is_tracked(tmp_path: Path) -> None:
     train(tiny.tiny_host(), request, Reporter())
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    (events,) = {p.parent for p in (tmp_path / "r").rglob("events.out.tfevents*") if p.stat().st_size > 200}
+    (events,) = {
+        p.parent for p in (tmp_path / "r").rglob("events.out.tfevents*") if p.stat().st_size > 200
+    }
     accumulator = EventAccumulator(str(events))
     accumulator.Reload()
     assert [event.step for event in accumulator.Scalars("bits_per_dim")] == [10, 20]
@@ -318,5 +324,3 @@ def test_bf16_on_cuda_agrees_with_float32(tmp_path: Path) -> None:
         )  # fmt: skip
         losses[precision] = lines_of(finished.path)[-1]["bits_per_dim"]
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
-
-

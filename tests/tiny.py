@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+
 from zoo import Latent, ModelConfig, ModelSpec, hookimpl
 from zoo.plugins import Host, Plugin
 from zoo.training import MaximumLikelihood, Objective, discrete_nats, make_optimizer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from zoo import Config, ImageSpec, ModelConfig, ModelSpec, UsageError, hookimpl
+from zoo import Config, ImageSpec, ModelConfig, ModelSpec, Preset, UsageError, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -46,7 +46,7 @@ class GlowConfig(ModelConfig):
     ] = "standard"
 
 
-PRESETS = {
+PRESETS: dict[str, Preset] = {
     "digits": {
         "model": {"levels": 2, "depth": 8, "width": 64},
         "data": {"source": "digits", "bits": 4},
@@ -164,9 +164,7 @@ def zoo_train(network: Glow, config: Config) -> Objective:
 
 
 @hookimpl
-def zoo_sample(
-    network: Glow, latents: Tensor, temperature: float, labels: Tensor | None
-) -> Tensor:
+def zoo_sample(network: Glow, latents: Tensor, temperature: float, labels: Tensor | None) -> Tensor:
     from zoo.data.quantise import from_unit
 
     return from_unit(network.inverse(latents * temperature, labels), network.image.bits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +64,7 @@ class Glow(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         x, log_det, latents = x - 0.5, x.new_zeros(x.shape[0]), []
-        for level in self.levels:
+        for level in self._levels():
             x, level_log_det = level(x)
             log_det = log_det + level_log_det
             if level.split is not None:
@@ -75,13 +75,16 @@ class Glow(nn.Module):
         return flat, standard_normal_log_prob(flat) + log_det + prior_log_det
 
     def inverse(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        *latents, top = z.split(self.sizes, dim=1)
-        x = self.prior.inverse(top.unflatten(1, self.top), labels)
-        for level in reversed(self.levels):
+        *latents, top = torch.split(z, self.sizes, dim=1)
+        x = self.prior.inverse(top.reshape(-1, *self.top), labels)
+        for level in reversed(self._levels()):
             if level.split is not None:
                 x = torch.cat([x, latents.pop().reshape(x.shape)], dim=1)
             x = level.inverse(x)
         return x + 0.5
+
+    def _levels(self) -> list[Level]:
+        return cast("list[Level]", list(self.levels))
 
 
 class Level(Bijection):

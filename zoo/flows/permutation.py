@@ -15,19 +15,16 @@ class Permutation(Bijection):
     """
 
     order: Tensor
-    inverse_order: Tensor
 
     def __init__(self, order: Tensor) -> None:
         super().__init__()
         self.register_buffer("order", order)
-        self.register_buffer("inverse_order", order.argsort(), persistent=False)
-        self.register_load_state_dict_post_hook(_invert_order)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x.index_select(1, self.order), x.new_zeros(x.shape[0])
 
     def inverse(self, y: Tensor) -> Tensor:
-        return y.index_select(1, self.inverse_order)
+        return y.index_select(1, self.order.argsort())
 
 
 def reverse(channels: int) -> Permutation:
@@ -38,7 +35,3 @@ def reverse(channels: int) -> Permutation:
 def shuffle(channels: int) -> Permutation:
     """A random fixed order of the channels (Glow's ``flow_permutation=1``)."""
     return Permutation(torch.randperm(channels))
-
-
-def _invert_order(module: Permutation, _: object) -> None:
-    module.inverse_order.copy_(module.order.argsort())

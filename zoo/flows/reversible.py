@@ -16,7 +16,7 @@ def forward_without_activations(chain: Composition, x: Tensor) -> tuple[Tensor, 
     Gradients equal the ordinary ones up to the rounding of the inverses.
     """
     parameters = [p for p in chain.parameters() if p.requires_grad]
-    y, log_det = _Reversible.apply(chain, x, *parameters)
+    y, log_det = _Reversible.apply(chain, x, *parameters)  # type: ignore[no-untyped-call]
     return y, log_det
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -16,7 +14,7 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     random first weights are soon forgotten in short runs too.
     """
 
-    def update(averages: Sequence[Tensor], currents: Sequence[Tensor], n: Tensor | int) -> None:
+    def update(averages: list[Tensor], currents: list[Tensor], n: Tensor | int) -> None:
         now = min(decay, float((1 + n) / (10 + n)))
         torch._foreach_lerp_(averages, currents, 1 - now)
 
