@@ -1,8 +1,8 @@
 """The hooks of genzoo: everything that a plugin can say to the core.
 
-A plugin is a module, or any object, behind an entry point of the group ``zoo``; its functions that
-carry :data:`hookimpl` are its hooks. A plugin that brings a model has ``zoo_models``, ``zoo_build``,
-``zoo_train`` and ``zoo_sample``; the rest is for what its model can do beside.
+A plugin is a module, or any object, behind an entry point of the group ``zoo``; its functions
+that carry :data:`hookimpl` are its hooks. A plugin that brings a model has ``zoo_models``,
+``zoo_build``, ``zoo_train`` and ``zoo_sample``; the rest is for what its model can do beside.
 
 A hook that names a model is called on the plugin that owns the model and on no other; wrappers
 (``@hookimpl(wrapper=True)``) of other plugins stay around it. A plugin may leave out arguments that
