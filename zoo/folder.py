@@ -14,10 +14,11 @@ from zoo.config import Config
 from zoo.errors import UsageError, ZooError
 from zoo.files import write_json, write_text
 from zoo.plugins import Host
-from zoo.settings import sectioned_settings, validate
-from zoo.specs import ImageSpec
+from zoo.settings import Setting, sectioned_settings, validate
+from zoo.specs import ImageSpec, ModelSpec
 
 FORMAT_VERSION = 1
+MOST_CLASSES = 1_000_000
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -64,26 +65,61 @@ def read_config(folder: Path) -> dict[str, Any]:
         values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{folder} is no run folder: it has no {CONFIG}") from None
-    except (OSError, ValueError) as error:
-        raise ZooError(f"{folder / CONFIG} cannot be read: {error}") from None
+    except OSError as error:
+        raise ZooError(f"{folder / CONFIG} cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise ZooError(f"{folder / CONFIG} is damaged, it is no JSON: {error}") from None
     if not isinstance(values, dict) or values.get("library_name") != "genzoo":
         raise UsageError(f"{folder} is no run folder: its {CONFIG} is not one of genzoo's")
-    if values.get("format_version") != FORMAT_VERSION:
+    stored = values.get("format_version")
+    if stored != FORMAT_VERSION or stored is True:
         raise ZooError(
-            f"{folder} has format version {values.get('format_version')!r} and this genzoo "
+            f"{folder} has format version {json.dumps(stored)} and this genzoo "
             f"({version('genzoo')}) reads {FORMAT_VERSION}: use the genzoo that wrote it"
         )
     return values
 
 
 def parse_config(folder: Path, host: Host, values: Mapping[str, Any]) -> tuple[Config, ImageSpec]:
-    """The validated configuration and picture of a config.json."""
+    """The validated configuration and picture of a config.json.
+
+    Raises UsageError for a model that is not here and for values that no run can have.
+    """
     label = str(folder / CONFIG)
+    model = values.get("model")
+    if not isinstance(model, str):
+        raise UsageError(f"{label}: model must be the name of a model, got {json.dumps(model)}")
     try:
-        image, spec, stored = ImageSpec(**values["image"]), host.spec(values["model"]), values["config"]
-    except (KeyError, TypeError) as error:
-        raise ZooError(f"{label} lacks a part that a run has: {error}") from None
-    return validate(spec, sectioned_settings(spec, stored, label)), image
+        spec = host.spec(model)
+    except UsageError as error:
+        raise UsageError(f"{label}: {error}{_origin(values)}") from None
+    settings = sectioned_settings(spec, values.get("config"), label)
+    return validate(spec, settings), _image(spec, settings, values.get("image"), label)
+
+
+def _origin(values: Mapping[str, Any]) -> str:
+    plugin = values.get("plugin")
+    if not isinstance(plugin, dict) or not isinstance(plugin.get("distribution"), str):
+        return ""
+    return f" (the run came from {plugin['distribution']}: install that)"
+
+
+def _image(spec: ModelSpec, settings: list[Setting], stored: object, label: str) -> ImageSpec:
+    """The picture of a config.json, within the bounds of the keys that decide on it."""
+    bounded = ("channels", "size", "bits")
+    if (
+        not isinstance(stored, dict)
+        or {*stored} != {*bounded, "classes"}
+        or not all(type(value) is int for value in stored.values())
+        or not 0 <= stored["classes"] <= MOST_CLASSES
+    ):
+        raise UsageError(
+            f"{label}: image must be channels, size, classes and bits, whole numbers, got "
+            f"{json.dumps(stored)[:200]}"
+        )
+    given = [Setting("data", key, stored[key], f"{label}, image") for key in bounded]
+    validate(spec, [*settings, *given])
+    return ImageSpec(**stored)
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -9,58 +9,21 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from typing import Any
 
 import pluggy
 
 from zoo import hookspecs
 from zoo.errors import UsageError, ZooError, nearest
+from zoo.plugin import DISABLE, Plugin, PluginError, check_spec, describe, package_of
 from zoo.specs import ModelSpec
 
 GROUP = "zoo"
-DISABLE = "ZOO_DISABLE_PLUGINS"
-
-
-@dataclass
-class Plugin:
-    """A plugin that was found: usable, disabled, or broken for ``cause``."""
-
-    name: str
-    distribution: str
-    version: str
-    seconds: float = 0.0
-    hooks: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-    disabled: bool = False
-    cause: str | None = None
-    module: object = field(default=None, repr=False)
-
-    @property
-    def status(self) -> str:
-        """``"ok"``, ``"disabled"`` or ``"broken"``."""
-        return "broken" if self.cause else "disabled" if self.disabled else "ok"
-
-    def __str__(self) -> str:
-        return f"{self.name!r} ({self.distribution} {self.version})"
-
-    def reference(self) -> dict[str, str]:
-        """Name, distribution and version, as a run's config.json keeps them."""
-        return {"name": self.name, "distribution": self.distribution, "version": self.version}
-
-
-class PluginError(ZooError):
-    """A plugin failed inside a hook: which plugin, of which distribution and version, in which
-    hook, and what it raised."""
-
-    def __init__(self, plugin: Plugin, hook: str, error: BaseException) -> None:
-        super().__init__(
-            f"the plugin {plugin} failed in {hook}: {describe(error)}; "
-            f"{DISABLE}={plugin.name} leaves it out"
-        )
 
 
 class Host:
@@ -79,28 +42,32 @@ class Host:
         """Load what is installed, in the order of names; those in ``ZOO_DISABLE_PLUGINS`` are
         listed and not imported."""
         disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
-        for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
+        points, unreadable = installed()
+        for point in sorted(points, key=lambda p: (p.name, p.value)):
             dist = point.dist
-            plugin = Plugin(point.name, dist.name if dist else "?", dist.version if dist else "?")
+            plugin = Plugin(point.name, *(_called(dist) if dist else ("?", "?")))
             if point.name in disabled:
                 plugin.disabled = True
                 self.plugins.append(plugin)
             else:
                 self.add(plugin, point)
+        self.plugins += [plugin for plugin in unreadable if plugin.name not in disabled]
 
     def add(self, plugin: Plugin, source: EntryPoint | object) -> Plugin:
-        """Import (an entry point) and register a plugin; what goes wrong becomes its cause."""
+        """Import (an entry point) and register a plugin; what goes wrong becomes its cause.
+
+        What it prints meanwhile goes to standard error, for standard output may be JSON.
+        """
         self.plugins.append(plugin)
         start = time.perf_counter()
         try:
-            plugin.module = source.load() if isinstance(source, EntryPoint) else source
-            self._register(plugin)
+            with contextlib.redirect_stdout(sys.stderr):
+                plugin.module = source.load() if isinstance(source, EntryPoint) else source
+                self._register(plugin)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too: a plugin's exit is not ours
             plugin.cause = describe(error)
-            with contextlib.suppress(Exception):
-                self.manager.unregister(plugin.module)
         plugin.seconds = time.perf_counter() - start
         return plugin
 
@@ -113,15 +80,29 @@ class Host:
             )
         if same := self.manager.get_plugin(plugin.name):
             raise ZooError(f"the plugin name is taken by {self._plugin_of(same)}")
+        if self.manager.is_registered(plugin.module):
+            raise ZooError(f"it is the same as {self._plugin_of(plugin.module)}")
         self.manager.register(plugin.module, plugin.name)
-        callers = self.manager.get_hookcallers(plugin.module) or []
-        for caller in callers:
-            if not caller.has_spec():
+        try:
+            self._read(plugin)
+        except BaseException:
+            self.manager.unregister(plugin.module)
+            plugin.hooks = plugin.wrappers = plugin.models = ()
+            raise
+
+    def _read(self, plugin: Plugin) -> None:
+        """Learn the hooks and models of a plugin that pluggy has taken."""
+        hooks: dict[bool, list[str]] = {False: [], True: []}
+        for caller in self.manager.get_hookcallers(plugin.module) or []:
+            if not caller.has_spec() and not _optional(caller):
                 raise ZooError(
                     f"it has a hook that no specification knows, {caller.name}"
                     + nearest(caller.name, dir_hooks())
                 )
-        plugin.hooks = tuple(sorted(caller.name for caller in callers))
+            for implementation in caller.get_hookimpls():
+                if implementation.plugin is plugin.module:
+                    hooks[_wraps(implementation)].append(caller.name)
+        plugin.hooks, plugin.wrappers = tuple(sorted(hooks[False])), tuple(sorted(hooks[True]))
         specs = self._specs_of(plugin)
         plugin.models = tuple(spec.name for spec in specs)
         for spec in specs:
@@ -130,14 +111,19 @@ class Host:
     def _specs_of(self, plugin: Plugin) -> list[ModelSpec]:
         if "zoo_models" not in plugin.hooks:
             return []
-        specs = list(self._caller("zoo_models", plugin)()[0])
+        try:
+            found = self._caller("zoo_models", plugin, wrapped=False)()
+            specs = list(found[0]) if found else None
+        except Exception as error:
+            raise ZooError(f"zoo_models failed: {describe(error)}") from error
+        if specs is None:
+            raise ZooError("its zoo_models gave nothing: let it return a list of zoo.ModelSpec")
+        names: set[str] = set()
         for spec in specs:
-            if not isinstance(spec, ModelSpec):
-                raise ZooError(f"its zoo_models gave {spec!r}, which is no zoo.ModelSpec")
-            needed = list(hookspecs.REQUIRED)
-            needed += ["zoo_encode"] if {"encode", "log_prob"} & set(spec.capabilities) else []
-            if missing := [hook for hook in needed if hook not in plugin.hooks]:
-                raise ZooError(f"its model {spec.name!r} needs the hook {', '.join(missing)}")
+            check_spec(spec, plugin.hooks)
+            if spec.name in names:
+                raise ZooError(f"its zoo_models gave two models of one name, {spec.name!r}")
+            names.add(spec.name)
         return specs
 
     def _claim(self, spec: ModelSpec, plugin: Plugin) -> None:
@@ -190,15 +176,21 @@ class Host:
     # Calls
 
     def call(self, hook: str, model: str, **arguments: Any) -> Any:
-        """Call ``hook`` on the owner of ``model``, inside other plugins' wrappers."""
+        """Call ``hook`` on the owner of ``model``, inside other plugins' wrappers.
+
+        Raises UsageError where the owner has no such hook, PluginError where it gives None.
+        """
         plugin = self.owner(model)
         if hook not in plugin.hooks:
             raise UsageError(f"the model {model!r} cannot do this: {plugin} has no {hook}")
-        return self.call_plugin(hook, plugin, model=model, **arguments)
+        result = self.call_plugin(hook, plugin, model=model, **arguments)
+        if result is None:
+            raise PluginError(plugin, hook, ZooError("it returned nothing"))
+        return result
 
     def call_plugin(self, hook: str, plugin: Plugin, **arguments: Any) -> Any:
         """Call ``hook`` on one plugin; what it raises becomes a PluginError."""
-        with _blame(plugin, hook):
+        with self._blame(plugin, hook):
             return self._caller(hook, plugin)(**arguments)
 
     def has(self, hook: str, model: str) -> bool:
@@ -213,35 +205,72 @@ class Host:
 
     def blame(self, model: str, hook: str) -> contextlib.AbstractContextManager[None]:
         """What is raised inside, is raised as a PluginError that names the owner of ``model``."""
-        return _blame(self.owner(model), hook)
+        return self._blame(self.owner(model), hook)
 
-    def _caller(self, hook: str, plugin: Plugin) -> pluggy.HookCaller:
+    @contextlib.contextmanager
+    def _blame(self, plugin: Plugin, hook: str) -> Iterator[None]:
+        try:
+            yield
+        except (ZooError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # SystemExit too
+            raise PluginError(self._culprit(plugin, error), hook, error) from error
+
+    def _culprit(self, called: Plugin, error: BaseException) -> Plugin:
+        """The plugin in whose code ``error`` was raised: a wrapper's fault is not the owner's."""
+        others = {package_of(plugin): plugin for plugin in self.plugins if plugin.wrappers}
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        for frame in reversed(frames):
+            package = str(frame.f_globals.get("__name__")).partition(".")[0]
+            if package == package_of(called):
+                return called
+            if package in others:
+                return others[package]
+        return called
+
+    def _caller(self, hook: str, plugin: Plugin, wrapped: bool = True) -> pluggy.HookCaller:
         caller: pluggy.HookCaller = getattr(self.manager.hook, hook)
         others = {
             implementation.plugin
             for implementation in caller.get_hookimpls()
             if implementation.plugin is not plugin.module
-            and not (implementation.wrapper or implementation.hookwrapper)
+            and not (wrapped and _wraps(implementation))
         }
         return self.manager.subset_hook_caller(hook, others)
 
 
-@contextlib.contextmanager
-def _blame(plugin: Plugin, hook: str) -> Iterator[None]:
+def installed() -> tuple[list[EntryPoint], list[Plugin]]:
+    """The entry points of all distributions, and as broken plugins the distributions whose list
+    of entry points cannot be read."""
     try:
-        yield
-    except (ZooError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # SystemExit too
-        raise PluginError(plugin, hook, error) from error
+        return list(entry_points(group=GROUP)), []
+    except Exception:  # one file that nobody can parse hides them all: look one by one
+        points: dict[str, EntryPoint] = {}
+        broken: dict[str, Plugin] = {}
+        for dist in distributions():
+            name, version = _called(dist)
+            try:
+                for point in dist.entry_points.select(group=GROUP):
+                    points.setdefault(f"{name} {point.name}", point)
+            except Exception as error:
+                where = dist.locate_file("")
+                cause = f"an entry_points.txt in {where} cannot be read: {describe(error)}"
+                broken.setdefault(name, Plugin(name, name, version, cause=cause))
+        return list(points.values()), list(broken.values())
 
 
-def describe(error: BaseException) -> str:
-    """An exception in a line: its message for ours, its kind and first line for others."""
-    if isinstance(error, ZooError):
-        return str(error)
-    first = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+def _called(dist: Distribution) -> tuple[str, str]:
+    """Name and version of a distribution, a question mark for what its metadata lack."""
+    found = dist.metadata
+    return found["Name"] or "?", found["Version"] or "?"
+
+
+def _optional(caller: pluggy.HookCaller) -> bool:
+    return all(implementation.optionalhook for implementation in caller.get_hookimpls())
+
+
+def _wraps(implementation: pluggy.HookImpl) -> bool:
+    return implementation.wrapper or implementation.hookwrapper
 
 
 def dir_hooks() -> list[str]:

@@ -51,7 +51,7 @@ def resolve(
     """
     given = once(settings)
     if file is not None:
-        given = file_settings(spec, file) + given
+        given = overlay(file_settings(spec, file), given)
     return validate(spec, overlay(preset_settings(spec, preset), given))
 
 
@@ -73,7 +73,7 @@ def validate(spec: ModelSpec, settings: Iterable[Setting]) -> Config:
         try:
             built[name] = section(**{key: setting.value for key, setting in given.items()})
         except ValidationError as error:
-            raise UsageError(_sentence(name, section, given, error)) from None
+            raise UsageError(_sentence(name, given, error)) from None
     return Config(**built)
 
 
@@ -109,16 +109,21 @@ def file_settings(spec: ModelSpec, file: Path) -> list[Setting]:
     return sectioned_settings(spec, values, str(file))
 
 
-def sectioned_settings(
-    spec: ModelSpec, values: Mapping[str, Any], label: str
-) -> list[Setting]:
+def sectioned_settings(spec: ModelSpec, values: object, label: str) -> list[Setting]:
     """Values by section and key, as presets, TOML files and config.json hold them."""
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{label}: a configuration has sections with keys, got {_shown(values)}")
     settings = []
     for section, part in values.items():
+        if section not in SECTIONS and not isinstance(part, Mapping):
+            raise UsageError(
+                f"{label}: the key {_short(section)!r} stands in no section: put it under "
+                f"{', '.join(SECTIONS[:-1])} or {SECTIONS[-1]}"
+            )
         if section not in SECTIONS:
-            raise UsageError(f"{label}: there is no section {section!r}{nearest(section, SECTIONS)}")
+            raise _no_section(section, label)
         if not isinstance(part, Mapping):
-            raise UsageError(f"{label}: {section} is a section: write [{section}] above its keys")
+            raise UsageError(f"{label}: {section} is a section of keys, got {_shown(part)}")
         settings += [
             setting_of(spec, f"{section}.{key}", value, label) for key, value in part.items()
         ]
@@ -128,12 +133,12 @@ def sectioned_settings(
 def parse_assignment(spec: ModelSpec, text: str) -> Setting:
     """``--set KEY=VALUE``: the value is JSON where it parses as JSON, else text."""
     key, equals, value = text.partition("=")
-    label = f"--set {text}"
+    label = f"--set {_short(text)}"
     if not equals:
         raise UsageError(f"{label}: write it as KEY=VALUE")
     try:
         parsed = json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # a number of too many digits, too many brackets
         parsed = value
     return setting_of(spec, key.strip(), parsed, label)
 
@@ -143,17 +148,17 @@ def setting_of(spec: ModelSpec, key: str, value: Any, label: str) -> Setting:
     section, dot, bare = key.partition(".")
     if dot:
         if section not in SECTIONS:
-            raise UsageError(f"{label}: there is no section {section!r}{nearest(section, SECTIONS)}")
+            raise _no_section(section, label)
         fields = sections_of(spec)[section].model_fields
         if bare not in fields:
-            raise UsageError(f"{label}: there is no key {key!r}{_nearest_key(spec, section, bare)}")
+            raise _no_key(key, label, _nearest_key(spec, section, bare))
         return Setting(section, bare, value, label)
     homes = [name for name, part in sections_of(spec).items() if key in part.model_fields]
     if len(homes) > 1:
         choices = " or ".join(f"{home}.{key}" for home in homes)
         raise UsageError(f"{label}: {key} is ambiguous: {choices}")
     if not homes:
-        raise UsageError(f"{label}: there is no key {key!r}{_nearest_key(spec, None, key)}")
+        raise _no_key(key, label, _nearest_key(spec, None, key))
     return Setting(homes[0], key, value, label)
 
 
@@ -166,6 +171,15 @@ def changed(before: Config, after: Config) -> list[tuple[str, Any, Any]]:
         for key, value in new[section].items()
         if value != old[section][key] and not (section == "training" and key in LIMITS)
     ]
+
+
+def _no_section(section: str, label: str) -> UsageError:
+    hint = nearest(section, SECTIONS)
+    return UsageError(f"{label}: there is no section {_short(section)!r}{hint}")
+
+
+def _no_key(key: str, label: str, hint: str) -> UsageError:
+    return UsageError(f"{label}: there is no key {_short(key)!r}{hint}")
 
 
 def _is_limit(setting: Setting) -> bool:
@@ -199,23 +213,31 @@ _PHRASES = {
     "string_type": ("", "must be text"),
     "string_too_short": ("", "must not be empty"),
     "finite_number": ("", "must be a finite number"),
-    "missing": ("", "must be given"),
 }
 
 
-def _sentence(
-    name: str, section: type[Section], given: Mapping[str, Setting], error: ValidationError
-) -> str:
+def _sentence(name: str, given: Mapping[str, Setting], error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if not first["loc"]:
         labels = ", ".join(dict.fromkeys(setting.label for setting in given.values()))
         return f"{labels}: {message}" if labels else message
     key = str(first["loc"][0])
-    label = given[key].label if key in given else f"{section.__name__}"
+    if key not in given:
+        return f"{name}.{key} has no default: give it with --set {name}.{key}=VALUE"
     argument, phrase = _PHRASES.get(first["type"], ("", ""))
     limit = first.get("ctx", {}).get(argument)
     said = phrase.format(limit) if phrase else message
-    return f"{label}: {name}.{key} {said}, got {json.dumps(first['input'], default=repr)}"
+    return f"{given[key].label}: {name}.{key} {said}, got {_shown(first['input'])}"
 
 
+def _shown(value: object) -> str:
+    """A value as JSON, shortened where it is long."""
+    try:
+        return _short(json.dumps(value, default=repr))
+    except (ValueError, RecursionError, TypeError):
+        return type(value).__name__
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"

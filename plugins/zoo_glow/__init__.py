@@ -139,6 +139,7 @@ def zoo_models() -> list[ModelSpec]:
 
 @hookimpl
 def zoo_build(config: GlowConfig, image: ImageSpec) -> Glow:
+    import torch
     from zoo_glow.model import Glow
 
     if image.size % 2**config.levels:
@@ -149,7 +150,7 @@ def zoo_build(config: GlowConfig, image: ImageSpec) -> Glow:
         )
     if config.conditional and not image.classes:
         raise UsageError("model.conditional = true needs data with labels, and these have none")
-    return Glow(config, image)
+    return Glow(config, image).to(memory_format=torch.channels_last)
 
 
 @hookimpl

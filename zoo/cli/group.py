@@ -55,7 +55,7 @@ class ZooGroup(click.Group):
         if self._asked:
             return
         self._asked = True
-        from zoo.plugins import describe, host
+        from zoo.plugins import host
 
         plugins = host()
         for plugin in plugins.plugins:

@@ -74,4 +74,6 @@ def random_rotation(channels: int) -> Tensor:
 
 
 def _at_every_pixel(matrix: Tensor, x: Tensor) -> Tensor:
-    return F.conv2d(x, matrix[:, :, None, None])
+    """As a matrix product with the channels last: on a CPU several times faster than a convolution
+    of so few channels. What comes out lies in memory as ``torch.channels_last``."""
+    return F.linear(x.permute(0, 2, 3, 1), matrix).permute(0, 3, 1, 2)
