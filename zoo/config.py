@@ -88,7 +88,7 @@ class TrainingConfig(Section):
         Literal["auto", "fp32", "bf16"],
         Field(description="of the networks; auto: bf16 on CUDA, fp32 elsewhere"),
     ] = "auto"
-    seed: Annotated[int, Field(ge=0, lt=2**63, description="of weights, order and draws")] = 0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="of weights, order and draws")] = 0
     checkpoint_every: Annotated[int, Field(ge=1, description="steps between checkpoints")] = 500
     log_every: Annotated[int, Field(ge=1, description="steps between lines of metrics.jsonl")] = 10
 

@@ -32,15 +32,19 @@ class Score:
     bits_per_dim: float
     standard_error: float
     pictures: int
+    data: str
     split: str
+    seed: int
     bits: int
     dimensions: int
 
+    @property
     def protocol(self) -> str:
         """How the figure was counted, in words."""
         return (
-            f"mean over {self.pictures} pictures of the {self.split} split, {self.dimensions} "
-            f"values of {self.bits} bits each, one uniform dequantisation draw a picture"
+            f"mean over {self.pictures} pictures of the {self.split} split of {self.data}, "
+            f"{self.dimensions} values of {self.bits} bits each, one uniform dequantisation draw a "
+            f"picture, seed {self.seed}"
         )
 
 
@@ -58,7 +62,9 @@ def score_split(run: Run, data: Dataset, split: str = "test", seed: int = 0) -> 
         bits_per_dim=bits.mean().item(),
         standard_error=(bits.std() / math.sqrt(len(bits))).item() if len(bits) > 1 else 0.0,
         pictures=len(bits),
+        data=data.name,
         split=split,
+        seed=seed,
         bits=image.bits,
         dimensions=image.dimensions,
     )

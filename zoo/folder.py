@@ -28,6 +28,10 @@ SAMPLES = "samples"
 GRID = "samples/grid.png"
 CURVE = "curve.png"
 CHECKPOINTS = "checkpoints"
+DATA_FACTS = "checkpoints/data.json"
+"""The data's full path and how many pictures they had; beside the checkpoints, so never pushed."""
+
+EVALUATION = "metrics.json"
 
 
 def write_config(
@@ -120,6 +124,14 @@ def _image(spec: ModelSpec, settings: list[Setting], stored: object, label: str)
     given = [Setting("data", key, stored[key], f"{label}, image") for key in bounded]
     validate(spec, [*settings, *given])
     return ImageSpec(**stored)
+
+
+def read_data_facts(folder: Path) -> dict[str, Any]:
+    """``source`` and ``pictures`` of a run's data, as they were when it was last trained; empty for
+    a run that came without its checkpoints."""
+    path = folder / DATA_FACTS
+    facts: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return facts
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

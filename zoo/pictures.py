@@ -23,8 +23,8 @@ _GROUND = 255
 
 
 def to_bytes(images: NDArray[Any]) -> NDArray[np.uint8]:
-    """Float ``[N, C, H, W]`` in [0, 1] as uint8 ``[N, H, W, C]``."""
-    whole = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+    """Float ``[N, C, H, W]`` in [0, 1] as uint8 ``[N, H, W, C]``; what is not a number is black."""
+    whole = np.rint(np.clip(np.nan_to_num(images), 0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(whole.transpose(0, 2, 3, 1))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,11 +185,12 @@ class Run:
         return score_batch(self, self.network, batch).cpu()
 
     def evaluate(self, data: str | None = None, split: str = "test", seed: int = 0) -> Score:
-        """Bits/dim over a split of ``data`` (by default what the run was trained on)."""
+        """Bits/dim over a split of ``data``, by default of what the run was trained on."""
         from zoo.data import open_data
         from zoo.evaluation import score_split
 
-        config = replace_source(self.config, data).data
+        source = data or files.read_data_facts(self.path).get("source", self.config.data.source)
+        config = self.config.data.model_copy(update={"source": source})
         return score_split(self, open_data(config), split, seed)
 
     @torch.no_grad()
@@ -244,13 +245,6 @@ class Run:
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "device": str(self.device),
         }
-
-
-def replace_source(config: Config, source: str | None) -> Config:
-    """The configuration with another source of pictures, where one is given."""
-    if source is None:
-        return config
-    return replace(config, data=config.data.model_copy(update={"source": source}))
 
 
 def load(source: str | Path, device: str = "auto") -> Run:

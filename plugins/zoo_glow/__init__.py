@@ -32,8 +32,9 @@ class GlowConfig(ModelConfig):
         Literal["additive", "affine"], Field(description="shift, or shift and scale")
     ] = "affine"
     scale: Annotated[
-        Literal["sigmoid", "tanh"], Field(description="what bounds an affine coupling's scale")
-    ] = "sigmoid"
+        Literal["sigmoid", "tanh"],
+        Field(description="of an affine coupling; sigmoid: the official code's; tanh: bounded below"),
+    ] = "tanh"
     actnorm: Annotated[
         Literal["data", "zero"], Field(description="first values from a batch, or the identity")
     ] = "data"
@@ -51,8 +52,8 @@ PRESETS: dict[str, Preset] = {
         "model": {"levels": 2, "depth": 8, "width": 64},
         "data": {"source": "digits", "bits": 4},
         "training": {
-            "steps": 1500,
-            "batch_size": 64,
+            "steps": 2000,
+            "batch_size": 32,
             "learning_rate": 4e-3,
             "warmup_steps": 50,
             "decay": "linear",
@@ -66,15 +67,15 @@ PRESETS: dict[str, Preset] = {
         "training": {
             "epochs": 20.0,
             "batch_size": 64,
-            "learning_rate": 1e-2,
-            "warmup_steps": 50,
+            "learning_rate": 8e-3,
+            "warmup_steps": 200,
             "decay": "linear",
             "clip_norm": 1.0,
             "average": 0.999,
         },
     },
     "cifar10": {
-        "model": {"levels": 3, "depth": 32, "width": 512, "permutation": "1x1"},
+        "model": {"levels": 3, "depth": 32, "width": 512, "permutation": "1x1", "scale": "sigmoid"},
         "data": {"source": "cifar10", "size": 32, "channels": 3, "flip": True},
         "training": {
             "epochs": 1000.0,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -9,7 +12,7 @@ import click
 
 from zoo.errors import ZooError, nearest
 
-BUILT_IN = ("list", "show", "train", "sample", "plugins", "doctor")
+BUILT_IN = ("list", "show", "train", "sample", "evaluate", "plugins", "doctor")
 """The core's commands: each is ``command`` in the module of its name in ``zoo.cli``."""
 
 _DEBUG = click.Option(
@@ -42,10 +45,10 @@ class ZooGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a plugin's command. Raises ZooError where the name is taken."""
+        """Add a plugin's command. Raises ValueError where the name is taken."""
         name = name or cmd.name
         if name in BUILT_IN or name in self.commands:
-            raise ZooError(f"it adds the command {name!r}, which exists already")
+            raise ValueError(f"the command {name!r} exists already")
         super().add_command(_with_debug(cmd), name)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -61,9 +64,10 @@ class ZooGroup(click.Group):
         for plugin in plugins.plugins:
             if "zoo_commands" in plugin.hooks and not plugin.cause:
                 try:
-                    plugins.call_plugin("zoo_commands", plugin, cli=self)
+                    with contextlib.redirect_stdout(sys.stderr):
+                        plugins.call_plugin("zoo_commands", plugin, cli=self)
                 except ZooError as error:
-                    plugin.cause = describe(error)
+                    plugin.cause = str(error)
                     click.echo(f"zoo: {error}", err=True)
 
 
@@ -80,15 +84,24 @@ def echo_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
+def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of models for the shell's completion."""
+    from zoo.plugins import host
+
+    return [name for name in host().models if name.startswith(incomplete)]
+
+
 json_option = click.option("as_json", "--json", is_flag=True, help="Print one JSON document.")
 
 
-def columns(rows: list[tuple[str, ...]], gap: int = 2) -> str:
+def columns(rows: Sequence[tuple[str, ...]], gap: int = 2) -> str:
     """Rows as left-aligned columns."""
     if not rows:
         return ""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
-        (" " * gap).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        (" " * gap)
+        .join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        .rstrip()
         for row in rows
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command("sample")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("-n", "count", type=click.IntRange(1), default=64, show_default=True, help="Pictures.")
+@click.option(
+    "-n", "count", type=click.IntRange(1), default=64, show_default=True, help="Pictures."
+)
 @click.option("--temperature", type=click.FloatRange(0), help="Spread; the model's own otherwise.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--label", type=int, help="Class, for a conditional run.")
@@ -40,10 +43,11 @@ def command(
     device: str,
 ) -> None:
     """Draw pictures from RUN. The same seed draws the same pictures everywhere."""
-    if out.suffix not in ("", ".png", ".npy"):
-        raise UsageError(f"-o {out}: end it in .png for a grid, in .npy, or name a folder")
-    if out.suffix == "" and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"-o {out}: something stands there; name an empty or a new folder")
+    check_out(out)
+    if temperature is not None and not math.isfinite(temperature):
+        raise UsageError(f"--temperature must be a finite number, got {temperature}")
+    if interpolate and count < 2:
+        raise UsageError(f"--interpolate needs 2 pictures at least, got -n {count}")
 
     from zoo.run import load
 
@@ -55,15 +59,31 @@ def command(
         pictures = loaded.interpolate(rows, columns, temperature, seed, label)
     else:
         pictures = loaded.sample(count, temperature, seed, label)
+    if bad := int((~pictures.isfinite()).flatten(1).any(1).sum()):
+        raise ZooError(
+            f"{bad} of {len(pictures)} pictures are not finite: draw at a lower --temperature, or "
+            "train on"
+        )
     write_pictures(pictures, out, columns)
     click.echo(out)
 
 
+def check_out(out: Path) -> None:
+    """Raise UsageError for a path that :func:`write_pictures` cannot write to."""
+    if out.suffix not in ("", ".png", ".npy"):
+        raise UsageError(f"-o {out}: end it in .png for a grid, in .npy, or name a folder")
+    if out.suffix and out.is_dir():
+        raise UsageError(f"-o {out}: a folder stands there; name a file, or another folder")
+    if not out.suffix and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"-o {out}: something stands there; name an empty or a new folder")
+
+
 def write_pictures(pictures: Tensor, out: Path, columns: int | None = None) -> None:
-    """``[N, C, H, W]`` in [0, 1] as a grid (``.png``), an array (``.npy``) or a folder of PNG."""
+    """``[N, C, H, W]`` in [0, 1] as a grid (``.png``), an array (``.npy``) or a folder of PNG,
+    whole or not at all."""
     import numpy as np
 
-    from zoo.files import replacing
+    from zoo.files import replacing, replacing_folder
     from zoo.pictures import grid, picture, save_png, to_bytes
 
     values = pictures.numpy()
@@ -74,5 +94,6 @@ def write_pictures(pictures: Tensor, out: Path, columns: int | None = None) -> N
         save_png(out, grid(values, columns))
     else:
         width = len(str(len(values) - 1))
-        for i, one in enumerate(to_bytes(values)):
-            save_png(out / f"{i:0{width}d}.png", picture(one))
+        with replacing_folder(out) as beside:
+            for i, one in enumerate(to_bytes(values)):
+                save_png(beside / f"{i:0{width}d}.png", picture(one))

@@ -41,14 +41,14 @@ class AdditiveCoupling(Bijection):
 class AffineCoupling(Bijection):
     """y_a = x_a, y_b = (x_b + t(x_a)) * s(x_a) (RealNVP, eq. 7, in Glow's order).
 
-    ``network`` maps ``[N, C/2, H, W]`` to ``[N, C, H, W]``: the shift t and the raw scale r. The
-    scale is bounded, so that a chain of many inverses stays finite:
+    ``network`` maps ``[N, C/2, H, W]`` to ``[N, C, H, W]``: the shift t and the raw scale r.
 
-    - ``"sigmoid"``: s = sigmoid(r + 2), in (0, 1), as in Glow's official code;
-    - ``"tanh"``: log s = 2 tanh(r / 2), so s is in (0.135, 7.39) and 1 where r is 0.
+    - ``"tanh"``: log s = 2 tanh(r / 2), so s is in (0.135, 7.39) and 1 where r is 0;
+    - ``"sigmoid"``: s = sigmoid(r + 2), in (0, 1), as in Glow's official code. Nothing keeps it
+      from 0: at 32 steps a level some inverses of a trained network overflow.
     """
 
-    def __init__(self, network: nn.Module, scale: Scale = "sigmoid") -> None:
+    def __init__(self, network: nn.Module, scale: Scale = "tanh") -> None:
         super().__init__()
         self.network = network
         self.scale = scale

@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from zoo.data.dataset import Dataset
     from zoo.run import Run
 
-DATA = "data.json"
-"""In ``checkpoints/``, so never pushed: the data's full path, and how many pictures they had."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -97,7 +94,7 @@ def _run(
         if request.resume:
             _check_pictures(folder, data)
         files.write_config(folder, host, model, config, data.image, data.name)
-        write_json(folder / files.CHECKPOINTS / DATA, _data_facts(config, data))
+        write_json(folder / files.DATA_FACTS, _data_facts(config, data))
     accelerator.wait_for_everyone()
     for note in data.notes:
         reporter.say(note)
@@ -146,7 +143,7 @@ def _continued(host: Host, request: Request) -> tuple[Path, Config]:
             "leave it as it was, or begin another run with --out"
         )
     if source == before.data.source:
-        source = _read_facts(folder).get("source", source)
+        source = files.read_data_facts(folder).get("source", source)
     return folder, replace(config, data=config.data.model_copy(update={"source": source}))
 
 
@@ -241,14 +238,8 @@ def _data_facts(config: Config, data: Dataset) -> dict[str, Any]:
     }
 
 
-def _read_facts(folder: Path) -> dict[str, Any]:
-    path = folder / files.CHECKPOINTS / DATA
-    facts: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return facts
-
-
 def _check_pictures(folder: Path, data: Dataset) -> None:
-    before, now = _read_facts(folder).get("pictures"), len(data.splits["train"])
+    before, now = files.read_data_facts(folder).get("pictures"), len(data.splits["train"])
     if before is not None and before != now and find_checkpoints(folder):
         raise UsageError(
             f"{folder} was begun with {before} training pictures and {data.name} has {now} now: "
