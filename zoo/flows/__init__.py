@@ -5,7 +5,8 @@ nats, ``inverse(y)`` the way back.
 """
 
 from zoo.flows.actnorm import ActNorm, initialise_from_data
-from zoo.flows.bijection import Bijection, Composition
+from zoo.flows.bijection import Bijection
+from zoo.flows.composition import Composition
 from zoo.flows.conv1x1 import Invertible1x1, InvertibleLU1x1
 from zoo.flows.convolution import ActNormConv2d, ZeroConv2d
 from zoo.flows.coupling import AdditiveCoupling, AffineCoupling

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
-
-from zoo.flows.bijection import Composition
+from torch import Tensor, nn
 
 
-def forward_without_activations(chain: Composition, x: Tensor) -> tuple[Tensor, Tensor]:
-    """``chain(x)``, with each layer's input computed again from its output in the backward pass.
+def forward_without_activations(layers: nn.ModuleList, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The output and log-determinant of bijections one after another, with each one's input
+    computed again from its output in the backward pass.
 
     Gradients equal the ordinary ones up to the rounding of the inverses.
     """
-    parameters = [p for p in chain.parameters() if p.requires_grad]
-    y, log_det = _Reversible.apply(chain, x, *parameters)  # type: ignore[no-untyped-call]
+    parameters = [p for p in layers.parameters() if p.requires_grad]
+    y, log_det = _Reversible.apply(layers, x, *parameters)  # type: ignore[no-untyped-call]
     return y, log_det
 
 
@@ -24,13 +23,13 @@ class _Reversible(torch.autograd.Function):
     """The parameters are inputs, so that autograd, and whoever hooks into it, sees them."""
 
     @staticmethod
-    def forward(ctx: Any, chain: Composition, x: Tensor, *parameters: Tensor) -> Any:
+    def forward(ctx: Any, layers: nn.ModuleList, x: Tensor, *parameters: Tensor) -> Any:
         y = x
         log_det = x.new_zeros(x.shape[0])
-        for layer in chain.layers:
+        for layer in layers:
             y, layer_log_det = layer(y)
             log_det = log_det + layer_log_det
-        ctx.chain, ctx.parameters = chain, parameters
+        ctx.layers, ctx.parameters = layers, parameters
         device = x.device.type
         ctx.autocast = {
             "device_type": device,
@@ -45,7 +44,7 @@ class _Reversible(torch.autograd.Function):
         grad_y, grad_log_det = gradients
         (y,) = ctx.saved_tensors
         by_parameter: dict[int, Tensor] = {}
-        for layer in reversed(ctx.chain.layers):
+        for layer in reversed(ctx.layers):
             own = [p for p in layer.parameters() if p.requires_grad]
             with torch.autocast(**ctx.autocast):
                 with torch.no_grad():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,6 +23,7 @@ from zoo.training.checkpoint import (
 )
 from zoo.training.interrupts import Interrupts
 from zoo.training.limits import Limits
+from zoo.training.meter import Meter
 from zoo.training.optimizers import rate_factor
 from zoo.training.reporter import Reporter, State
 from zoo.training.seeding import FIRST_BATCH, STEP, seed_torch
@@ -84,7 +84,10 @@ class Loop:
     def fit(self, resume: bool) -> None:
         """Train, or go on from the last checkpoint. Raises Interrupted after Ctrl-C or SIGTERM
         (a checkpoint is written first) and ZooError where a loss is not finite."""
-        self._restore() if resume and find_checkpoints(self.run.path) else self._initialise()
+        if resume and find_checkpoints(self.run.path):
+            self._restore()
+        else:
+            self._initialise()
         self._prepare()
         if self.main:
             files.keep_metrics(self.run.path, self.progress.step)
@@ -123,7 +126,8 @@ class Loop:
         for name, network in self.plain.items():
             self.objective.networks[name] = self.accelerator.prepare_model(network)
         self._optimizers = {
-            name: self.accelerator.prepare_optimizer(optimizer)
+            # Placed by torch itself: moved here, Adam's step counts would make each step wait.
+            name: self.accelerator.prepare_optimizer(optimizer, device_placement=False)
             for name, optimizer in self.objective.optimizers.items()
         }
 
@@ -131,10 +135,7 @@ class Loop:
         """Step until the end; returns the exit status that an interrupt asked for, or 0."""
         per_step = self.objective.batches_per_step
         batches = iter(self._batches.iterate(self.progress.step * per_step))
-        device = self.accelerator.device
-        self._bad = torch.full((), -1, dtype=torch.int64, device=device)
-        self._sums: dict[str, Tensor] = {}
-        self._counted, self._since = 0, time.perf_counter()
+        self._meter = Meter(self.accelerator)
         started, before = time.perf_counter(), self.progress.seconds
         for network in self.objective.networks.values():
             network.train()
@@ -158,9 +159,9 @@ class Loop:
             done = self.limits.progress(step, seconds) >= 1
             at_checkpoint = done or stop or step % self.training.checkpoint_every == 0
             if at_log or at_checkpoint:
-                metrics = self._log(validate=bool(at_checkpoint))
+                self._log(validate=bool(at_checkpoint))
                 if at_checkpoint:
-                    self._checkpoint(metrics)
+                    self._checkpoint()
         return stop
 
     def _step(self, raws: list[Any]) -> None:
@@ -170,13 +171,8 @@ class Loop:
             metrics = self.objective.step(batches, self._update)
         if self.average is not None:
             self.average.update_parameters(self.run.network)
-        finite = torch.stack([value.isfinite() for value in (*metrics.values(), *self._norms)])
-        first = (self._bad < 0) & ~finite.all()
-        self._bad = torch.where(first, self.progress.step + 1, self._bad)
-        for name, value in metrics.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._meter.add(self.progress.step + 1, metrics, self._norms)
         self._norms.clear()
-        self._counted += 1
 
     def _update(self, name: str, loss: Tensor) -> None:
         optimizer = self._optimizers[name]
@@ -194,46 +190,39 @@ class Loop:
 
     # What is said and kept on the way
 
-    def _log(self, validate: bool) -> dict[str, Any]:
-        """Read the metrics off the device, stop at a NaN, write a line; returns the line."""
-        values = {name: value / self._counted for name, value in self._sums.items()}
-        if self.accelerator.num_processes > 1:
-            values = {name: self.accelerator.reduce(v, "mean") for name, v in values.items()}
-        if (bad := int(self._bad.item())) >= 0:
+    def _log(self, validate: bool) -> None:
+        """Read the metrics off the device, stop at a NaN, write a line of metrics.jsonl."""
+        if (bad := self._meter.first_bad_step) is not None:
             raise ZooError(self._not_finite(bad))
-        now = time.perf_counter()
-        images = self._counted * self.training.batch_size * self.objective.batches_per_step
-        speed = images / (now - self._since)
+        values, steps_per_second = self._meter.read()
+        step, seconds = self.progress.step, self.progress.seconds
+        per_step = self.training.batch_size * self.objective.batches_per_step
+        speed = steps_per_second * per_step
         line = {
-            "step": self.progress.step,
-            "epoch": round(self._epoch(), 4),
-            "seconds": round(self.progress.seconds, 3),
+            "step": step,
+            "epoch": round(step * per_step / len(self.data.splits["train"]), 4),
+            "seconds": round(seconds, 3),
             "images_per_second": round(speed, 1),
-            **{name: float(value) for name, value in values.items()},
+            **values,
         }
-        shown = {name: line[name] for name in values}
+        shown = dict(values)
         if validate and self.main:
             bits = validation_bits_per_dim(self.run, self.kept, self.data)
             if bits is not None:
                 shown["validation_bits_per_dim"] = line["validation_bits_per_dim"] = bits
         if self.main:
             files.append_metrics(self.run.path, line)
-            self.run.host.notify(
-                "zoo_run_step", run=self.run, step=self.progress.step, metrics=line
-            )
-            self.accelerator.log({k: v for k, v in line.items() if k != "step"}, line["step"])
-        step, seconds = self.progress.step, self.progress.seconds
-        steps_per_second = self._counted / (now - self._since)
+            self.run.host.notify("zoo_run_step", run=self.run, step=step, metrics=line)
+            self.accelerator.log({k: v for k, v in line.items() if k != "step"}, step)
         left = self.limits.seconds_left(step, seconds, steps_per_second)
         if not self._told_speed:
             self._told_speed = True
             self.reporter.say(f"{speed:.0f} images/s, {memory(self.accelerator.device)}")
         done = self.limits.progress(step, seconds)
         self.reporter.show(State(step, done, shown, speed, left))
-        self._sums, self._counted, self._since = {}, 0, time.perf_counter()
-        return line
+        self._meter.restart_clock()
 
-    def _checkpoint(self, line: Mapping[str, Any]) -> None:
+    def _checkpoint(self) -> None:
         self.accelerator.wait_for_everyone()
         if self.main:
             path, step = self.run.path, self.progress.step
@@ -248,7 +237,7 @@ class Loop:
         self.accelerator.wait_for_everyone()
         for network in self.objective.networks.values():
             network.train()
-        self._since = time.perf_counter()
+        self._meter.restart_clock()
 
     def _finish(self, stopped: int) -> None:
         path = self.run.path
@@ -290,10 +279,6 @@ class Loop:
             rank=0 if alone else self.accelerator.process_index,
             world=1 if alone else self.accelerator.num_processes,
         )
-
-    def _epoch(self) -> float:
-        pictures = self.progress.step * self.training.batch_size * self.objective.batches_per_step
-        return pictures / len(self.data.splits["train"])
 
     def _agree(self, seconds: float, stop: int) -> tuple[float, int]:
         """The first process's clock, and an interrupt that any process heard."""
