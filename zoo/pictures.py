@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-_SMALL = 48
+_SMALL = 64
 """Pictures are enlarged, by a whole factor, until they are about this large."""
 
 _MARGIN = 2

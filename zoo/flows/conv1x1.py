@@ -46,6 +46,7 @@ class InvertibleLU1x1(Invertible1x1):
 
     permutation: Tensor
     sign: Tensor
+    identity: Tensor
 
     def __init__(self, channels: int) -> None:
         nn.Module.__init__(self)
@@ -53,13 +54,13 @@ class InvertibleLU1x1(Invertible1x1):
         diagonal = upper.diagonal()
         self.register_buffer("permutation", permutation)
         self.register_buffer("sign", diagonal.sign())
+        self.register_buffer("identity", torch.eye(channels), persistent=False)
         self.lower = nn.Parameter(lower.tril(-1))
         self.upper = nn.Parameter(upper.triu(1))
         self.log_diagonal = nn.Parameter(diagonal.abs().log())
 
     def matrix(self) -> Tensor:
-        identity = torch.eye(len(self.sign), dtype=self.lower.dtype, device=self.lower.device)
-        lower = self.lower.tril(-1) + identity
+        lower = self.lower.tril(-1) + self.identity
         upper = self.upper.triu(1) + torch.diag(self.sign * self.log_diagonal.exp())
         return self.permutation @ lower @ upper
 

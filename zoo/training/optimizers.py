@@ -26,7 +26,7 @@ def make_optimizer(
         return torch.optim.RMSprop(
             ready, lr=rate, alpha=training.beta2, momentum=training.beta1, weight_decay=decay
         )
-    return torch.optim.Adam(ready, lr=rate, betas=betas, weight_decay=decay)
+    return torch.optim.Adam(ready, lr=rate, betas=betas, weight_decay=decay, fused=True)
 
 
 def rate_factor(training: TrainingConfig, step: int, progress: float) -> float:
