@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 import zoo
 from zoo.plugins import Host, Plugin
 from zoo.settings import Setting

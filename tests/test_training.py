@@ -15,9 +15,15 @@ import torch
 import zoo
 from zoo.config import TrainingConfig
 from zoo.errors import UsageError, ZooError
+from zoo.folder import read_metrics
 from zoo.settings import Setting
 from zoo.training.averaging import averaged
-from zoo.training.checkpoint import find_checkpoints
+from zoo.training.checkpoint import (
+    Progress,
+    find_checkpoints,
+    load_checkpoint,
+    save_checkpoint,
+)
 from zoo.training.limits import Limits
 from zoo.training.optimizers import rate_factor
 from zoo.training.reporter import Lines, Reporter, State, duration
@@ -126,7 +132,8 @@ def start(out: Path, *more: str) -> subprocess.Popen[str]:
 
 def wait_for_step(process: subprocess.Popen[str], out: Path, step: int) -> None:
     for _ in range(6000):
-        if (out / "metrics.jsonl").exists() and lines_of(out)[-1]["step"] >= step:
+        lines = read_metrics(out)
+        if lines and lines[-1]["step"] >= step:
             return
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
@@ -324,3 +331,41 @@ def test_bf16_on_cuda_agrees_with_float32(tmp_path: Path) -> None:
         )  # fmt: skip
         losses[precision] = lines_of(finished.path)[-1]["bits_per_dim"]
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+
+
+def test_what_a_kill_left_half_written_is_swept(tmp_path: Path) -> None:
+    finished = run("tiny", tmp_path / "r")
+    (finished.path / ".model.safetensors.abc.part").write_bytes(b"half")
+    (finished.path / "checkpoints" / ".step-00000030.abc.part").mkdir()
+    run("tiny", finished.path, resume=True)
+    assert not list(finished.path.rglob(".*.part"))
+
+
+def test_a_run_that_never_began_leaves_no_folder(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="multiple of 16"):
+        zoo.train("glow", config={"levels": 4}, quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_resumed_optimizer_has_its_moments_where_they_belong(tmp_path: Path) -> None:
+    """Loaded moments take the layout of weights that lie channels last."""
+
+    def fresh() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        network = torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        return network, torch.optim.Adam(network.parameters(), fused=True)
+
+    def step(network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad()
+        network(torch.linspace(0, 1, 75).reshape(1, 3, 5, 5)).square().sum().backward()
+        optimizer.step()
+
+    network, optimizer = fresh()
+    step(network, optimizer)
+    save_checkpoint(tmp_path, Progress(1), {"n": network}, {"n": optimizer})
+    other, other_optimizer = fresh()
+    load_checkpoint(find_checkpoints(tmp_path)[-1], {"n": other}, {"n": other_optimizer})
+    step(network, optimizer)
+    step(other, other_optimizer)
+    assert torch.equal(network.weight, other.weight)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.errors import UsageError
 from zoo.plugins import host
 from zoo.settings import Setting, preset_settings, setting_of, validate
 from zoo.specs import ImageSpec, ModelSpec
@@ -42,13 +43,21 @@ def build(
     spec = plugins.spec(model)
     below = [] if preset is None else preset_settings(spec, preset)
     given = [
-        setting_of(spec, f"model.{key}", value, f"{key}={value!r}")
-        for key, value in config.items()
+        setting_of(spec, f"model.{key}", value, f"{key}={value!r}") for key, value in config.items()
     ]
     settings = [setting for setting in below if setting.section == "model"] + given
-    image = ImageSpec(channels, image_size, classes, bits)
+    settings += [
+        Setting("data", "size", image_size, f"{image_size=}"),
+        Setting("data", "channels", channels, f"{channels=}"),
+        Setting("data", "bits", bits, f"{bits=}"),
+    ]
+    if type(classes) is not int or classes < 0:
+        raise UsageError(f"{classes=}: the number of classes must be at least 0")
     network: nn.Module = plugins.call(
-        "zoo_build", model, config=validate(spec, settings).model, image=image
+        "zoo_build",
+        model,
+        config=validate(spec, settings).model,
+        image=ImageSpec(channels, image_size, classes, bits),
     )
     return network
 

@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     import torch
 
 
+KINDS = ("cpu", "cuda", "mps")
+
+
 def choose_device(name: str) -> torch.device:
     """``"auto"`` is CUDA where there is one, else the CPU; other names are torch's.
 
-    Raises UsageError for a name that torch does not know, ZooError for a device that is not here.
+    Raises UsageError for a name that is no device to train on, ZooError for one that is not here.
     """
     import torch
 
@@ -22,7 +25,9 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UsageError(f"there is no device {name!r}: take auto, cpu or cuda") from None
+        device = None
+    if device is None or device.type not in KINDS:
+        raise UsageError(f"there is no device {name!r}: take auto, cpu or cuda")
     if device.type == "cuda":
         if not torch.cuda.is_available():
             built = torch.version.cuda
@@ -30,8 +35,9 @@ def choose_device(name: str) -> torch.device:
             raise ZooError(
                 f"--device {name}: {why}; take --device cpu, or see what zoo doctor says"
             )
-        if device.index is not None and device.index >= torch.cuda.device_count():
-            raise ZooError(
-                f"--device {name}: there are {torch.cuda.device_count()} GPUs, counted from 0"
-            )
+        count = torch.cuda.device_count()
+        if device.index is not None and device.index >= count:
+            raise ZooError(f"--device {name}: the highest is cuda:{count - 1}")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ZooError(f"--device {name}: torch finds no Apple GPU; take --device cpu")
     return device

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
+from zoo.plugin import describe
 from zoo.plugins import host
 
 
@@ -37,15 +38,13 @@ def _versions() -> Iterator[Finding]:
 def _torch() -> Iterator[Finding]:
     try:
         import torch
-    except (ImportError, OSError) as error:
-        yield Finding("torch", False, f"{error}: install it as pytorch.org says")
+    except Exception as error:  # a torch that does not fit the machine fails in many ways
+        yield Finding("torch", False, f"{describe(error)}: install it as pytorch.org says")
         return
     cuda = torch.version.cuda
     yield Finding("torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads")
     if torch.cuda.is_available():
-        names = ", ".join(
-            torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())
-        )
+        names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         yield Finding("gpu", True, f"{names}, CUDA {cuda}")
     elif shutil.which("nvidia-smi"):
         reason = "its driver is too old for it" if cuda else "this build of torch has no CUDA"

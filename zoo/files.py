@@ -14,7 +14,10 @@ from typing import Any
 
 from zoo.errors import ZooError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+_PART = ".part"
 
 
 @contextmanager
@@ -24,9 +27,9 @@ def replacing(path: Path) -> Iterator[Path]:
     After an error it is removed and ``path`` is as it was. A disk that is full, or a folder that
     cannot be written, raises ZooError.
     """
-    with _said(path):
+    with mended(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(_PART, f".{path.name}.", path.parent)
         os.close(handle)
         beside = Path(name)
         try:
@@ -41,10 +44,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder that does not stand yet: it appears whole or not at all."""
-    with _said(path):
+    """The same for a folder that does not stand yet, or is empty: it appears whole or not at
+    all."""
+    with mended(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        beside = Path(tempfile.mkdtemp(_PART, f".{path.name}.", path.parent))
         try:
             yield beside
             beside.chmod(0o777 & ~_umask())
@@ -54,6 +58,15 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             _sync(path.parent)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a kill left half-written anywhere below ``folder``."""
+    for part in folder.rglob(f".*{_PART}"):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -70,7 +83,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def _said(path: Path) -> Iterator[None]:
+def mended(path: Path) -> Iterator[None]:
+    """An OSError inside becomes a ZooError: ``path`` could not be written, why, what to do."""
     try:
         yield
     except OSError as error:
@@ -78,7 +92,7 @@ def _said(path: Path) -> Iterator[None]:
             free = f"{shutil.disk_usage(_standing(path)).free / 2**20:.0f} MiB"
             raise ZooError(
                 f"{path} could not be written: the disk is full ({free} left); "
-                "free some space and run the same again"
+                "free some space and start again"
             ) from error
         raise ZooError(f"{path} could not be written: {error.strerror or error}") from error
 

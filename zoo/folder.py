@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.config import Config
 from zoo.errors import UsageError, ZooError
-from zoo.files import write_json, write_text
+from zoo.files import mended, write_json, write_text
 from zoo.plugins import Host
 from zoo.settings import Setting, sectioned_settings, validate
 from zoo.specs import ImageSpec, ModelSpec
@@ -130,22 +130,29 @@ def read_data_facts(folder: Path) -> dict[str, Any]:
     """``source`` and ``pictures`` of a run's data, as they were when it was last trained; empty for
     a run that came without its checkpoints."""
     path = folder / DATA_FACTS
-    facts: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return facts
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl, oldest first; a last line that a kill cut off is left out."""
+    """The lines of metrics.jsonl, oldest first, up to the first that is none: a kill may have cut
+    off the last."""
     try:
-        text = (folder / METRICS).read_text(encoding="utf-8")
+        text = (folder / METRICS).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return []
     lines = []
     for line in text.splitlines():
         try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
             break
+        if not isinstance(values, dict) or not isinstance(values.get("step"), int):
+            break
+        lines.append(values)
     return lines
 
 
@@ -158,8 +165,6 @@ def keep_metrics(folder: Path, last: int) -> None:
 
 def append_metrics(folder: Path, line: Mapping[str, Any]) -> None:
     """Add a line to metrics.jsonl."""
-    try:
-        with open(folder / METRICS, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-    except OSError as error:
-        raise ZooError(f"{folder / METRICS} could not be written: {error.strerror}") from error
+    path = folder / METRICS
+    with mended(path), open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")

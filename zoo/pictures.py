@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 _SMALL = 64
 """Pictures are enlarged, by a whole factor, until they are about this large."""
 
-_MARGIN = 2
-_GROUND = 255
+_GROUND = 128
 
 
 def to_bytes(images: NDArray[Any]) -> NDArray[np.uint8]:
@@ -36,20 +35,21 @@ def picture(image: NDArray[np.uint8]) -> Image:
 
 
 def grid(images: NDArray[Any], columns: int | None = None) -> Image:
-    """Pictures ``[N, C, H, W]`` in [0, 1] in rows, with a margin, small ones enlarged by a whole
-    factor. ``columns`` defaults to a grid that is about square."""
+    """Pictures ``[N, C, H, W]`` in [0, 1] in rows on grey, with a margin of an eighth of their
+    size, small ones enlarged by a whole factor. ``columns`` defaults to an about square grid."""
     pixels = to_bytes(images)
     factor = max(1, _SMALL // pixels.shape[1])
     pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
     n, height, width, channels = pixels.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    step_y, step_x = height + _MARGIN, width + _MARGIN
+    margin = max(2, height // 8)
+    step_y, step_x = height + margin, width + margin
     sheet = np.full(
-        (rows * step_y + _MARGIN, columns * step_x + _MARGIN, channels), _GROUND, np.uint8
+        (rows * step_y + margin, columns * step_x + margin, channels), _GROUND, np.uint8
     )
     for i, one in enumerate(pixels):
-        top, left = _MARGIN + i // columns * step_y, _MARGIN + i % columns * step_x
+        top, left = margin + i // columns * step_y, margin + i % columns * step_x
         sheet[top : top + height, left : left + width] = one
     return picture(sheet)
 

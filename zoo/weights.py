@@ -28,8 +28,12 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
     try:
         return load_file(path)
+    except FileNotFoundError:
+        raise ZooError(f"there is no file {path}: take the folder whole") from None
     except (SafetensorError, OSError) as error:
-        raise ZooError(f"{path} cannot be read as safetensors: {error}") from error
+        raise ZooError(
+            f"{path} cannot be read as safetensors, it is damaged or cut off: {error}"
+        ) from error
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -46,6 +50,9 @@ def load_weights(network: nn.Module, path: Path) -> None:
         if found[name].shape != wanted[name].shape:
             shapes = f"{list(found[name].shape)}, not {list(wanted[name].shape)}"
             raise _misfit(path, f"the tensor {name} is {shapes}")
+        if found[name].dtype != wanted[name].dtype:
+            kinds = f"{found[name].dtype}, not {wanted[name].dtype}"
+            raise _misfit(path, f"the tensor {name} is {kinds}")
     network.load_state_dict(found)
 
 

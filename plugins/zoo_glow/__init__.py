@@ -33,7 +33,7 @@ class GlowConfig(ModelConfig):
     ] = "affine"
     scale: Annotated[
         Literal["sigmoid", "tanh"],
-        Field(description="of an affine coupling; sigmoid: the official code's; tanh: bounded below"),
+        Field(description="of an affine coupling; sigmoid: official, tanh: bounded below too"),
     ] = "tanh"
     actnorm: Annotated[
         Literal["data", "zero"], Field(description="first values from a batch, or the identity")
@@ -141,6 +141,7 @@ def zoo_models() -> list[ModelSpec]:
 @hookimpl
 def zoo_build(config: GlowConfig, image: ImageSpec) -> Glow:
     import torch
+
     from zoo_glow.model import Glow
 
     if image.size % 2**config.levels:
@@ -151,7 +152,9 @@ def zoo_build(config: GlowConfig, image: ImageSpec) -> Glow:
         )
     if config.conditional and not image.classes:
         raise UsageError("model.conditional = true needs data with labels, and these have none")
-    return Glow(config, image).to(memory_format=torch.channels_last)
+    network = Glow(config, image)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 @hookimpl

@@ -16,7 +16,5 @@ def command(as_json: bool) -> int:
     if as_json:
         echo_json([finding.__dict__ for finding in findings])
     else:
-        click.echo(
-            columns([("ok" if f.ok else "PROBLEM", f.subject, f.message) for f in findings])
-        )
+        click.echo(columns([("ok" if f.ok else "PROBLEM", f.subject, f.message) for f in findings]))
     return 0 if all(finding.ok for finding in findings) else 1

@@ -13,7 +13,13 @@ from zoo.cli.group import echo_json, json_option
 @click.command("evaluate")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", "source", help="Pictures to score; what the run was trained on otherwise.")
-@click.option("--split", type=click.Choice(["test", "validation", "train"]), default="test")
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default="test",
+    show_default=True,
+    help="Which pictures of the data.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @json_option

@@ -23,6 +23,7 @@ def command(as_json: bool) -> None:
                     "cause": plugin.cause,
                     "models": list(plugin.models),
                     "hooks": list(plugin.hooks),
+                    "wrappers": list(plugin.wrappers),
                     "milliseconds": round(plugin.seconds * 1000, 1),
                 }
                 for plugin in found.plugins

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,13 +84,14 @@ def write_pictures(pictures: Tensor, out: Path, columns: int | None = None) -> N
     whole or not at all."""
     import numpy as np
 
-    from zoo.files import replacing, replacing_folder
+    from zoo.files import replacing_folder, write_bytes
     from zoo.pictures import grid, picture, save_png, to_bytes
 
     values = pictures.numpy()
     if out.suffix == ".npy":
-        with replacing(out) as beside, open(beside, "wb") as file:
-            np.save(file, values)
+        array = BytesIO()  # numpy hides why a disk takes no more
+        np.save(array, values)
+        write_bytes(out, array.getvalue())
     elif out.suffix == ".png":
         save_png(out, grid(values, columns))
     else:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoo.cli.group import columns, echo_json, json_option
+from zoo.cli.group import columns, complete_models, echo_json, json_option
 from zoo.config import Section
 from zoo.plugins import host
 from zoo.settings import preset_settings, sections_of
@@ -15,7 +15,7 @@ from zoo.specs import CAPABILITIES, ModelSpec
 
 
 @click.command("show")
-@click.argument("model")
+@click.argument("model", shell_complete=complete_models)
 @json_option
 def command(model: str, as_json: bool) -> None:
     """Show MODEL: its paper, presets and every key of its configuration."""
@@ -79,7 +79,7 @@ def _properties(section: type[Section]) -> dict[str, Any]:
 
 
 def _values(schema: dict[str, Any]) -> str:
-    """``"1 to 64"``, ``"additive | affine"``, ``"true | false"``, ``"text"``; null where allowed."""
+    """``"1 to 64"``, ``"additive | affine"``, ``"true | false"``, ``"text"``, ``"... | null"``."""
     parts = [part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"]
     said = " | ".join(_kind(part) for part in parts)
     return said + (" | null" if len(parts) < len(schema.get("anyOf", [schema])) else "")

@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 
+from zoo.cli.group import complete_models
 from zoo.errors import UsageError
 from zoo.plugins import host
 from zoo.settings import Setting, parse_assignment
 
 
 @click.command("train")
-@click.argument("model")
+@click.argument("model", shell_complete=complete_models)
 @click.option("--preset", help="Start from this preset; the model's first one otherwise.")
 @click.option("--data", "source", help="A name, user/dataset, folder, parquet or .npz.")
 @click.option("--config", "file", type=click.Path(path_type=Path), help="A TOML file of settings.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -14,7 +16,7 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     random first weights are soon forgotten in short runs too.
     """
 
-    def update(averages: list[Tensor], currents: list[Tensor], n: Tensor | int) -> None:
+    def update(averages: Any, currents: Any, n: Tensor | int) -> None:
         now = min(decay, float((1 + n) / (10 + n)))
         torch._foreach_lerp_(averages, currents, 1 - now)
 

@@ -61,7 +61,7 @@ def save_checkpoint(
 
 def find_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
-    return sorted((folder / CHECKPOINTS).glob("step-*"))
+    return sorted((folder / CHECKPOINTS).glob("step-[0-9]*"))
 
 
 def read_progress(checkpoint: Path) -> Progress:
@@ -85,18 +85,30 @@ def load_checkpoint(
         state: dict[int, dict[str, Any]] = {
             int(index): dict(values) for index, values in plain[name]["state"].items()
         }
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         for key, tensor in tensors.items():
             kind, owner, *rest = key.split("/", 3)
             if (kind, owner) == ("optimizer", name):
-                state.setdefault(int(rest[0]), {})[rest[1]] = tensor
+                index = int(rest[0])
+                state.setdefault(index, {})[rest[1]] = _laid_as(parameters[index], tensor)
         optimizer.load_state_dict({"state": state, "param_groups": plain[name]["groups"]})
+
+
+def _laid_as(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """``tensor`` with the memory layout of ``parameter``: a fused optimizer takes both element by
+    element as they lie, whatever their strides say."""
+    if tensor.shape != parameter.shape:
+        return tensor
+    return torch.empty_like(parameter, dtype=tensor.dtype, device="cpu").copy_(tensor)
 
 
 def _read_json(checkpoint: Path) -> dict[str, Any]:
     try:
         values: dict[str, Any] = json.loads((checkpoint / "state.json").read_text("utf-8"))
+        if not {"progress", "optimizers"} <= values.keys():
+            raise ValueError("it lacks a part")
         return values
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise ZooError(
             f"the checkpoint {checkpoint} cannot be read: {error}; remove it to go on from the one "
             "before"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping
@@ -52,7 +53,8 @@ class Lines(Reporter):
         self._next = 0.0
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # nobody reads on: the run goes on all the same
+            print(text, file=sys.stderr, flush=True)
 
     def show(self, state: State) -> None:
         if time.monotonic() >= self._next or state.progress >= 1:

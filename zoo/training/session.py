@@ -16,7 +16,7 @@ from zoo.data import open_data
 from zoo.data.source import local_name
 from zoo.device import choose_device
 from zoo.errors import UsageError, ZooError
-from zoo.files import write_json
+from zoo.files import sweep, write_json
 from zoo.plugins import Host
 from zoo.settings import (
     Setting,
@@ -131,7 +131,7 @@ def _continued(host: Host, request: Request) -> tuple[Path, Config]:
     stored = sectioned_settings(spec, values["config"], str(folder / files.CONFIG))
     above = once(request.settings)
     if request.file is not None:
-        above = file_settings(spec, request.file) + above
+        above = overlay(file_settings(spec, request.file), above)
     if request.preset is not None:
         above = overlay(preset_settings(spec, request.preset), above)
     config = validate(spec, overlay(stored, above))
@@ -175,29 +175,31 @@ def _locked(folder: Path) -> Iterator[None]:
     if os.environ.get("LOCAL_RANK", "0") != "0":
         yield
         return
-    created = not folder.exists()
+    inside = folder / files.CHECKPOINTS
+    made = [path for path in (inside, *inside.parents) if not path.exists()]
+    lock = FileLock(inside / ".lock")
     try:
-        (folder / files.CHECKPOINTS).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ZooError(f"{folder} cannot be made: {error.strerror or error}") from None
-    lock = FileLock(folder / files.CHECKPOINTS / ".lock")
-    try:
+        inside.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
         raise ZooError(
             f"{folder} is being trained by another process: wait for it, or name another --out"
         ) from None
+    except OSError as error:
+        raise ZooError(f"{folder} cannot be made: {error.strerror or error}") from None
     try:
+        sweep(folder)
         yield
     finally:
         lock.release()
-        if created and not (folder / files.CONFIG).exists():
-            _remove_empty(folder)
+        if not (folder / files.CONFIG).exists():
+            _unmake(made)
 
 
-def _remove_empty(folder: Path) -> None:
-    (folder / files.CHECKPOINTS / ".lock").unlink(missing_ok=True)
-    for path in (folder / files.CHECKPOINTS, folder):
+def _unmake(folders: Sequence[Path]) -> None:
+    """Remove folders that were made for a run that never began, the innermost first."""
+    for path in folders:
+        (path / ".lock").unlink(missing_ok=True)
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
 

@@ -1,0 +1,164 @@
+"""What several tests share: a trained run, the command line, and plugins that nobody installed."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: sums of one thread, exact resume
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+SMALL = {"depth": 2, "width": 16}
+STEPS = 24
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
+    """A small Glow, trained on the digits for a moment; take ``trained_copy`` to change it."""
+    return zoo.train(
+        "glow",
+        preset="digits",
+        steps=STEPS,
+        config={**SMALL, "training.checkpoint_every": STEPS // 2},
+        out=tmp_path_factory.mktemp("runs") / "glow-digits",
+        device="cpu",
+        quiet=True,
+    )
+
+
+@pytest.fixture
+def trained_copy(trained: zoo.Run, tmp_path: Path) -> Path:
+    """The folder of ``trained``, to break."""
+    return Path(shutil.copytree(trained.path, tmp_path / "copy"))
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def sentence(self) -> str:
+        """Standard error without its ``zoo: ``, if it is one line that a user can act on."""
+        assert self.err.startswith("zoo: "), self.err
+        assert self.err.endswith("\n"), self.err
+        assert self.err.count("\n") == 1, self.err
+        assert "something went wrong inside" not in self.err
+        return self.err.removeprefix("zoo: ").removesuffix("\n")
+
+
+class Commands:
+    """The command line in this process: ``commands("list", "--json")`` gives a Result."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *arguments: object) -> Result:
+        from zoo.cli import main
+
+        self.capsys.readouterr()
+        status = main([str(argument) for argument in arguments])
+        return Result(status, *self.capsys.readouterr())
+
+    def fails(self, status: int, *arguments: object) -> str:
+        """Run what must end with ``status`` and one sentence; returns the sentence."""
+        result = self(*arguments)
+        assert (result.status, result.out) == (status, ""), result
+        return result.sentence
+
+
+@pytest.fixture
+def commands(capsys: pytest.CaptureFixture[str]) -> Commands:
+    return Commands(capsys)
+
+
+@pytest.fixture(scope="session")
+def process() -> Callable[..., Result]:
+    """The command line in a process of its own: ``process("list", PYTHONPATH=site)``."""
+
+    def run(*arguments: object, **environment: object) -> Result:
+        done = subprocess.run(
+            [sys.executable, "-m", "zoo", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=os.environ | {name: str(value) for name, value in environment.items()},
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in."""
+    path = tmp_path / "here"
+    path.mkdir()
+    monkeypatch.chdir(path)
+    return path
+
+
+class Site:
+    """Fake distributions in a folder on the path, found as those that pip installs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.modules: list[str] = []
+
+    def add(self, name: str, code: str, entry: str | None = None, version: str = "1.0") -> None:
+        """A distribution ``name`` with one module, ``name`` with underscores, as entry point."""
+        module = name.replace("-", "_")
+        info = self.path / f"{module}-{version}.dist-info"
+        info.mkdir(parents=True)
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        (info / "METADATA").write_text(metadata)
+        (info / "entry_points.txt").write_text(f"[zoo]\n{entry or name} = {module}\n")
+        (self.path / f"{module}.py").write_text(code)
+        self.modules.append(module)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A folder for fake distributions, on this process's path, and a host that is loaded anew."""
+    from zoo.cli import cli
+    from zoo.plugins import host
+
+    found = Site(tmp_path / "site")
+    found.path.mkdir()
+    monkeypatch.syspath_prepend(found.path)
+    monkeypatch.setattr(cli, "commands", {})
+    monkeypatch.setattr(cli, "_asked", False)
+    host.cache_clear()
+    yield found
+    host.cache_clear()
+    for module in found.modules:
+        sys.modules.pop(module, None)
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Every file below ``folder`` with its bytes, every folder with None."""
+    return {
+        str(path.relative_to(folder)): None if path.is_dir() else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+@pytest.fixture
+def untouched(here: Path) -> Iterator[None]:
+    """Fails the test if anything below ``here`` is another after it than before."""
+    before = contents(here)
+    yield
+    assert contents(here) == before
