@@ -67,7 +67,7 @@ PRESETS: dict[str, Preset] = {
         "training": {
             "epochs": 20.0,
             "batch_size": 64,
-            "learning_rate": 8e-3,
+            "learning_rate": 4e-3,
             "warmup_steps": 200,
             "decay": "linear",
             "clip_norm": 1.0,

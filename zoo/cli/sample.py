@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from io import BytesIO
 from pathlib import Path
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    default=Path("grid.png"),
-    show_default=True,
-    help="grid.png: a grid; x.npy: an array [N, C, H, W]; a folder: a picture each.",
+    help="x.png: a grid; x.npy: an array [N, C, H, W]; a folder: a picture each. "
+    "A grid of a new name otherwise.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 def command(
@@ -40,10 +40,11 @@ def command(
     seed: int,
     label: int | None,
     interpolate: bool,
-    out: Path,
+    out: Path | None,
     device: str,
 ) -> None:
     """Draw pictures from RUN. The same seed draws the same pictures everywhere."""
+    out = unused(Path("grid.png")) if out is None else out
     check_out(out)
     if temperature is not None and not math.isfinite(temperature):
         raise UsageError(f"--temperature must be a finite number, got {temperature}")
@@ -67,6 +68,12 @@ def command(
         )
     write_pictures(pictures, out, columns)
     click.echo(out)
+
+
+def unused(path: Path) -> Path:
+    """``path``, or where something stands there ``path-2``, ``path-3``, ..."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(one for one in itertools.chain([path], numbered) if not one.exists())
 
 
 def check_out(out: Path) -> None:

@@ -12,7 +12,7 @@ import click
 from zoo.cli.group import complete_models
 from zoo.errors import UsageError
 from zoo.plugins import host
-from zoo.settings import Setting, parse_assignment
+from zoo.settings import Setting, parse_assignment, resolve
 
 
 @click.command("train")
@@ -56,6 +56,8 @@ def command(
     ]
     settings += [parse_assignment(spec, text) for text in assignments]
     if processes > 1 and "LOCAL_RANK" not in os.environ:
+        if not resume:
+            resolve(spec, preset, file, settings)
         return _launch(processes)
 
     from zoo.training.reporter import reporter

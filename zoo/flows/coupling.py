@@ -12,9 +12,6 @@ from zoo.flows.bijection import Bijection
 
 Scale = Literal["sigmoid", "tanh"]
 
-TANH_BOUND = 2.0
-"""|log scale| stays below this with ``scale="tanh"``."""
-
 
 class AdditiveCoupling(Bijection):
     """y_a = x_a, y_b = x_b + t(x_a) (NICE, section 3.2); volume preserving.
@@ -43,7 +40,7 @@ class AffineCoupling(Bijection):
 
     ``network`` maps ``[N, C/2, H, W]`` to ``[N, C, H, W]``: the shift t and the raw scale r.
 
-    - ``"tanh"``: log s = 2 tanh(r / 2), so s is in (0.135, 7.39) and 1 where r is 0;
+    - ``"tanh"``: log s = tanh(r), so s is in (0.368, 2.718) and 1 where r is 0;
     - ``"sigmoid"``: s = sigmoid(r + 2), in (0, 1), as in Glow's official code. Nothing keeps it
       from 0: at 32 steps a level some inverses of a trained network overflow.
     """
@@ -68,4 +65,4 @@ class AffineCoupling(Bijection):
         shift, raw = self.network(a).to(a.dtype).chunk(2, dim=1)
         if self.scale == "sigmoid":
             return shift, F.logsigmoid(raw + 2)
-        return shift, TANH_BOUND * torch.tanh(raw / TANH_BOUND)
+        return shift, torch.tanh(raw)

@@ -16,8 +16,11 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     random first weights are soon forgotten in short runs too.
     """
 
-    def update(averages: Any, currents: Any, n: Tensor | int) -> None:
-        now = min(decay, float((1 + n) / (10 + n)))
-        torch._foreach_lerp_(averages, currents, 1 - now)
+    def update(averages: Any, currents: Any, _: Tensor | int) -> None:
+        # The count is read where it lies, on the CPU: what torch passes is a copy on the device,
+        # and to look at that would make every step wait.
+        n = int(average.n_averaged.item())
+        torch._foreach_lerp_(averages, currents, 1 - min(decay, (1 + n) / (10 + n)))
 
-    return AveragedModel(network, multi_avg_fn=update)
+    average = AveragedModel(network, multi_avg_fn=update)
+    return average

@@ -38,6 +38,9 @@ class Reporter:
     def say(self, text: str) -> None:
         """A line for the user."""
 
+    def reading(self, done: int, total: int) -> None:
+        """So many of the data's pictures are decoded."""
+
     def show(self, state: State) -> None:
         """Where the run stands now."""
 
@@ -81,11 +84,17 @@ class Bar(Reporter):
     def say(self, text: str) -> None:
         self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
+    def reading(self, done: int, total: int) -> None:
+        self._draw(done / total, f"reading {total:,} pictures")
+
     def show(self, state: State) -> None:
+        self._draw(state.progress, str(state))
+
+    def _draw(self, part: float, text: str) -> None:
         if self._task is None:
             self._bar.start()
             self._task = self._bar.add_task("", total=1.0)
-        self._bar.update(self._task, completed=state.progress, description=str(state))
+        self._bar.update(self._task, completed=part, description=text)
 
     def close(self) -> None:
         self._bar.stop()

@@ -63,12 +63,15 @@ def train(host: Host, request: Request, reporter: Reporter) -> Run:
     """
     device = choose_device(request.device)
     folder, config = _continued(host, request) if request.resume else _fresh(host, request)
-    data = open_data(config.data)
-    with _locked(folder):
-        accelerator = _accelerator(config, device, folder, request.track)
-        if not accelerator.is_main_process:
-            reporter = Reporter()
-        return _run(host, request, folder, config, data, accelerator, reporter)
+    try:
+        data = open_data(config.data, reporter.reading)
+        with _locked(folder):
+            accelerator = _accelerator(config, device, folder, request.track)
+            if not accelerator.is_main_process:
+                reporter = Reporter()
+            return _run(host, request, folder, config, data, accelerator, reporter)
+    finally:
+        reporter.close()
 
 
 def _run(
