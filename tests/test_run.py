@@ -1,4 +1,4 @@
-"""A trained run in Python and on the command line: the same seed, the same pictures, exact codes."""
+"""A trained run in Python and on the command line: same seed, same pictures, exact codes."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ PRESETS: dict[str, Preset] = {
         "model": {"levels": 2, "depth": 8, "width": 64},
         "data": {"source": "digits", "bits": 4},
         "training": {
-            "steps": 2000,
+            "steps": 1500,
             "batch_size": 32,
             "learning_rate": 4e-3,
             "warmup_steps": 50,
