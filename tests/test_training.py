@@ -254,7 +254,7 @@ def test_bf16_networks_train_beside_float32(tmp_path: Path) -> None:
 def test_progress_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(every=1000)
     for step in (1, 2, 3):
-        lines.show(State(step, step / 3, {"bits_per_dim": 2.5}, 1234.5, 61))
+        lines.show(State(step, step / 3, {"bits_per_dim": 2.5}, 1234.5, 61, step == 3))
     out, error = capsys.readouterr()
     assert out == ""
     assert error.splitlines() == [

@@ -26,7 +26,10 @@ from zoo.cli.group import echo_json, json_option
 def command(
     run: Path, source: str | None, split: str, seed: int, device: str, as_json: bool
 ) -> None:
-    """Score RUN on a split of its data: bits per dimension, kept in the run's metrics.json."""
+    """Score RUN on a split of its data.
+
+    The bits per dimension are also kept in the run's metrics.json.
+    """
     from zoo.files import write_json
     from zoo.folder import EVALUATION
     from zoo.run import load

@@ -18,7 +18,7 @@ from zoo.specs import CAPABILITIES, ModelSpec
 @click.argument("model", shell_complete=complete_models)
 @json_option
 def command(model: str, as_json: bool) -> None:
-    """Show MODEL: its paper, presets and every key of its configuration."""
+    """Show what MODEL is, and every key that can be set."""
     plugins = host()
     spec = plugins.spec(model)
     keys = describe_keys(spec)

@@ -45,7 +45,10 @@ def command(
     track: str | None,
     **training: Any,
 ) -> int:
-    """Train MODEL and leave a run folder: weights, samples, curve, card."""
+    """Train MODEL into a run folder.
+
+    It holds the weights, samples, a loss curve, checkpoints and a model card.
+    """
     plugins = host()
     spec = plugins.spec(model)
     settings = [] if source is None else [Setting("data", "source", source, f"--data {source}")]

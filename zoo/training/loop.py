@@ -219,7 +219,7 @@ class Loop:
             self._told_speed = True
             self.reporter.say(f"{speed:.0f} images/s, {memory(self.accelerator.device)}")
         done = self.limits.progress(step, seconds)
-        self.reporter.show(State(step, done, shown, speed, left))
+        self.reporter.show(State(step, done, shown, speed, left, checkpoint=validate))
         self._meter.restart_clock()
 
     def _checkpoint(self) -> None:
@@ -293,8 +293,8 @@ class Loop:
         good = find_checkpoints(self.run.path)
         kept = f"the last good state is {good[-1]}" if good else "no checkpoint was written yet"
         return (
-            f"the loss is not finite at step {step}; {kept}: try a lower learning_rate "
-            f"({self.training.learning_rate:g} now), a longer warmup_steps or a clip_norm"
+            f"the loss is not finite at step {step}; {kept}: begin another run with a clip_norm, "
+            f"longer warmup_steps or a learning_rate lower than {self.training.learning_rate:g}"
         )
 
 

@@ -6,19 +6,20 @@ import contextlib
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a run stands: shown, never stored."""
+    """Where a run stands: shown, never stored; ``checkpoint``: it was saved just now."""
 
     step: int
     progress: float
     metrics: Mapping[str, float]
     images_per_second: float
     seconds_left: float
+    checkpoint: bool = False
 
     def __str__(self) -> str:
         shown = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in self.metrics.items()]
@@ -49,7 +50,7 @@ class Reporter:
 
 
 class Lines(Reporter):
-    """Plain lines, one every ``every`` seconds at most."""
+    """Plain lines, at checkpoints and else one every ``every`` seconds at most."""
 
     def __init__(self, every: float = 10.0) -> None:
         self.every = every
@@ -60,20 +61,20 @@ class Lines(Reporter):
             print(text, file=sys.stderr, flush=True)
 
     def show(self, state: State) -> None:
-        if time.monotonic() >= self._next or state.progress >= 1:
+        if time.monotonic() >= self._next or state.checkpoint:
             self._next = time.monotonic() + self.every
             self.say(str(state))
 
 
 class Bar(Reporter):
-    """A progress bar that stays on one line."""
+    """A progress bar that stays on one line, and a line above it at each checkpoint."""
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
         self._bar = Progress(
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             TaskProgressColumn(),
             TextColumn("{task.description}"),
             console=Console(stderr=True),
@@ -88,7 +89,10 @@ class Bar(Reporter):
         self._draw(done / total, f"reading {total:,} pictures")
 
     def show(self, state: State) -> None:
-        self._draw(state.progress, str(state))
+        if state.checkpoint:
+            self.say(str(state))
+        watched = dict([*state.metrics.items()][:1])
+        self._draw(state.progress, str(replace(state, metrics=watched)))
 
     def _draw(self, part: float, text: str) -> None:
         if self._task is None:
