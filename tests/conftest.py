@@ -162,3 +162,11 @@ def untouched(here: Path) -> Iterator[None]:
     before = contents(here)
     yield
     assert contents(here) == before
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the datasets library keeps on the disk, it keeps where the test can see it."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    if "datasets" in sys.modules:
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")

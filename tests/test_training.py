@@ -1,6 +1,5 @@
 """The loop: one for any objective, exact after a break, and honest when it goes wrong."""
 
-import importlib.util
 import json
 import math
 import signal
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 
 import zoo
@@ -29,10 +29,6 @@ from zoo.training.optimizers import rate_factor
 from zoo.training.reporter import Lines, Reporter, State, duration
 from zoo.training.seeding import seed_for
 from zoo.training.session import Request, train
-
-_spec = importlib.util.spec_from_file_location("tiny", Path(__file__).with_name("tiny.py"))
-tiny = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tiny)
 
 SMALL = ["--set", "depth=1", "--set", "width=8", "--set", "training.checkpoint_every=15"]
 
