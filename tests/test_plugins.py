@@ -14,7 +14,7 @@ import zoo
 from zoo import hookspecs
 from zoo.errors import UsageError
 from zoo.plugin import Plugin, PluginError
-from zoo.plugins import Host, dir_hooks
+from zoo.plugins import Host, hook_names
 
 
 def model(name: str, extra: str = "", capabilities: str = '("sample", "interpolate")') -> str:
@@ -410,7 +410,7 @@ def test_an_object_can_be_a_plugin() -> None:
     assert seen == ["finished"]
 
 
-@pytest.mark.parametrize("name", dir_hooks())
+@pytest.mark.parametrize("name", hook_names())
 def test_every_hook_documents_itself_with_an_example(name: str) -> None:
     hook = getattr(hookspecs, name)
     text = inspect.getdoc(hook) or ""
@@ -429,4 +429,4 @@ def test_every_hook_documents_itself_with_an_example(name: str) -> None:
 
 
 def test_required_hooks_are_hooks() -> None:
-    assert set(hookspecs.REQUIRED) < set(dir_hooks())
+    assert set(hookspecs.REQUIRED) < set(hook_names())

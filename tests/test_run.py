@@ -77,6 +77,16 @@ def test_evaluate_prints_and_keeps_one_figure(commands, trained_copy: Path) -> N
     assert again.out.startswith(f"{shown['bits_per_dim']:.4f} ± {shown['standard_error']:.4f}")
 
 
+def test_other_data_are_scored_at_the_runs_size(trained: zoo.Run, tmp_path: Path) -> None:
+    """Nothing to score is a sentence; what is larger is scaled, what is coloured made grey."""
+    for i in range(18):
+        pixels = np.random.default_rng(i).integers(0, 256, (24, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i:02}.png")
+    assert trained.evaluate(str(tmp_path)).pictures == 1
+    with pytest.raises(ZooError, match="has no validation split to score"):
+        trained.evaluate(str(tmp_path), split="validation")
+
+
 def test_a_likelihood_that_is_no_number_names_its_picture(trained_copy: Path) -> None:
     run = zoo.load(trained_copy)
     with torch.no_grad():

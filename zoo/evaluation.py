@@ -53,10 +53,10 @@ def score_split(run: Run, data: Dataset, split: str = "test", seed: int = 0) -> 
 
     Raises ZooError for an empty split, and for a figure that is not finite, naming the picture.
     """
+    if not len(data.splits[split]):
+        raise ZooError(f"{data.name} has no {split} split to score: name another --data or --split")
     found = scores(run, run.network, data, split, seed)
     bits = torch.cat([batch.cpu() for batch in found]).double()
-    if not len(bits):
-        raise ZooError(f"{data.name} has no {split} split to score")
     image = data.image
     return Score(
         bits_per_dim=bits.mean().item(),

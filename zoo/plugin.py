@@ -84,7 +84,7 @@ def describe(error: BaseException) -> str:
     """An exception in a line: its message for ours, its kind and first line for others."""
     try:
         text = str(error).strip()
-    except Exception:
+    except Exception:  # a plugin's own exception, whose words fail too: its kind must do
         text = ""
     if isinstance(error, ZooError):
         return text

@@ -97,7 +97,7 @@ class Host:
             if not caller.has_spec() and not _optional(caller):
                 raise ZooError(
                     f"it has a hook that no specification knows, {caller.name}"
-                    + nearest(caller.name, dir_hooks())
+                    + nearest(caller.name, hook_names())
                 )
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is plugin.module:
@@ -273,7 +273,7 @@ def _wraps(implementation: pluggy.HookImpl) -> bool:
     return implementation.wrapper or implementation.hookwrapper
 
 
-def dir_hooks() -> list[str]:
+def hook_names() -> list[str]:
     """The names of all hooks."""
     return [name for name in vars(hookspecs) if name.startswith("zoo_")]
 

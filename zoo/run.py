@@ -185,12 +185,14 @@ class Run:
         return score_batch(self, self.network, batch).cpu()
 
     def evaluate(self, data: str | None = None, split: str = "test", seed: int = 0) -> Score:
-        """Bits/dim over a split of ``data``, by default of what the run was trained on."""
+        """Bits/dim over a split of ``data``, by default of what the run was trained on, brought to
+        the run's own size and channels."""
         from zoo.data import open_data
         from zoo.evaluation import score_split
 
         source = data or files.read_data_facts(self.path).get("source", self.config.data.source)
-        config = self.config.data.model_copy(update={"source": source})
+        shape = {"size": self.image.size, "channels": self.image.channels}
+        config = self.config.data.model_copy(update={"source": source, **shape})
         return score_split(self, open_data(config), split, seed)
 
     @torch.no_grad()

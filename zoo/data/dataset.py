@@ -45,7 +45,7 @@ class ResidentSplit:
 
 @dataclass(frozen=True, eq=False)
 class StreamedSplit:
-    """A split whose pictures are decoded as they are read; it can be pickled for other processes.
+    """A split whose pictures are decoded as they are read; it is sent whole to worker processes.
 
     Reading a picture that is broken or cannot be brought to the shape raises
     :class:`zoo.errors.ZooError`, which names it.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Pictures(Protocol):
-    """Stored pictures; a small object that can be pickled for other processes."""
+    """Stored pictures; small enough to be sent to worker processes."""
 
     def __len__(self) -> int: ...
 
