@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.quantise import dequantise, to_images
+from zoo.specs import Latent
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,11 @@ class Batch:
         return to_images(self.levels, self.bits)
 
     @cached_property
+    def signed(self) -> Tensor:
+        """float32 [N, C, S, S] in [-1, 1]: 2 images - 1."""
+        return 2 * self.images - 1
+
+    @cached_property
     def dequantised(self) -> Tensor:
         """float32 [N, C, S, S] in [0, 1): (level + u) / 2^bits, u uniform on [0, 1).
 
@@ -57,6 +63,13 @@ class Batch:
     def randn(self, *shape: int) -> Tensor:
         """Standard normal, float32 [N, *shape], drawn as :meth:`rand` draws."""
         return self._mine(torch.randn(self._world_shape(shape), device=self.levels.device))
+
+    def latents(self, latent: Latent) -> Tensor:
+        """A latent for each picture, float32 [N, latent.size], drawn as :meth:`rand` draws."""
+        if latent.distribution == "normal":
+            return self.randn(latent.size)
+        uniform = self.rand(latent.size)
+        return uniform.logit(eps=2**-25) if latent.distribution == "logistic" else uniform
 
     def _world_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (self.world * len(self), *shape)

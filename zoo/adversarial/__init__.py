@@ -1,0 +1,12 @@
+"""Games of two networks, for any plugin to build from.
+
+A generator draws pictures from latents, and a critic (Goodfellow's discriminator, in the words of
+Arjovsky et al. 2017) learns to tell them from the data's. A plugin brings the two networks and
+derives its configuration from :class:`AdversarialConfig`; the objective is
+:class:`zoo.adversarial.objective.Adversarial`. Nothing here imports torch, so that a plugin's
+configuration can be read without it.
+"""
+
+from zoo.adversarial.config import AdversarialConfig
+
+__all__ = ["AdversarialConfig"]

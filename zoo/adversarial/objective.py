@@ -1,0 +1,95 @@
+"""The game of a generator and a critic as an objective."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from zoo.adversarial.config import AdversarialConfig
+from zoo.adversarial.losses import LOSSES
+from zoo.adversarial.penalty import gradient_penalty
+from zoo.config import TrainingConfig
+from zoo.data.batch import Batch
+from zoo.specs import Latent
+from zoo.training.objective import Objective, Update
+from zoo.training.optimizers import make_optimizer
+
+
+class Adversarial(Objective):
+    """``critic_steps`` steps of the critic, each on a batch of its own, then one of the generator.
+
+    ``generator(z)`` takes latents ``[N, latent.size]`` of its own ``latent`` and gives pictures in
+    [-1, 1], ``[N, C, S, S]``; ``critic(x)`` takes such pictures and gives scores ``[N]``. Real and
+    drawn pictures go through the critic apart, so that batch normalisation sees one kind at a time.
+    The generator's step scores the pictures of the last critic's step again.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        critic: nn.Module,
+        rules: AdversarialConfig,
+        training: TrainingConfig,
+    ) -> None:
+        self.networks = {"generator": generator, "critic": critic}
+        self.optimizers = {
+            name: make_optimizer(network.parameters(), training)
+            for name, network in self.networks.items()
+        }
+        self.batches_per_step = rules.critic_steps
+        self.rules, self.loss = rules, LOSSES[rules.loss]
+        self._latent: Latent = generator.latent  # type: ignore[assignment]
+
+    def step(self, batches: Sequence[Batch], update: Update) -> Mapping[str, Tensor]:
+        for batch in batches[:-1]:
+            with torch.no_grad():
+                drawn = self._draw(batch)
+            self._step_critic(batch, drawn, update)
+        drawn = self._draw(batches[-1])
+        metrics = self._step_critic(batches[-1], drawn.detach(), update)
+        critic = self.networks["critic"]
+        with frozen(critic):
+            loss = self.loss.generator(critic(drawn))
+        update("generator", loss)
+        return {"generator_loss": loss.detach()} | metrics
+
+    def _draw(self, batch: Batch) -> Tensor:
+        drawn: Tensor = self.networks["generator"](batch.latents(self._latent))
+        return drawn
+
+    def _step_critic(self, batch: Batch, drawn: Tensor, update: Update) -> dict[str, Tensor]:
+        critic, rules = self.networks["critic"], self.rules
+        loss = self.loss.critic(critic(batch.signed), critic(drawn))
+        metrics = {"critic_loss": loss.detach()}
+        if rules.gradient_penalty:
+            penalty = gradient_penalty(critic, batch.signed, drawn, batch.rand(1, 1, 1))
+            metrics["gradient_penalty"] = penalty.detach()
+            loss = loss + rules.gradient_penalty * penalty
+        update("critic", loss)
+        if rules.clip_weights is not None:
+            clip_weights(critic, rules.clip_weights)
+        return metrics
+
+
+@torch.no_grad()
+def clip_weights(critic: nn.Module, bound: float) -> None:
+    """Bring every parameter into [-bound, bound] (Arjovsky et al. 2017, algorithm 1, line 7)."""
+    parameters = list(critic.parameters())
+    torch._foreach_clamp_min_(parameters, -bound)
+    torch._foreach_clamp_max_(parameters, bound)
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Inside, the parameters ask for no gradients: what goes back goes through the network only."""
+    asking = [p for p in network.parameters() if p.requires_grad]
+    for parameter in asking:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in asking:
+            parameter.requires_grad_(True)
