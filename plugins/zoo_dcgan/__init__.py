@@ -1,0 +1,120 @@
+"""DCGAN: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
+Networks (Radford, Metz and Chintala 2016)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from zoo import Config, ImageSpec, ModelSpec, Preset, UsageError, hookimpl
+from zoo.adversarial import AdversarialConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zoo.training import Objective
+    from zoo_dcgan.model import Generator
+
+
+class DCGANConfig(AdversarialConfig):
+    """What one can set of a DCGAN; the rules of its game are :class:`AdversarialConfig`'s."""
+
+    latent: Annotated[int, Field(ge=1, le=4096, description="numbers in a latent, of Z")] = 100
+    noise: Annotated[
+        Literal["uniform", "normal"],
+        Field(description="of latents; uniform on (-1, 1): the paper's"),
+    ] = "uniform"
+    width: Annotated[
+        int, Field(ge=1, le=1024, description="generator's channels at half of the picture's size")
+    ] = 64
+    critic_width: Annotated[
+        int, Field(ge=1, le=1024, description="critic's channels at half of the picture's size")
+    ] = 64
+    kernel: Annotated[
+        Literal[4, 5], Field(description="pixels a side of a convolution; 5: the paper's")
+    ] = 4
+
+
+# Adam as the paper sets it (section 4).
+ADAM = {"learning_rate": 2e-4, "beta1": 0.5, "batch_size": 128}
+
+PRESETS: dict[str, Preset] = {
+    "digits": {
+        "model": {"width": 256, "critic_width": 128},
+        "data": {"source": "digits", "bits": 4},
+        "training": {**ADAM, "steps": 5000, "batch_size": 64, "average": 0.99},
+    },
+    "mnist": {
+        "model": {"width": 64, "critic_width": 64},
+        "data": {"source": "mnist", "size": 32, "pad": 2, "channels": 1},
+        "training": {**ADAM, "epochs": 20.0, "batch_size": 64, "average": 0.999},
+    },
+    "cifar10": {
+        "model": {"width": 128, "critic_width": 128},
+        "data": {"source": "cifar10", "size": 32, "channels": 3, "flip": True},
+        "training": {**ADAM, "epochs": 100.0, "average": 0.999},
+    },
+    "faces64": {
+        "model": {"width": 128, "critic_width": 128, "kernel": 5},
+        "data": {"source": "celeba", "size": 64, "channels": 3},
+        "training": {**ADAM, "epochs": 25.0},
+    },
+}
+
+
+@hookimpl
+def zoo_models() -> list[ModelSpec]:
+    return [
+        ModelSpec(
+            name="dcgan",
+            family="gan",
+            title="DCGAN: Deep Convolutional Generative Adversarial Networks",
+            paper="https://arxiv.org/abs/1511.06434",
+            config=DCGANConfig,
+            presets=PRESETS,
+            card="zoo_cards:dcgan.md",
+        )
+    ]
+
+
+@hookimpl
+def zoo_build(config: DCGANConfig, image: ImageSpec) -> Generator:
+    import torch
+
+    from zoo_dcgan.model import Generator
+
+    if image.size < 8 or image.size & (image.size - 1):
+        raise UsageError(
+            f"dcgan doubles 4 pixels to the picture's size, which {image.size} pixels a side "
+            "cannot be: set data.size to 8, 16, 32, 64 or another power of two"
+        )
+    network = Generator(config, image)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+@hookimpl
+def zoo_train(network: Generator, config: Config) -> Objective:
+    import torch
+
+    from zoo.adversarial.objective import Adversarial
+    from zoo_dcgan.model import Critic
+
+    rules = config.model
+    assert isinstance(rules, DCGANConfig)
+    if rules.loss == "wasserstein" and not (rules.gradient_penalty or rules.clip_weights):
+        raise UsageError(
+            "model.loss = wasserstein needs a critic that is bounded: set gradient_penalty to 10 "
+            "or clip_weights to 0.01"
+        )
+    critic = Critic(rules, network.image)
+    critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Adversarial(network, critic, rules, config.training)
+
+
+@hookimpl
+def zoo_sample(network: Generator, latents: Tensor, temperature: float) -> Tensor:
+    centre = 0.5 if network.latent.distribution == "uniform" else 0.0
+    pictures: Tensor = network(centre + (latents - centre) * temperature)
+    return (pictures + 1) / 2

@@ -1,0 +1,179 @@
+"""DCGAN: the paper's networks at every size, and what they learn."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import zoo
+from zoo import ImageSpec, UsageError
+from zoo_dcgan import PRESETS, DCGANConfig
+from zoo_dcgan.model import Critic, Generator
+
+SIZES = (8, 16, 32, 64)
+
+
+@pytest.mark.parametrize("kernel", [4, 5])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_power_of_two_is_reached_by_doubling(size: int, kernel: int) -> None:
+    config = DCGANConfig(width=4, critic_width=6, kernel=kernel)
+    image = ImageSpec(3, size)
+    generator, critic = Generator(config, image), Critic(config, image)
+    drawn = generator(torch.rand(2, 100))
+    assert drawn.shape == (2, 3, size, size)
+    assert drawn.abs().max() <= 1
+    assert critic(drawn).shape == (2,)
+    halves = [m for m in generator.modules() if isinstance(m, nn.ConvTranspose2d)]
+    assert 4 * 2 ** len(halves) == size
+    assert [m.in_channels for m in halves] == [4 * 2**i for i in range(len(halves))][::-1]
+    strided = [m for m in critic.modules() if isinstance(m, nn.Conv2d)]
+    assert [m.out_channels for m in strided] == [6 * 2**i for i in range(len(strided))]
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_faces64_has_the_parameters_of_the_authors_code() -> None:
+    """Newmu/dcgan_code, faces/train_uncond_dcgan.py: gw to gwx and dw to dwy, with ngf = ndf = 128,
+    5x5 kernels, a scale and a shift for each unit of the first layer, and no biases."""
+    config = DCGANConfig(**PRESETS["faces64"]["model"])
+    image = ImageSpec(3, 64)
+    first = 1024 * 4 * 4
+    middle = [(1024, 512), (512, 256), (256, 128)]
+    inner = sum(25 * a * b + 2 * b for a, b in middle)
+    assert parameters(Generator(config, image)) == 100 * first + 2 * first + inner + 25 * 128 * 3
+    inner = sum(25 * a * b + 2 * a for a, b in middle)
+    assert parameters(Critic(config, image)) == 25 * 3 * 128 + inner + first
+
+
+def test_batch_normalisation_is_everywhere_but_at_the_pictures() -> None:
+    config, image = DCGANConfig(width=4, critic_width=4), ImageSpec(1, 32)
+
+    def kinds(network: nn.Module) -> list[str]:
+        return [type(m).__name__ for m in network.modules() if not list(m.children())]
+
+    up = ["ConvTranspose2d", "BatchNorm2d", "ReLU"]
+    assert kinds(Generator(config, image)) == [
+        "Linear", "BatchNorm1d", "ReLU", "Unflatten", *up, *up, "ConvTranspose2d", "Tanh"
+    ]  # fmt: skip
+    down = ["Conv2d", "BatchNorm2d", "LeakyReLU"]
+    assert kinds(Critic(config, image)) == [
+        "Conv2d", "LeakyReLU", *down, *down, "Flatten", "Linear"
+    ]  # fmt: skip
+    critic = Critic(config, image)
+    assert {m.negative_slope for m in critic.modules() if isinstance(m, nn.LeakyReLU)} == {0.2}
+
+
+def test_under_a_gradient_penalty_a_score_is_of_its_picture_alone() -> None:
+    image = ImageSpec(1, 32)
+    x, other = torch.rand(4, 1, 32, 32), torch.rand(4, 1, 32, 32)
+
+    def moved(critic: Critic) -> bool:
+        alone = critic(x)[:2]
+        beside = critic(torch.cat([x[:2], other]))[:2]
+        return not torch.allclose(alone, beside, atol=1e-6)
+
+    torch.manual_seed(0)
+    assert moved(Critic(DCGANConfig(width=8, critic_width=8), image))
+    assert not moved(Critic(DCGANConfig(critic_width=8, gradient_penalty=10.0), image))
+
+
+def test_first_weights_are_the_papers() -> None:
+    torch.manual_seed(0)
+    config, image = DCGANConfig(), ImageSpec(3, 32)
+    for network in (Generator(config, image), Critic(config, image)):
+        for module in network.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                assert module.bias is None
+                assert module.weight.std().item() == pytest.approx(0.02, rel=0.1)
+                assert module.weight.mean().item() == pytest.approx(0, abs=0.002)
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                assert module.weight.mean().item() == pytest.approx(1, abs=0.02)
+                assert module.weight.std().item() == pytest.approx(0.02, rel=0.4)
+                assert not module.bias.any()
+
+
+@pytest.mark.parametrize("noise", ["uniform", "normal"])
+def test_temperature_spreads_the_noise_around_its_middle(noise: str) -> None:
+    from zoo_dcgan import zoo_sample
+
+    network = zoo.build("dcgan", noise=noise, image_size=8, channels=1, width=8).eval()
+    z = torch.rand(5, 100) if noise == "uniform" else torch.randn(5, 100)
+    with torch.no_grad():
+        middle = zoo_sample(network, z, 0.0)
+        assert torch.allclose(middle, middle[:1].expand_as(middle))
+        whole = zoo_sample(network, z, 1.0)
+        noise_in = 2 * z - 1 if noise == "uniform" else z
+        assert torch.allclose(whole, (network.layers(noise_in) + 1) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [4, 12, 28])
+def test_a_size_that_is_no_power_of_two_is_refused(size: int) -> None:
+    with pytest.raises(UsageError, match=f"which {size} pixels a side cannot be: set data.size"):
+        zoo.build("dcgan", image_size=size, channels=1)
+
+
+def test_a_wasserstein_game_without_a_bound_on_its_critic_is_refused(tmp_path: Path) -> None:
+    config = {"loss": "wasserstein"}
+    with pytest.raises(UsageError, match=r"model.loss = wasserstein .* gradient_penalty"):
+        zoo.train("dcgan", steps=1, config=config, out=tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"loss": "hinge", "critic_steps": 2},
+        {"loss": "wasserstein", "gradient_penalty": 10.0},
+        {"loss": "wasserstein", "clip_weights": 0.01},
+    ],
+    ids=["hinge", "penalty", "clipped"],
+)
+def test_each_game_trains(rules: dict, tmp_path: Path) -> None:
+    small = {"width": 16, "critic_width": 16, "data.size": 16, "data.pad": 4}
+    run = zoo.train("dcgan", steps=5, config=rules | small, out=tmp_path / "run", quiet=True)
+    assert run.sample(4).shape == (4, 1, 16, 16)
+
+
+def classes_seen(pictures: torch.Tensor, labelled: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """How many of ``pictures`` a classifier takes for each class; it has learned them from
+    pictures ``[N, C, S, S]`` in [0, 1] with their labels."""
+    from sklearn.linear_model import LogisticRegression
+
+    known, labels = labelled
+    judge = LogisticRegression(max_iter=200).fit(known.reshape(len(known), -1), labels)
+    return np.bincount(judge.predict(pictures.flatten(1).numpy()), minlength=10)
+
+
+def real(source: str, config: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Up to 5,000 training pictures of a source, as a run of ``config`` sees them."""
+    from zoo.config import DataConfig
+    from zoo.data import open_data
+
+    split = open_data(DataConfig(**config | {"source": source})).splits["train"]
+    return split.images[:5000] / np.float32(255), split.labels[:5000]
+
+
+def test_digits_of_every_class_are_drawn(tmp_path: Path) -> None:
+    run = zoo.train("dcgan", steps=1000, out=tmp_path / "run", quiet=True)
+    seen = classes_seen(run.sample(500), real("digits", {"bits": 4}))
+    assert (seen >= 5).all(), seen
+
+
+@pytest.mark.slow
+def test_twenty_minutes_of_fashion_do_not_collapse(tmp_path: Path) -> None:
+    """On the folder of parquet files that ZOO_TEST_FASHION_MNIST names."""
+    source = os.environ.get("ZOO_TEST_FASHION_MNIST")
+    if not source:
+        pytest.skip("set ZOO_TEST_FASHION_MNIST to a folder of Fashion-MNIST")
+    run = zoo.train(
+        "dcgan", preset="mnist", data=source, minutes=20, out=tmp_path / "run", quiet=True
+    )
+    seen = classes_seen(run.sample(1000), real(source, PRESETS["mnist"]["data"]))
+    assert (seen >= 10).sum() >= 9, seen
