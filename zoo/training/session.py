@@ -213,6 +213,7 @@ def _accelerator(
     import torch
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
+    from accelerate.utils import DistributedDataParallelKwargs
 
     AcceleratorState._reset_state(reset_partial_state=True)
     if device.type == "cuda" and device.index is not None:
@@ -225,6 +226,9 @@ def _accelerator(
         mixed_precision="bf16" if precision == "bf16" else "no",
         log_with=track,
         project_dir=folder,
+        # Buffers stay each process's own: one that is sent at each forward is written to while an
+        # earlier forward of the step still waits for its way back.
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     if track is not None:
         try:
@@ -253,14 +257,14 @@ def _check_pictures(folder: Path, data: Dataset) -> None:
 
 
 def _cost(run: Run, loop: Any, data: Dataset) -> str:
-    parameters = [p.numel() * p.element_size() for p in run.network.parameters()]
-    held = 4 + (1 if run.config.training.average else 0)
     count = sum(p.numel() for network in loop.plain.values() for p in network.parameters())
+    average = run.config.training.average > 0
+    kept = sum(p.numel() for p in run.network.parameters()) if average else 0
     image = data.image
     return (
         f"{run.model} on {data.name}: {len(data.splits['train']):,} pictures "
         f"{image.channels}x{image.size}x{image.size}, {image.bits} bits; {count:,} parameters, "
-        f"{held * sum(parameters) / 2**20:.0f} MiB with gradients and optimizer; "
+        f"{(16 * count + 4 * kept) / 2**20:.0f} MiB with gradients and optimizer; "
         f"{loop.limits} on {run.device}"
     )
 
