@@ -2,9 +2,6 @@
 
 import json
 import math
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +12,6 @@ import torch
 import zoo
 from zoo.config import TrainingConfig
 from zoo.errors import UsageError, ZooError
-from zoo.folder import read_metrics
 from zoo.settings import Setting
 from zoo.training.averaging import averaged
 from zoo.training.checkpoint import (
@@ -29,8 +25,6 @@ from zoo.training.optimizers import rate_factor
 from zoo.training.reporter import Lines, Reporter, State, duration
 from zoo.training.seeding import seed_for
 from zoo.training.session import Request, train
-
-SMALL = ["--set", "depth=1", "--set", "width=8", "--set", "training.checkpoint_every=15"]
 
 
 def run(model: str, out: Path, resume: bool = False, **settings: object):
@@ -117,66 +111,6 @@ def test_a_changed_configuration_is_refused_by_name(tmp_path: Path) -> None:
     finished = run("tiny", tmp_path / "r")
     with pytest.raises(UsageError, match=r"training\.learning_rate = 0\.1, not 0\.2"):
         run("tiny", finished.path, resume=True, training__learning_rate=0.2)
-
-
-def start(out: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "zoo", "train", "glow", "--steps", "40", "--out", str(out)]
-    return subprocess.Popen(
-        [*command, *SMALL, *more], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-
-def wait_for_step(process: subprocess.Popen[str], out: Path, step: int) -> None:
-    for _ in range(6000):
-        lines = read_metrics(out)
-        if lines and lines[-1]["step"] >= step:
-            return
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    raise AssertionError(f"step {step} was not reached")
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("whole") / "run"
-    process = start(out)
-    assert process.wait(timeout=300) == 0, process.communicate()
-    return out
-
-
-@pytest.mark.parametrize("kill_at", [10, 20])
-def test_killed_and_resumed_equals_uninterrupted(
-    kill_at: int, uninterrupted: Path, tmp_path: Path
-) -> None:
-    """Before the first checkpoint, and between two: SIGKILL, then --resume with nothing else."""
-    out = tmp_path / "run"
-    process = start(out, "--set", "training.log_every=5")
-    wait_for_step(process, out, kill_at)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert not (out / "checkpoints" / "step-00000040").exists()
-    resume = [sys.executable, "-m", "zoo", "train", "glow", "--resume", "--out", str(out)]
-    subprocess.run(resume, check=True, capture_output=True)
-    for name in ("model.safetensors", "checkpoints/step-00000040/state.safetensors"):
-        assert (out / name).read_bytes() == (uninterrupted / name).read_bytes()
-    assert [line["step"] for line in lines_of(out)] == [*range(5, 41, 5)]
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_run_after_a_checkpoint(
-    number: int, status: int, uninterrupted: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "run"
-    process = start(out, "--steps", "100000")
-    wait_for_step(process, out, 10)
-    process.send_signal(number)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == status
-    assert "go on with: zoo train glow --out" in error.splitlines()[-1]
-    assert "Traceback" not in error
-    stopped = int(find_checkpoints(out)[-1].name.removeprefix("step-"))
-    assert lines_of(out)[-1]["step"] == stopped
-    assert zoo.load(out).sample(2).shape == (2, 1, 8, 8)
 
 
 def test_limits() -> None:
