@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -32,6 +33,12 @@ DATA_FACTS = "checkpoints/data.json"
 """The data's full path and how many pictures they had; beside the checkpoints, so never pushed."""
 
 EVALUATION = "metrics.json"
+
+BOOKKEEPING = ("step", "epoch", "seconds", "images_per_second")
+"""What a line of metrics.jsonl has beside its metrics."""
+
+VALIDATION = "validation_"
+"""How the names of metrics over the validation split begin."""
 
 
 def write_config(
@@ -154,6 +161,15 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
             break
         lines.append(values)
     return lines
+
+
+def numbers(line: Mapping[str, Any]) -> dict[str, float]:
+    """The finite numbers of a line of metrics.jsonl, or of metrics.json, by name."""
+    return {
+        name: value
+        for name, value in line.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
 
 
 def keep_metrics(folder: Path, last: int) -> None:

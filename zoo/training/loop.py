@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from zoo import folder as files
+from zoo.curves import save_curve
 from zoo.data.batches import Batches
 from zoo.errors import Interrupted, ZooError
 from zoo.evaluation import validation_bits_per_dim
-from zoo.pictures import grid, save_curve, save_png
+from zoo.pictures import grid, save_png
 from zoo.training.averaging import averaged
 from zoo.training.checkpoint import (
     Progress,
@@ -27,6 +28,7 @@ from zoo.training.meter import Meter
 from zoo.training.optimizers import rate_factor
 from zoo.training.reporter import Reporter, State
 from zoo.training.seeding import FIRST_BATCH, STEP, seed_torch
+from zoo.training.synchronised import synchronise_batch_norm
 from zoo.weights import save_tensors
 
 if TYPE_CHECKING:
@@ -124,6 +126,8 @@ class Loop:
 
     def _prepare(self) -> None:
         for name, network in self.plain.items():
+            if self.accelerator.num_processes > 1:
+                synchronise_batch_norm(network)
             self.objective.networks[name] = self.accelerator.prepare_model(network)
         self._optimizers = {
             # Placed by torch itself: moved here, Adam's step counts would make each step wait.
@@ -244,8 +248,9 @@ class Loop:
         if self.main:
             lines = files.read_metrics(path)
             if lines:
-                metric = next(key for key in lines[-1] if key not in _BOOKKEEPING)
-                save_curve(path / files.CURVE, lines, metric)
+                known = [key for key in lines[-1] if key not in files.BOOKKEEPING]
+                metrics = [key for key in known if not key.startswith("validation_")]
+                save_curve(path / files.CURVE, lines, metrics)
             self.run.network.load_state_dict(self.kept.state_dict())
             self.run.write_card()
             self.run.host.notify("zoo_run_finished", run=self.run, step=self.progress.step)
@@ -296,9 +301,6 @@ class Loop:
             f"the loss is not finite at step {step}; {kept}: begin another run with a clip_norm, "
             f"longer warmup_steps or a learning_rate lower than {self.training.learning_rate:g}"
         )
-
-
-_BOOKKEEPING = {"step", "epoch", "seconds", "images_per_second"}
 
 
 def memory(device: torch.device) -> str:
