@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from zoo import folder as files
 from zoo import latents
 from zoo.card import fill_card
-from zoo.config import Config
+from zoo.config import Config, DataConfig
 from zoo.device import choose_device
 from zoo.errors import UsageError, ZooError
 from zoo.files import write_text
+from zoo.interpolation import walk
 from zoo.plugins import Host, host
-from zoo.specs import ImageSpec, Latent, ModelSpec
+from zoo.specs import Capability, ImageSpec, Latent, ModelSpec
 from zoo.weights import load_weights
 
 if TYPE_CHECKING:
@@ -96,23 +97,21 @@ class Run:
     ) -> Tensor:
         """``rows`` walks between two samples in ``columns`` steps: ``[rows * columns, C, H, W]``.
 
-        Normal latents go along the great circle (White 2016, Sampling Generative Networks), which
-        keeps their length; others go straight.
+        Row r goes from picture 2r of :meth:`sample` to picture 2r + 1, on the path of
+        :func:`zoo.interpolation.walk`; ``labels`` are one class or one for each row.
         """
-        if columns < 2:
-            raise UsageError(f"an interpolation needs 2 columns at least, got {columns}")
-        ends = latents.draw(2 * rows, self.latent.size, self.latent.distribution, seed)
-        a, b = torch.from_numpy(ends).view(rows, 2, 1, -1).unbind(1)
-        t = torch.linspace(0, 1, columns)[None, :, None]
-        if self.latent.distribution == "normal":
-            angle = torch.nn.functional.cosine_similarity(a, b, dim=-1).acos()[..., None]
-            walk = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
-        else:
-            walk = torch.lerp(a, b, t)
+        self.require("interpolate")
+        if rows < 1 or columns < 2:
+            raise UsageError(
+                f"an interpolation needs 1 row and 2 columns at least, got {rows} and {columns}"
+            )
+        size, distribution = self.latent.size, self.latent.distribution
+        ends = latents.draw(2 * rows, size, distribution, seed)
+        path = walk(ends[0::2], ends[1::2], columns, distribution)
         chosen = self._labels(rows, labels)
         if chosen is not None:
             chosen = chosen.repeat_interleave(columns)
-        return self.decode(walk.flatten(0, 1), chosen, temperature)
+        return self.decode(torch.from_numpy(path).flatten(0, 1), chosen, temperature)
 
     def decode(self, z: Tensor, labels: Labels = None, temperature: float | None = 1.0) -> Tensor:
         """Pictures ``[N, C, H, W]`` in [0, 1] of latents ``[N, latent.size]``."""
@@ -161,8 +160,13 @@ class Run:
     def encode(self, images: Tensor, labels: Labels = None) -> Tensor:
         """Latents ``[N, latent.size]`` of pictures ``[N, C, H, W]`` in [0, 1]; for a model with an
         approximate posterior its mean."""
+        self.require("encode")
         found = self._encode(images, labels)
         return found["z"] if "z" in found else found["mean"]
+
+    def reconstruct(self, images: Tensor, labels: Labels = None) -> Tensor:
+        """Pictures ``[N, C, H, W]`` in [0, 1] encoded and decoded again, the same shape."""
+        return self.decode(self.encode(images, labels), labels)
 
     def log_prob(self, images: Tensor, labels: Labels = None) -> Tensor:
         """The log-density at pictures ``[N, C, H, W]`` in [0, 1], in nats, ``[N]``, counted in the
@@ -190,22 +194,43 @@ class Run:
         from zoo.data import open_data
         from zoo.evaluation import score_split
 
-        source = data or files.read_data_facts(self.path).get("source", self.config.data.source)
+        return score_split(self, open_data(self.data_config(data)), split, seed)
+
+    def as_images(self, pictures: NDArray[np.uint8]) -> Tensor:
+        """Pictures uint8 ``[N, C, H, W]``, 0 to 255, as the model sees them: float32 in [0, 1], of
+        its own number of levels."""
+        from zoo.data.quantise import to_images, to_levels
+
+        return to_images(to_levels(torch.from_numpy(pictures), self.image.bits), self.image.bits)
+
+    def data_config(self, source: str | None = None) -> DataConfig:
+        """How to open ``source``, by default what the run was trained on, at the run's own size and
+        channels."""
+        source = source or files.read_data_facts(self.path).get("source", self.config.data.source)
         shape = {"size": self.image.size, "channels": self.image.channels}
-        config = self.config.data.model_copy(update={"source": source, **shape})
-        return score_split(self, open_data(config), split, seed)
+        return self.config.data.model_copy(update={"source": source, **shape})
+
+    def require(self, capability: Capability) -> None:
+        """Raise UsageError, naming what the model can do, where it has not this capability."""
+        can = self.spec.capabilities
+        if capability not in can:
+            raise UsageError(f"{self.model} cannot {capability}: it can {' and '.join(can)}")
 
     @torch.no_grad()
     def _encode(self, images: Tensor, labels: Labels) -> dict[str, Tensor]:
         self._check(images)
-        found = self.host.call(
-            "zoo_encode",
-            self.model,
-            network=self.network,
-            images=images.to(self.device),
-            labels=self._labels(len(images), labels),
-        )
-        return {name: tensor.cpu() for name, tensor in found.items()}
+        chosen, size = self._labels(len(images), labels), _chunk(self.device)
+        parts = [
+            self.host.call(
+                "zoo_encode",
+                self.model,
+                network=self.network,
+                images=images[i : i + size].to(self.device),
+                labels=None if chosen is None else chosen[i : i + size],
+            )
+            for i in range(0, max(len(images), 1), size)
+        ]
+        return {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
 
     def _check(self, images: Tensor) -> None:
         want = (self.image.channels, self.image.size, self.image.size)
@@ -255,9 +280,12 @@ def load(source: str | Path, device: str = "auto") -> Run:
     ``device`` is ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``. Raises UsageError
     where ``source`` is no run folder, ZooError where its weights are missing or do not fit.
     """
-    path = Path(source)
+    return load_with(host(), Path(source), device)
+
+
+def load_with(plugins: Host, path: Path, device: str = "auto") -> Run:
+    """:func:`load` with the plugins of a host of one's own."""
     values = files.read_config(path)
-    plugins = host()
     config, image = files.parse_config(path, plugins, values)
     where = choose_device(device)
     network = plugins.call("zoo_build", values["model"], config=config.model, image=image)

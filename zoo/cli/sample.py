@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from zoo.errors import UsageError, ZooError
+from zoo.cli.out import check_finite, check_out, unused, write_array, write_folder
+from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+WALK = 8
+"""The longest walk from one sample to another, in pictures."""
 
 
 @click.command("sample")
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
 @click.option("--temperature", type=click.FloatRange(0), help="Spread; the model's own otherwise.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--label", type=int, help="Class, for a conditional run.")
-@click.option("--interpolate", is_flag=True, help="Walks between samples, one a row.")
+@click.option(
+    "--interpolate",
+    is_flag=True,
+    help="Walks from sample to sample, a row each; -n is rounded up to whole rows.",
+)
 @click.option(
     "-o",
     "--out",
@@ -56,53 +62,26 @@ def command(
     loaded = load(run, device)
     columns = None
     if interpolate:
-        columns = min(count, 8)
-        rows = -(-count // columns)
+        rows = -(-count // WALK)
+        columns = -(-count // rows)
         pictures = loaded.interpolate(rows, columns, temperature, seed, label)
     else:
         pictures = loaded.sample(count, temperature, seed, label)
-    if bad := int((~pictures.isfinite()).flatten(1).any(1).sum()):
-        raise ZooError(
-            f"{bad} of {len(pictures)} pictures are not finite: draw at a lower --temperature, or "
-            "train on"
-        )
+    check_finite(pictures, "draw at a lower --temperature, or train on")
     write_pictures(pictures, out, columns)
     click.echo(out)
-
-
-def unused(path: Path) -> Path:
-    """``path``, or where something stands there ``path-2``, ``path-3``, ..."""
-    numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
-    return next(one for one in itertools.chain([path], numbered) if not one.exists())
-
-
-def check_out(out: Path) -> None:
-    """Raise UsageError for a path that :func:`write_pictures` cannot write to."""
-    if out.suffix not in ("", ".png", ".npy"):
-        raise UsageError(f"-o {out}: end it in .png for a grid, in .npy, or name a folder")
-    if out.suffix and out.is_dir():
-        raise UsageError(f"-o {out}: a folder stands there; name a file, or another folder")
-    if not out.suffix and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"-o {out}: something stands there; name an empty or a new folder")
 
 
 def write_pictures(pictures: Tensor, out: Path, columns: int | None = None) -> None:
     """``[N, C, H, W]`` in [0, 1] as a grid (``.png``), an array (``.npy``) or a folder of PNG,
     whole or not at all."""
-    import numpy as np
-
-    from zoo.files import replacing_folder, write_bytes
-    from zoo.pictures import grid, picture, save_png, to_bytes
+    from zoo.pictures import grid, save_png, to_bytes
 
     values = pictures.numpy()
     if out.suffix == ".npy":
-        array = BytesIO()  # numpy hides why a disk takes no more
-        np.save(array, values)
-        write_bytes(out, array.getvalue())
+        write_array(out, values)
     elif out.suffix == ".png":
         save_png(out, grid(values, columns))
     else:
         width = len(str(len(values) - 1))
-        with replacing_folder(out) as beside:
-            for i, one in enumerate(to_bytes(values)):
-                save_png(beside / f"{i:0{width}d}.png", picture(one))
+        write_folder(out, to_bytes(values), [f"{i:0{width}d}" for i in range(len(values))])

@@ -1,0 +1,46 @@
+"""Walks between latents; numpy alone, as the latents themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zoo.specs import LatentDistribution
+
+_STRAIGHT = 1e-6
+"""Latents whose directions differ by less than this angle from none, or from the opposite, have no
+great circle between them."""
+
+
+def walk(
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    steps: int,
+    distribution: LatentDistribution = "normal",
+) -> NDArray[np.float32]:
+    """Latents on the way from each of ``a`` ``[N, size]`` to its partner in ``b``, both included:
+    float32 ``[N, steps, size]``.
+
+    Normal latents go along the great circle (White 2016, Sampling Generative Networks), which
+    keeps their length; others go straight.
+    """
+    t = np.linspace(0, 1, steps)
+    share_a, share_b = np.broadcast_arrays(1 - t, t, np.empty((len(a), 1)))[:2]
+    if distribution == "normal":
+        angle = _angle(a.astype(np.float64), b.astype(np.float64))[:, None]
+        straight = np.sin(angle) < _STRAIGHT
+        sine = np.where(straight, 1, np.sin(angle))
+        share_a = np.where(straight, share_a, np.sin((1 - t) * angle) / sine)
+        share_b = np.where(straight, share_b, np.sin(t * angle) / sine)
+    found = share_a[..., None] * a[:, None] + share_b[..., None] * b[:, None]
+    return found.astype(np.float32)
+
+
+def _angle(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    cosine = (a * b).sum(axis=1) / np.maximum(lengths, np.finfo(np.float64).tiny)
+    return np.arccos(np.clip(cosine, -1, 1))
