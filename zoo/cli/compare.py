@@ -1,0 +1,116 @@
+"""``zoo compare RUN RUN…``: what runs are and what they reached, as a table and one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo.cli.group import echo_json, json_option
+from zoo.cli.out import unused
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.comparison import Row
+
+
+@click.command("compare")
+@click.argument(
+    "runs", nargs=-1, required=True, metavar="RUN RUN...", type=click.Path(path_type=Path)
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of samples.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The picture, x.png. A compare.png of a new name otherwise.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@json_option
+def command(
+    runs: tuple[Path, ...], seed: int, out: Path | None, device: str, as_json: bool
+) -> None:
+    """Compare runs, of any models and data: a table, and a picture with samples of the same seed
+    and the curves of their training.
+
+    What `zoo evaluate` measured is in the table, with its protocol beneath.
+    """
+    out = unused(Path("compare.png")) if out is None else out
+    if out.suffix != ".png" or out.is_dir():
+        raise UsageError(f"-o {out}: name a picture that ends in .png")
+
+    from zoo.comparison import compare, names_of, remarks
+
+    names_of(runs)  # a run that is named twice is refused before any is loaded
+
+    from zoo.contact_sheet import save_comparison
+    from zoo.run import load
+
+    loaded = [load(path, device) for path in runs]
+    rows = compare(loaded)
+    save_comparison(out, loaded, rows, seed)
+    if as_json:
+        echo_json(
+            {
+                "runs": [asdict(row) | {"figures": row.figures} for row in rows],
+                "remarks": remarks(rows),
+                "picture": str(out),
+            }
+        )
+        return
+    click.echo(table(rows))
+    for text in remarks(rows):
+        click.echo(f"\n{text}")
+    click.echo(f"\npicture: {out}")
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table, aligned for those who read it as it stands."""
+    from zoo.comparison import measured, protocols
+    from zoo.curves import words
+
+    known = protocols(rows)
+    cells: dict[str, list[str]] = {
+        "run": [row.name for row in rows],
+        "model": [row.model for row in rows],
+        "data": [row.data for row in rows],
+        "picture": [f"{row.picture}, {row.image.bits} bits" for row in rows],
+        "parameters": [_cell(row.parameters) for row in rows],
+        "steps": [_cell(row.steps) for row in rows],
+        "epochs": [_cell(row.epochs, ",.1f") for row in rows],
+        "minutes": [_cell(row.minutes, ",.2f") for row in rows],
+        "images/s": [_cell(row.images_per_second, ",.0f") for row in rows],
+    }
+    for name in _names(row.metrics for row in rows):
+        cells[words(name)] = [_cell(row.metrics.get(name), ".4f") for row in rows]
+    for name in _names(row.figures for row in rows):
+        cells[f"{words(name)}, measured"] = [measured(row, name, known) for row in rows]
+    return _markdown(cells, left=4)
+
+
+def _names(values: Iterable[Mapping[str, object]]) -> list[str]:
+    """The names of all, each once, in their order."""
+    return list(dict.fromkeys(name for one in values for name in one))
+
+
+def _cell(value: float | None, form: str = ",") -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _markdown(cells: Mapping[str, Sequence[str]], left: int) -> str:
+    """Columns of cells by their heads, the first ``left`` aligned to the left, others right."""
+    columns = [
+        [cell.replace("|", "\\|") for cell in (head, *column)] for head, column in cells.items()
+    ]
+    widths = [max(3, *map(len, column)) for column in columns]
+    rules = ["-" * width if i < left else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    rows = [
+        [cell.ljust(width) if i < left else cell.rjust(width)
+         for i, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        for row in zip(*columns, strict=True)
+    ]  # fmt: skip
+    rows.insert(1, rules)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
