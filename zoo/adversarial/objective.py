@@ -77,7 +77,7 @@ class Adversarial(Objective):
 @torch.no_grad()
 def clip_weights(critic: nn.Module, bound: float) -> None:
     """Bring every parameter into [-bound, bound] (Arjovsky et al. 2017, algorithm 1, line 7)."""
-    parameters = list(critic.parameters())
+    parameters: list[Tensor] = list(critic.parameters())
     torch._foreach_clamp_min_(parameters, -bound)
     torch._foreach_clamp_max_(parameters, bound)
 

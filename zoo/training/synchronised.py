@@ -33,11 +33,11 @@ class WholeBatchNorm(_BatchNorm):
             return super().forward(input)
         self._check_input_dim(input)
         others = [axis for axis in range(input.ndim) if axis != 1]
-        world = torch.distributed.get_world_size()
-        mean = all_reduce(input.mean(others)) / world
+        mean = _over_processes(input.mean(others))
         centred = input - _beside(mean, input)
-        variance = all_reduce(centred.square().mean(others)) / world
-        self._remember(mean.detach(), variance.detach(), world * input.numel() // len(mean))
+        variance = _over_processes(centred.square().mean(others))
+        count = torch.distributed.get_world_size() * input.numel() // len(mean)
+        self._remember(mean.detach(), variance.detach(), count)
         output = centred * _beside(torch.rsqrt(variance + self.eps), input)
         if self.affine:
             output = output * _beside(self.weight, input) + _beside(self.bias, input)
@@ -55,6 +55,12 @@ class WholeBatchNorm(_BatchNorm):
         self.running_var.lerp_(variance * count / max(count - 1, 1), part)
 
 
+def _over_processes(mean: Tensor) -> Tensor:
+    """The mean over all processes of each one's mean; gradients go back to all of them."""
+    total: Tensor = all_reduce(mean)  # type: ignore[no-untyped-call]
+    return total / torch.distributed.get_world_size()
+
+
 def _beside(channels: Tensor, input: Tensor) -> Tensor:
     """``[C]`` in a shape that goes with ``[N, C, ...]``."""
     return channels.view(1, -1, *[1] * (input.ndim - 2))
@@ -62,7 +68,7 @@ def _beside(channels: Tensor, input: Tensor) -> Tensor:
 
 def _twin(norm: _BatchNorm) -> nn.Module:
     if norm.running_mean is not None and norm.running_mean.is_cuda:
-        twin: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(norm)
+        twin: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(norm)  # type: ignore[no-untyped-call]
         return twin
     twin = WholeBatchNorm(
         norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats
