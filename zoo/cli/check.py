@@ -1,0 +1,70 @@
+"""``zoo check MODEL``: does its plugin keep what every plugin promises?"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo.cli.group import complete_models, echo_json, json_option
+from zoo.plugins import host
+from zoo.settings import parse_assignment
+
+if TYPE_CHECKING:
+    from zoo.testing.promise import Finding, Promise
+
+
+@click.command("check")
+@click.argument("model", shell_complete=complete_models)
+@click.option("--preset", help="Check this preset; the model's first one otherwise.")
+@click.option("assignments", "--set", multiple=True, metavar="KEY=VALUE", help="Set any key.")
+@click.option("--steps", type=click.IntRange(1), default=100, show_default=True, help="To train.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@json_option
+def command(
+    model: str,
+    preset: str | None,
+    assignments: tuple[str, ...],
+    steps: int,
+    device: str,
+    as_json: bool,
+) -> int:
+    """Measure whether MODEL keeps what plugins promise.
+
+    It is trained for a moment, in a temporary folder, on the digits that come with genzoo. Exit 1
+    where a promise is broken.
+    """
+    plugins = host()
+    spec = plugins.spec(model)
+    settings = [parse_assignment(spec, text) for text in assignments]
+
+    from zoo.testing.kit import PROMISES, Watcher, check_settings
+
+    width = max(len(promise.name) for promise in PROMISES)
+    waiting = sys.stderr.isatty()
+
+    class Printer(Watcher):
+        def begins(self, promise: Promise) -> None:
+            if waiting:
+                click.echo(f"{promise.name} ...", nl=False, err=True)
+
+        def found(self, finding: Finding) -> None:
+            if waiting:
+                blank = " " * (len(finding.name) + 4)
+                click.echo(f"\r{blank}\r", nl=False, err=True)
+            if not as_json:
+                click.echo(line(finding, width))
+
+    report = check_settings(plugins, model, preset, settings, steps, device, Printer())
+    if as_json:
+        echo_json(report.as_json())
+    else:
+        click.echo(str(report))
+    return 1 if report.broken else 0
+
+
+def line(finding: Finding, width: int) -> str:
+    """A finding as the command prints it, with its name in ``width`` columns."""
+    status = "BROKEN" if finding.status == "broken" else finding.status
+    return f"{status:14}  {finding.name:{width}}  {finding.promise}: {finding.measured}"

@@ -1,0 +1,62 @@
+"""Graphs of the model hold for every batch size, so that exporters can write them down."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from zoo import graphs
+from zoo.specs import Graph
+from zoo.testing.drawing import NEAR
+from zoo.testing.promise import Broken, promise
+from zoo.testing.subject import Subject
+
+SIZES = (1, 5)
+"""Batch sizes that are not traced."""
+
+
+@promise("graphs", "its graphs hold for batch sizes that were not traced", ("repeats",))
+def every_graph(subject: Subject) -> str:
+    said = []
+    for graph in graphs.graphs_of(subject.host, subject.model, subject.network):
+        program = graphs.trace(graph).module()
+        worst = 0.0
+        for size in SIZES:
+            inputs = _inputs(subject, graph, size)
+            eager = graphs.run(graph.module, graph, inputs)
+            for name, tensor in graphs.run(program, graph, inputs).items():
+                if tensor.shape != eager[name].shape:
+                    raise Broken(
+                        f"{graph.name}: {name} is {list(tensor.shape)} at batch size {size}, not "
+                        f"{list(eager[name].shape)}"
+                    )
+                scale = max(1.0, eager[name].abs().max().item())
+                difference = (tensor - eager[name]).abs().max().item() / scale
+                if not difference <= NEAR:
+                    raise Broken(
+                        f"{graph.name}: {name} differs by {difference:.2g} at batch size {size}"
+                    )
+                worst = max(worst, difference)
+        sizes = " and ".join(map(str, SIZES))
+        said.append(f"{graph.name}, batch sizes {sizes}: the largest difference is {worst:.2g}")
+    return "; ".join(said)
+
+
+def _inputs(subject: Subject, graph: Graph, size: int) -> dict[str, Tensor]:
+    """Inputs of a batch of ``size``: latents and pictures for names that stand for them, and the
+    example's own rows in turn for others."""
+    inputs = {}
+    for name, example in graph.inputs.items():
+        if not example.ndim:  # a temperature: another than was traced
+            inputs[name] = example * 0.7 if example.is_floating_point() else example
+            continue
+        rows = torch.arange(size, device=example.device) % len(example)
+        inputs[name] = example[rows]
+        known = None
+        if name == "z":
+            known = subject.latents(subject.network, size)
+        elif name == "image":
+            known = subject.batch(size).images
+        if known is not None and known.shape[1:] == example.shape[1:]:
+            inputs[name] = known.to(example)
+    return inputs

@@ -1,0 +1,108 @@
+"""Training makes it better, by the count that the model itself can give."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+from zoo.data.batch import Batch
+from zoo.data.batches import Batches
+from zoo.folder import BOOKKEEPING, read_metrics
+from zoo.testing.promise import Broken, promise
+from zoo.testing.subject import Subject
+from zoo.training.loop import FIRST_PICTURES
+from zoo.training.seeding import FIRST_BATCH, WEIGHTS, seed_torch
+
+PICTURES = 256
+
+
+@promise("trains", "it trains, and all that it logs is finite", ("draws", "card"))
+def trains(subject: Subject) -> str:
+    run = subject.train("run", steps=subject.steps)
+    subject.run = run
+    lines = read_metrics(run.path)
+    for line in lines:
+        for key, value in line.items():
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise Broken(f"{key} is {value!r} at step {line['step']}")
+    last = lines[-1]
+    figures = [
+        f"{key} {lines[0][key]:.4g} to {last[key]:.4g}"
+        for key in last
+        if key not in BOOKKEEPING and key in lines[0]
+    ]
+    return f"{last['step']} steps in {last['seconds']:.1f} s, {', '.join(figures)}"
+
+
+@promise("learns", "training brings it nearer to the pictures it sees", ("trains",))
+def learns(subject: Subject) -> str:
+    batch, first = subject.batch(PICTURES), initialised(subject)
+    if subject.scores:
+        before, after = (
+            subject.score(network, batch).mean().item()
+            for network in (first, subject.trained.network)
+        )
+        said = f"{before:.2f} nats a picture at first, {after:.2f} trained"
+    else:
+        before, after = (
+            energy_distance(subject.draw(network, subject.latents(network, PICTURES)), batch.images)
+            for network in (first, subject.trained.network)
+        )
+        said = f"energy distance to the pictures {before:.3f} at first, {after:.3f} trained"
+    if not after < before:
+        raise Broken(f"{said}: it does not fall")
+    return said
+
+
+def initialised(subject: Subject) -> nn.Module:
+    """The network of the subject's run before its first step, made as the loop makes it."""
+    training = subject.config.training
+    size = max(FIRST_PICTURES, training.batch_size)
+    split = subject.data.splits["train"]
+    batches = Batches(split, subject.image, size, training.seed, subject.device)
+    raw = next(iter(batches.iterate(0)))
+    seed_torch(training.seed, WEIGHTS)
+    network: nn.Module = subject.host.call(
+        "zoo_build", subject.model, config=subject.config.model, image=subject.image
+    )
+    objective = subject.host.call(
+        "zoo_train", subject.model, network=network, config=subject.config
+    )
+    for part in [*objective.networks.values(), network]:
+        part.to(subject.device)
+    seed_torch(training.seed, FIRST_BATCH)
+    objective.initialise(batches.make(raw))
+    return copy.deepcopy(network).eval()
+
+
+def energy_distance(a: Tensor, b: Tensor) -> float:
+    """2 E|x - y| - E|x - x'| - E|y - y'| of two sets of pictures (Szekely and Rizzo 2013, Energy
+    statistics, section 2): 0 where their distributions are the same, else more."""
+    x, y = a.flatten(1).double(), b.flatten(1).double()
+
+    def within(v: Tensor) -> float:
+        return (torch.cdist(v, v).sum() / (len(v) * (len(v) - 1))).item()
+
+    return 2 * torch.cdist(x, y).mean().item() - within(x) - within(y)
+
+
+@promise(
+    "scores",
+    "zoo_score gives finite nats, [N], that no discrete picture can have below 0",
+    ("trains",),
+    unless=lambda subject: None if subject.scores else "the plugin has no zoo_score",
+)
+def scores(subject: Subject) -> str:
+    batch: Batch = subject.batch(64)
+    nats = subject.score(subject.trained.network, batch)
+    if tuple(nats.shape) != (64,) or not nats.is_floating_point():
+        raise Broken(f"it gave {nats.dtype} {list(nats.shape)} for 64 pictures")
+    if not bool(nats.isfinite().all()):
+        raise Broken(f"{int((~nats.isfinite()).sum())} of 64 are not finite")
+    said = f"{nats.min().item():.1f} to {nats.max().item():.1f} nats"
+    if nats.mean().item() < 0:
+        raise Broken(f"{said}, {nats.mean().item():.1f} on average")
+    return f"{said}, {nats.mean().item() / (batch.dimensions * math.log(2)):.3f} bits/dim"
