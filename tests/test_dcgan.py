@@ -29,7 +29,8 @@ def test_every_power_of_two_is_reached_by_doubling(size: int, kernel: int) -> No
     assert drawn.abs().max() <= 1
     assert critic(drawn).shape == (2,)
     halves = [m for m in generator.modules() if isinstance(m, nn.ConvTranspose2d)]
-    assert 4 * 2 ** len(halves) == size
+    assert min(4, size // 4) * 2 ** len(halves) == size
+    assert len(halves) >= 2
     assert [m.in_channels for m in halves] == [4 * 2**i for i in range(len(halves))][::-1]
     strided = [m for m in critic.modules() if isinstance(m, nn.Conv2d)]
     assert [m.out_channels for m in strided] == [6 * 2**i for i in range(len(strided))]
@@ -115,7 +116,7 @@ def test_temperature_spreads_the_noise_around_its_middle(noise: str) -> None:
 
 @pytest.mark.parametrize("size", [4, 12, 28])
 def test_a_size_that_is_no_power_of_two_is_refused(size: int) -> None:
-    with pytest.raises(UsageError, match=f"which {size} pixels a side cannot be: set data.size"):
+    with pytest.raises(UsageError, match=f"which {size} a side cannot be: set data.size"):
         zoo.build("dcgan", image_size=size, channels=1)
 
 

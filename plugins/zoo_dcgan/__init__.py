@@ -41,9 +41,9 @@ ADAM = {"learning_rate": 2e-4, "beta1": 0.5, "batch_size": 128}
 
 PRESETS: dict[str, Preset] = {
     "digits": {
-        "model": {"width": 256, "critic_width": 128},
+        "model": {"width": 64, "critic_width": 64},
         "data": {"source": "digits", "bits": 4},
-        "training": {**ADAM, "steps": 5000, "batch_size": 64, "average": 0.99},
+        "training": {**ADAM, "steps": 4000, "batch_size": 64, "average": 0.99},
     },
     "mnist": {
         "model": {"width": 64, "critic_width": 64},
@@ -86,8 +86,8 @@ def zoo_build(config: DCGANConfig, image: ImageSpec) -> Generator:
 
     if image.size < 8 or image.size & (image.size - 1):
         raise UsageError(
-            f"dcgan doubles 4 pixels to the picture's size, which {image.size} pixels a side "
-            "cannot be: set data.size to 8, 16, 32, 64 or another power of two"
+            f"dcgan doubles a few pixels to the picture's size, which {image.size} a side cannot "
+            "be: set data.size to 8, 16, 32, 64 or another power of two"
         )
     network = Generator(config, image)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -14,9 +14,6 @@ from zoo import ImageSpec, Latent
 if TYPE_CHECKING:
     from zoo_dcgan import DCGANConfig
 
-FIRST_SIZE = 4
-"""Pixels a side after the generator's first layer, and before the critic's last."""
-
 
 class Generator(nn.Module):
     """Pictures from noise: a matrix product, then transposed convolutions that double the size
@@ -30,13 +27,13 @@ class Generator(nn.Module):
         super().__init__()
         self.image = image
         self.latent = Latent(config.latent, config.noise)
-        widths = stages(image.size, config.width)
-        units = widths[0] * FIRST_SIZE**2
+        widths, first = stages(image.size, config.width), first_size(image.size)
+        units = widths[0] * first**2
         layers: list[nn.Module] = [
             nn.Linear(config.latent, units, bias=False),
             nn.BatchNorm1d(units),
             nn.ReLU(),
-            nn.Unflatten(1, (-1, FIRST_SIZE, FIRST_SIZE)),
+            nn.Unflatten(1, (-1, first, first)),
         ]
         for wide, narrow in pairwise(widths):
             layers += [upward(wide, narrow, config.kernel), nn.BatchNorm2d(narrow), nn.ReLU()]
@@ -68,7 +65,7 @@ class Critic(nn.Module):
             if not config.gradient_penalty:
                 layers.append(nn.BatchNorm2d(wide))
             layers.append(nn.LeakyReLU(0.2))
-        layers += [nn.Flatten(), nn.Linear(widths[-1] * FIRST_SIZE**2, 1, bias=False)]
+        layers += [nn.Flatten(), nn.Linear(widths[-1] * first_size(image.size) ** 2, 1, bias=False)]
         self.layers = nn.Sequential(*layers)
         initialise(self)
 
@@ -76,9 +73,16 @@ class Critic(nn.Module):
         return cast(Tensor, self.layers(x)).squeeze(1)
 
 
+def first_size(size: int) -> int:
+    """Pixels a side after the generator's first layer, and before the critic's last: 4, and 2 for
+    pictures of 8, which leaves two convolutions at least."""
+    return min(4, size // 4)
+
+
 def stages(size: int, width: int) -> list[int]:
-    """Channels at 4x4, 8x8, ... pixels up to half of ``size``: halved at each, ``width`` last."""
-    count = int(math.log2(size // FIRST_SIZE))
+    """Channels from the first size on, up to half of ``size``: halved at each doubling, ``width``
+    at the last."""
+    count = int(math.log2(size // first_size(size)))
     return [width * 2 ** (count - 1 - i) for i in range(count)]
 
 
