@@ -90,7 +90,9 @@ def zoo_sample(  # type: ignore[empty-body]
     """Pictures, float in [0, 1], ``[N, C, H, W]``, of ``latents`` ``[N, latent.size]``.
 
     The same latents give the same pictures: a sampler draws nothing itself. ``labels`` are int64
-    ``[N]`` or None; ``temperature`` scales the spread, 1 being the model's own.
+    ``[N]`` or None; ``temperature`` scales the spread, 1 being the model's own. For exporters it
+    must hold for every N (``latents.shape[0]``, not ``len``) and for a temperature that is a
+    scalar tensor.
 
     ::
 
