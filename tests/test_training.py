@@ -166,16 +166,36 @@ def test_seeds_differ_in_each_part() -> None:
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
-def test_bf16_networks_train_beside_float32(tmp_path: Path) -> None:
-    """Under autocast the loss agrees, and latents and log-determinants stay float32."""
-    losses = {}
-    for precision in ("fp32", "bf16"):
-        finished = zoo.train(
-            "glow", steps=10, precision=precision, out=tmp_path / precision, quiet=True,
-            config={"depth": 2, "width": 16},
-        )  # fmt: skip
-        losses[precision] = lines_of(finished.path)[-1]["bits_per_dim"]
-    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.01)
+WATCHED = {"glow": "bits_per_dim", "dcgan": "critic_loss"}
+
+
+def after(steps: int, model: str, precision: str, out: Path, device: str, **config: object):
+    """A model's run of so many steps in a precision, and the last value of its metric."""
+    finished = zoo.train(
+        model, steps=steps, precision=precision, out=out, device=device, config=config, quiet=True
+    )
+    return finished, lines_of(finished.path)[-1][WATCHED[model]]
+
+
+@pytest.mark.parametrize(
+    ("model", "small"),
+    [
+        ("glow", {"depth": 2, "width": 16}),
+        ("dcgan", {"width": 16, "critic_width": 16}),
+        ("dcgan", {"critic_width": 16, "gradient_penalty": 10.0, "critic_steps": 2}),
+    ],
+    ids=["glow", "dcgan", "penalty"],
+)
+def test_bf16_networks_train_beside_float32(model: str, small: dict, tmp_path: Path) -> None:
+    losses = [
+        after(10, model, precision, tmp_path / precision, "cpu", **small)[1]
+        for precision in ("fp32", "bf16")
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
+
+
+def test_under_autocast_latents_and_log_determinants_stay_float32(tmp_path: Path) -> None:
+    finished, _ = after(2, "glow", "bf16", tmp_path / "run", "cpu", depth=2, width=16)
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         z, log_prob = finished.network(torch.rand(2, 1, 8, 8))
     assert z.dtype == log_prob.dtype == torch.float32
@@ -252,15 +272,13 @@ def test_tensorboard_reads_what_is_tracked(tmp_path: Path) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
-def test_bf16_on_cuda_agrees_with_float32(tmp_path: Path) -> None:
-    losses = {}
-    for precision in ("fp32", "bf16"):
-        finished = zoo.train(
-            "glow", steps=100, precision=precision, device="cuda", out=tmp_path / precision,
-            quiet=True,
-        )  # fmt: skip
-        losses[precision] = lines_of(finished.path)[-1]["bits_per_dim"]
-    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+@pytest.mark.parametrize("model", WATCHED)
+def test_bf16_on_cuda_agrees_with_float32(model: str, tmp_path: Path) -> None:
+    losses = [
+        after(100, model, precision, tmp_path / precision, "cuda")[1]
+        for precision in ("fp32", "bf16")
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
 def test_what_a_kill_left_half_written_is_swept(tmp_path: Path) -> None:
