@@ -12,7 +12,19 @@ import click
 
 from zoo.errors import ZooError, nearest
 
-BUILT_IN = ("list", "show", "train", "sample", "evaluate", "plugins", "doctor")
+BUILT_IN = (
+    "list",
+    "show",
+    "train",
+    "sample",
+    "reconstruct",
+    "evaluate",
+    "compare",
+    "check",
+    "new-plugin",
+    "plugins",
+    "doctor",
+)
 """The core's commands: each is ``command`` in the module of its name in ``zoo.cli``."""
 
 _DEBUG = click.Option(
@@ -32,7 +44,7 @@ class ZooGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in BUILT_IN:
-            command: click.Command = import_module(f"zoo.cli.{cmd_name}").command
+            command: click.Command = import_module(f"zoo.cli.{cmd_name.replace('-', '_')}").command
             return _with_debug(command)
         self._ask_plugins()
         return super().get_command(ctx, cmd_name)

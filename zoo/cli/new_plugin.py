@@ -1,0 +1,34 @@
+"""``zoo new-plugin NAME``: a plugin to begin from."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from zoo.errors import UsageError
+from zoo.plugins import host
+
+
+@click.command("new-plugin")
+@click.argument("name")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="The folder; genzoo-NAME otherwise."
+)
+def command(name: str, out: Path | None) -> None:
+    """Write a plugin with a small model NAME.
+
+    It works as it stands, and is there to be made your own: a folder with a pyproject.toml, which
+    pip installs. Nothing is overwritten.
+    """
+    from zoo.scaffold import write_plugin, write_plugin_to
+
+    for plugin in host().plugins:
+        if name == plugin.name or name in plugin.models:
+            raise UsageError(f"the plugin {plugin} has the name {name!r}: choose another name")
+    folder = write_plugin(name, Path()) if out is None else write_plugin_to(name, out)
+    click.echo(f"written: {folder}")
+    click.echo(f"next:    pip install -e {shlex.quote(str(folder))}")
+    click.echo(f"         zoo check {name}")
+    click.echo(f"         zoo train {name}")
