@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from environments import make_environment, run
 
 import zoo
 
+ROOT = Path(__file__).parents[1]
 SMALL = {"depth": 2, "width": 16}
 STEPS = 24
 
@@ -100,6 +102,28 @@ def process() -> Callable[..., Result]:
         return Result(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tree's wheel and sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "hatchling", "build", "-d", folder, cwd=ROOT)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(built: Path) -> Path:
+    (path,) = built.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
+def away(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder outside the tree with ``env``, an environment that the wheel is installed in."""
+    folder = tmp_path_factory.mktemp("away")
+    make_environment(folder, wheel)
+    return folder
 
 
 @pytest.fixture

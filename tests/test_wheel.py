@@ -1,40 +1,18 @@
-"""The wheel and the sdist: what is in them, and that the wheel works away from the tree.
-
-The wheel goes into a second environment, which borrows the packages of this one through a ``.pth``
-file. What this one has editable stays out of it: ``.pth`` files count in an environment's own
-``site-packages`` only.
-"""
+"""The wheel and the sdist: what is in them, and that the wheel works away from the tree."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tarfile
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
-import pytest
+from environments import run
 
 ROOT = Path(__file__).parents[1]
 ROOTS = ("zoo", "plugins", "exporters", "model_cards")
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    """Standard output of a process that sees no Python path but its environment's own."""
-    mine = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "ZOO_"))}
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env=mine | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stderr}"
-    return done.stdout
 
 
 def contents(wheel: Path) -> dict[str, bytes]:
@@ -42,34 +20,6 @@ def contents(wheel: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(wheel) as archive:
         assert len(archive.namelist()) == len(set(archive.namelist()))
         return {name: archive.read(name) for name in archive.namelist()}
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the tree's wheel and sdist."""
-    folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "hatchling", "build", "-d", folder, cwd=ROOT)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def wheel(built: Path) -> Path:
-    (path,) = built.glob("*.whl")
-    return path
-
-
-@pytest.fixture(scope="module")
-def away(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder outside the tree with ``env``, an environment that the wheel is installed in."""
-    folder = tmp_path_factory.mktemp("away")
-    env = folder / "env"
-    run(sys.executable, "-m", "venv", "--without-pip", env, cwd=folder)
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", env)
-    run(*pip, "install", "--quiet", "--no-deps", "--no-compile", wheel, cwd=folder)
-    (packages,) = env.glob("lib/python*/site-packages")
-    mine = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-    (packages / "borrowed.pth").write_text("\n".join(mine) + "\n", "utf-8")
-    return folder
 
 
 def test_the_wheel_has_every_file_of_the_source_roots_once_and_no_other(wheel: Path) -> None:
