@@ -17,6 +17,10 @@ from zoo.plugin import Plugin, PluginError
 from zoo.plugins import Host, hook_names
 
 
+SHIPPED = ("dcgan", "glow")
+"""The models that come with genzoo."""
+
+
 def model(name: str, extra: str = "", capabilities: str = '("sample", "interpolate")') -> str:
     """The code of a plugin with one model, which needs no torch."""
     return f"""
@@ -132,7 +136,7 @@ def test_a_broken_plugin_is_shown_with_its_cause(site, name: str) -> None:
     assert (found.distribution, found.version) == (name, "1.0")
     assert found.models == found.hooks == ()
     assert found in host.broken
-    assert {"glow", "works"} == set(host.models)
+    assert {*SHIPPED, "works"} == set(host.models)
     assert sample(host, "works", 1) == ["works", 1]
 
 
@@ -142,7 +146,7 @@ def test_zoo_list_lists_beside_broken_plugins(site, process) -> None:
     site.add("chatty", "print('hello from chatty')\n" + model("chatty"))
     result = process("list", PYTHONPATH=site.path)
     assert result.status == 0
-    assert [line.split()[0] for line in result.out.splitlines()] == ["MODEL", "chatty", "glow"]
+    assert [line.split()[0] for line in result.out.splitlines()] == ["MODEL", "chatty", *SHIPPED]
     for name in ("raises", "exits", "other-api"):
         assert f"broken: the plugin '{name}' ({name} 1.0): " in result.err
         assert BROKEN[name][1] in result.err
@@ -150,7 +154,7 @@ def test_zoo_list_lists_beside_broken_plugins(site, process) -> None:
     result = process("list", "--json", PYTHONPATH=site.path)
     assert result.status == 0
     models = json.loads(result.out)
-    assert [entry["name"] for entry in models] == ["chatty", "glow"]
+    assert [entry["name"] for entry in models] == ["chatty", *SHIPPED]
     assert models[0]["plugin"] == {"name": "chatty", "distribution": "chatty", "version": "1.0"}
     assert models[0]["capabilities"] == ["sample", "interpolate"]
     assert models[0]["presets"] == ["digits"]
@@ -189,7 +193,7 @@ def test_metadata_that_cannot_be_read_hide_no_other_plugin(site) -> None:
     site.add("garbled", "")
     (site.path / "garbled-1.0.dist-info" / "entry_points.txt").write_text("[zoo]\nno equals\n")
     host = load()
-    assert {"glow", "works"} == set(host.models)
+    assert {*SHIPPED, "works"} == set(host.models)
     assert plugin(host, "garbled").cause.startswith(f"an entry_points.txt in {site.path}")
 
 
@@ -198,7 +202,7 @@ def test_two_plugins_that_claim_one_model_are_both_named(site, commands) -> None
         site.add(name, model("same"))
     site.add("works", model("works"))
     host = load()
-    assert set(host.models) == {"glow", "works"}
+    assert set(host.models) == {*SHIPPED, "works"}
     with pytest.raises(UsageError) as error:
         sample(host, "same")
     sentence = (

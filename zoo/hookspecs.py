@@ -142,8 +142,8 @@ def zoo_graphs(model: str, network: nn.Module) -> Sequence[Graph]:  # type: igno
 
         @hookimpl
         def zoo_graphs(network):
-            z = torch.zeros(2, network.latent.size)
-            return [Graph("sampler", Frozen(network), {"z": z}, ("image",))]
+            inputs = {"z": torch.zeros(2, network.latent.size), "temperature": torch.ones(())}
+            return [Graph("sampler", Frozen(network), inputs, ("image",))]
     """
 
 
