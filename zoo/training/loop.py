@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from zoo import folder as files
 from zoo.curves import save_curve
@@ -128,7 +129,12 @@ class Loop:
         for name, network in self.plain.items():
             if self.accelerator.num_processes > 1:
                 synchronise_batch_norm(network)
-            self.objective.networks[name] = self.accelerator.prepare_model(network)
+            prepared = self.accelerator.prepare_model(network)
+            if isinstance(prepared, DistributedDataParallel):
+                # Buffers stay each process's own: one that is sent at each forward is written to
+                # while an earlier forward of the step still waits for its way back.
+                prepared.broadcast_buffers = False
+            self.objective.networks[name] = prepared
         self._optimizers = {
             # Placed by torch itself: moved here, Adam's step counts would make each step wait.
             name: self.accelerator.prepare_optimizer(optimizer, device_placement=False)
@@ -254,13 +260,20 @@ class Loop:
             self.run.network.load_state_dict(self.kept.state_dict())
             self.run.write_card()
             self.run.host.notify("zoo_run_finished", run=self.run, step=self.progress.step)
-        self.accelerator.end_training()
+        self._part()
         if stopped:
             raise Interrupted(
                 f"stopped at step {self.progress.step}; go on with: zoo train {self.run.model} "
                 f"--out {path} --resume",
                 stopped,
             )
+
+    def _part(self) -> None:
+        """Leave the other processes, all at once, with nothing kept that still speaks to them."""
+        self.objective.networks.update(self.plain)
+        self.accelerator.wait_for_everyone()
+        self.accelerator.free_memory()
+        self.accelerator.end_training()
 
     # Parts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -67,6 +68,7 @@ def train(host: Host, request: Request, reporter: Reporter) -> Run:
         data = open_data(config.data, reporter.reading)
         with _locked(folder):
             accelerator = _accelerator(config, device, folder, request.track)
+            folder = _of_the_first(folder)
             if not accelerator.is_main_process:
                 reporter = Reporter()
             return _run(host, request, folder, config, data, accelerator, reporter)
@@ -115,7 +117,8 @@ def _fresh(host: Host, request: Request) -> tuple[Path, Config]:
     if request.out is None:
         base = Path("runs") / f"{request.model}-{name_of(config.data.source).replace('/', '-')}"
         return next(path for path in _numbered(base) if not path.exists()), config
-    if request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
+    taken = request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir()))
+    if taken and _leads():  # another process may find what the first of them has begun
         what = "a run" if (request.out / files.CONFIG).exists() else "something"
         raise UsageError(
             f"{what} stands at {request.out}: go on with it by --resume, or name another --out"
@@ -168,14 +171,25 @@ def _numbered(base: Path) -> Iterator[Path]:
         yield base.with_name(f"{base.name}-{number}")
 
 
+def _leads() -> bool:
+    """Whether this is the first process on its machine."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def _of_the_first(folder: Path) -> Path:
+    """The folder that the first of all processes has chosen; called once they know each other."""
+    from accelerate.utils import broadcast_object_list
+
+    (chosen,) = broadcast_object_list([str(folder)])
+    return Path(chosen)
+
+
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One process, or one group of processes, trains in a folder at a time."""
-    import os
-
     from filelock import FileLock, Timeout
 
-    if os.environ.get("LOCAL_RANK", "0") != "0":
+    if not _leads():
         yield
         return
     inside = folder / files.CHECKPOINTS
@@ -213,7 +227,6 @@ def _accelerator(
     import torch
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
-    from accelerate.utils import DistributedDataParallelKwargs
 
     AcceleratorState._reset_state(reset_partial_state=True)
     if device.type == "cuda" and device.index is not None:
@@ -226,9 +239,6 @@ def _accelerator(
         mixed_precision="bf16" if precision == "bf16" else "no",
         log_with=track,
         project_dir=folder,
-        # Buffers stay each process's own: one that is sent at each forward is written to while an
-        # earlier forward of the step still waits for its way back.
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     if track is not None:
         try:

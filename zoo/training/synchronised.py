@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
@@ -55,10 +56,23 @@ class WholeBatchNorm(_BatchNorm):
         self.running_var.lerp_(variance * count / max(count - 1, 1), part)
 
 
+class _MeanOverProcesses(torch.autograd.Function):
+    """The mean of one tensor a process; what goes back is the mean of their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.contiguous().clone()
+        torch.distributed.all_reduce(total)
+        return total / torch.distributed.get_world_size()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _MeanOverProcesses.forward(ctx, gradient)
+
+
 def _over_processes(mean: Tensor) -> Tensor:
-    """The mean over all processes of each one's mean; gradients go back to all of them."""
-    total: Tensor = all_reduce(mean)  # type: ignore[no-untyped-call]
-    return total / torch.distributed.get_world_size()
+    whole: Tensor = _MeanOverProcesses.apply(mean)  # type: ignore[no-untyped-call]
+    return whole
 
 
 def _beside(channels: Tensor, input: Tensor) -> Tensor:
