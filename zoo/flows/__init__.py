@@ -5,29 +5,39 @@ nats, ``inverse(y)`` the way back.
 """
 
 from zoo.flows.actnorm import ActNorm, initialise_from_data
+from zoo.flows.batchnorm import BatchNorm
 from zoo.flows.bijection import Bijection
+from zoo.flows.checkerboard import CheckerboardCoupling, checkerboard
 from zoo.flows.composition import Composition
 from zoo.flows.conv1x1 import Invertible1x1, InvertibleLU1x1
 from zoo.flows.convolution import ActNormConv2d, ZeroConv2d
-from zoo.flows.coupling import AdditiveCoupling, AffineCoupling
+from zoo.flows.coupling import AdditiveCoupling, AffineCoupling, LearnedTanh
+from zoo.flows.logit import Logit
 from zoo.flows.permutation import Permutation, reverse, shuffle
 from zoo.flows.prior import SplitPrior, TopPrior, standard_normal_log_prob
 from zoo.flows.squeeze import Squeeze
+from zoo.flows.weightnorm import WeightNormConv2d
 
 __all__ = [
     "ActNorm",
     "ActNormConv2d",
     "AdditiveCoupling",
     "AffineCoupling",
+    "BatchNorm",
     "Bijection",
+    "CheckerboardCoupling",
     "Composition",
     "Invertible1x1",
     "InvertibleLU1x1",
+    "LearnedTanh",
+    "Logit",
     "Permutation",
     "SplitPrior",
     "Squeeze",
     "TopPrior",
+    "WeightNormConv2d",
     "ZeroConv2d",
+    "checkerboard",
     "initialise_from_data",
     "reverse",
     "shuffle",

@@ -13,6 +13,18 @@ from zoo.flows.bijection import Bijection
 Scale = Literal["sigmoid", "tanh"]
 
 
+class LearnedTanh(nn.Module):
+    """log s = a tanh(r), with one learned number a (RealNVP, section 4.1): s is between exp(-|a|)
+    and exp(|a|), whatever the network says."""
+
+    def __init__(self, start: float = 1.0) -> None:
+        super().__init__()
+        self.bound = nn.Parameter(torch.tensor(start))
+
+    def forward(self, raw: Tensor) -> Tensor:
+        return self.bound * torch.tanh(raw)
+
+
 class AdditiveCoupling(Bijection):
     """y_a = x_a, y_b = x_b + t(x_a) (NICE, section 3.2); volume preserving.
 
@@ -42,10 +54,11 @@ class AffineCoupling(Bijection):
 
     - ``"tanh"``: log s = tanh(r), so s is in (0.368, 2.718) and 1 where r is 0;
     - ``"sigmoid"``: s = sigmoid(r + 2), in (0, 1), as in Glow's official code. Nothing keeps it
-      from 0: at 32 steps a level some inverses of a trained network overflow.
+      from 0: at 32 steps a level some inverses of a trained network overflow;
+    - a :class:`LearnedTanh`: log s = a tanh(r), as in RealNVP.
     """
 
-    def __init__(self, network: nn.Module, scale: Scale = "tanh") -> None:
+    def __init__(self, network: nn.Module, scale: Scale | LearnedTanh = "tanh") -> None:
         super().__init__()
         self.network = network
         self.scale = scale
@@ -63,6 +76,8 @@ class AffineCoupling(Bijection):
 
     def _shift_and_log_scale(self, a: Tensor) -> tuple[Tensor, Tensor]:
         shift, raw = self.network(a).to(a.dtype).chunk(2, dim=1)
+        if isinstance(self.scale, LearnedTanh):
+            return shift, self.scale(raw)
         if self.scale == "sigmoid":
             return shift, F.logsigmoid(raw + 2)
         return shift, torch.tanh(raw)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from zoo.config import TrainingConfig
 from zoo.data.batch import Batch
 from zoo.training.objective import Objective, Update
-from zoo.training.optimizers import make_optimizer
+from zoo.training.optimizers import Parameters, make_optimizer
 
 Score = Callable[[nn.Module, Batch], Tensor]
 """``score(network, batch)``: nats for each discrete picture, ``[N]``; calls ``network(...)``."""
@@ -20,6 +20,8 @@ class MaximumLikelihood(Objective):
     """Minimises the mean of ``score`` over the batch, in bits per dimension.
 
     ``initialise``, where given, is called as ``initialise(network, batch)`` before the first step.
+    ``parameters``, where given, are all of the network's in groups, for a group that has a setting
+    of the optimizer to itself.
     """
 
     def __init__(
@@ -28,9 +30,11 @@ class MaximumLikelihood(Objective):
         training: TrainingConfig,
         score: Score,
         initialise: Callable[[nn.Module, Batch], None] | None = None,
+        parameters: Parameters | None = None,
     ) -> None:
         self.networks = {"network": network}
-        self.optimizers = {"network": make_optimizer(network.parameters(), training)}
+        ready = network.parameters() if parameters is None else parameters
+        self.optimizers = {"network": make_optimizer(ready, training)}
         self._score = score
         self._initialise = initialise
 

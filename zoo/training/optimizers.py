@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,12 +12,16 @@ from torch.optim import Optimizer
 
 from zoo.config import TrainingConfig
 
+Parameters = Iterable[Tensor] | Iterable[dict[str, Any]]
+"""What an optimizer takes: tensors, or groups of them, each with settings of its own."""
+
 
 def make_optimizer(
-    parameters: Iterable[Tensor], training: TrainingConfig, learning_rate: float | None = None
+    parameters: Parameters, training: TrainingConfig, learning_rate: float | None = None
 ) -> Optimizer:
-    """The optimizer that ``training`` describes, over ``parameters``."""
-    ready = list(parameters)
+    """The optimizer that ``training`` describes, over ``parameters``; what a group of them says
+    itself, its ``weight_decay`` for one, counts for the group."""
+    ready: Any = list(parameters)
     rate = training.learning_rate if learning_rate is None else learning_rate
     betas = (training.beta1, training.beta2)
     decay = training.weight_decay

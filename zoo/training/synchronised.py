@@ -34,9 +34,9 @@ class WholeBatchNorm(_BatchNorm):
             return super().forward(input)
         self._check_input_dim(input)
         others = [axis for axis in range(input.ndim) if axis != 1]
-        mean = _over_processes(input.mean(others))
+        mean = mean_over_processes(input.mean(others))
         centred = input - _beside(mean, input)
-        variance = _over_processes(centred.square().mean(others))
+        variance = mean_over_processes(centred.square().mean(others))
         count = torch.distributed.get_world_size() * input.numel() // len(mean)
         self._remember(mean.detach(), variance.detach(), count)
         output = centred * _beside(torch.rsqrt(variance + self.eps), input)
@@ -70,7 +70,11 @@ class _MeanOverProcesses(torch.autograd.Function):
         return _MeanOverProcesses.forward(ctx, gradient)
 
 
-def _over_processes(mean: Tensor) -> Tensor:
+def mean_over_processes(mean: Tensor) -> Tensor:
+    """The mean over all processes of each one's mean; gradients go back to all of them. What was
+    given, where there is one process."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return mean
     whole: Tensor = _MeanOverProcesses.apply(mean)  # type: ignore[no-untyped-call]
     return whole
 

@@ -1,0 +1,89 @@
+"""The residual networks inside the couplings (Dinh et al. 2017, section 4.1), as in the official
+code: what the paper leaves open is taken from there."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.flows import WeightNormConv2d
+
+
+class CouplingNetwork(nn.Module):
+    """``[N, in, H, W]`` to ``[N, out, H, W]``, all convolutions with weight normalisation.
+
+    A 3x3 convolution to ``width`` feature maps takes the input's positive and negative parts, and
+    the ``mask`` where there is one, ``[1, 1, H, W]``. ``blocks`` residual blocks follow. What each
+    of them gives, and what goes into the first, is added up through 1x1 convolutions, the skip
+    connections; a last 1x1 convolution makes the output of the sum. With ``batch_norm`` the input
+    is normalised too, and doubled where a mask set one half of it to zero.
+    """
+
+    mask: Tensor | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        width: int,
+        blocks: int,
+        batch_norm: bool,
+        mask: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("mask", mask, persistent=False)
+        self.gain = 2.0 if batch_norm and mask is not None else 1.0
+        self.norm_in = normalisation(in_channels, batch_norm)
+        first = 2 * in_channels + (mask is not None)
+        self.conv_in = WeightNormConv2d(first, width, 3, scaled=False)
+        self.blocks = nn.ModuleList(ResidualBlock(width, batch_norm) for _ in range(blocks))
+        self.skips = nn.ModuleList(WeightNormConv2d(width, width, 1) for _ in range(blocks + 1))
+        self.norm_out = normalisation(width, batch_norm)
+        self.conv_out = WeightNormConv2d(width, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm_in(x) * self.gain
+        parts = [F.relu(x), F.relu(-x)]
+        if self.mask is not None:
+            parts.append(self.mask.to(x.dtype).expand(x.shape[0], -1, -1, -1))
+        h = self.conv_in(torch.cat(parts, dim=1))
+        skip, *skips = self.skips
+        total = skip(h)
+        for block, skip in zip(self.blocks, skips, strict=True):
+            h = block(h)
+            total = total + skip(h)
+        return self.conv_out(F.relu(self.norm_out(total)))
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(norm(conv(relu(norm(x)))))), 3x3 convolutions of ``width`` feature maps
+    (He et al. 2016, Identity mappings in deep residual networks)."""
+
+    def __init__(self, width: int, batch_norm: bool) -> None:
+        super().__init__()
+        self.norm_in = normalisation(width, batch_norm)
+        self.conv_in = WeightNormConv2d(width, width, 3, scaled=False, bias=not batch_norm)
+        self.norm_out = normalisation(width, batch_norm)
+        self.conv_out = WeightNormConv2d(width, width, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv_in(F.relu(self.norm_in(x)))
+        return x + self.conv_out(F.relu(self.norm_out(h)))
+
+
+class ShiftedBatchNorm(nn.Module):
+    """Batch normalisation with a learned shift and no learned scale: the convolution behind it has
+    one. The official code's constants: 1e-4 beside the variance, 0.1 of each batch kept."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, eps=1e-4, momentum=0.1, affine=False)
+        self.shift = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x) + self.shift[:, None, None]
+
+
+def normalisation(channels: int, batch_norm: bool) -> nn.Module:
+    return ShiftedBatchNorm(channels) if batch_norm else nn.Identity()
