@@ -17,6 +17,7 @@ from zoo.weights import load_tensors, save_tensors
 SETTINGS = {
     "glow": ("depth=2", "width=16"),
     "dcgan": ("data.size=16", "data.pad=4", "width=16", "critic_width=16"),
+    "vae": ("free_bits=0.1",),
 }
 STEPS = 5
 
@@ -55,7 +56,7 @@ def losses(model: str, processes: int, out: Path) -> list[dict[str, float]]:
     ]
 
 
-@pytest.mark.parametrize("model", ["glow", "dcgan"])
+@pytest.mark.parametrize("model", ["glow", "dcgan", "vae"])
 def test_two_processes_have_the_losses_of_one(model: str, tmp_path: Path) -> None:
     one, two = (losses(model, n, tmp_path / str(n)) for n in (1, 2))
     assert len(one) == len(two) == STEPS

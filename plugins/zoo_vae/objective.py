@@ -1,0 +1,74 @@
+"""The variational bound as an objective, with beta and free bits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from zoo.config import TrainingConfig
+from zoo.data.batch import Batch
+from zoo.training import Objective, Update, make_optimizer
+from zoo_vae.bounds import kl_from_standard_normal
+
+if TYPE_CHECKING:
+    from zoo_vae import VAEConfig
+    from zoo_vae.model import VAE
+
+
+class VariationalBound(Objective):
+    """Minimises the mean of -log p(x | z) + beta * cost of the KL, over D log 2.
+
+    With beta 1 (Higgins et al. 2017, beta-VAE, eq. 4) and without free bits this is the negative
+    ELBO in bits per dimension (Kingma and Welling 2014, eq. 10). ``bits_per_dim`` is always that
+    bound, ``reconstruction`` and ``kl`` are its two terms in nats a picture, and ``loss``, where it
+    is another, is what was minimised.
+    """
+
+    def __init__(self, network: VAE, config: VAEConfig, training: TrainingConfig) -> None:
+        self.networks = {"network": network}
+        self.optimizers = {"network": make_optimizer(network.parameters(), training)}
+        self._latent, self._likelihood = network.latent, network.likelihood
+        self._beta, self._free_bits = config.beta, config.free_bits
+
+    def step(self, batches: Sequence[Batch], update: Update) -> Mapping[str, Tensor]:
+        (batch,) = batches
+        noise = batch.randn(self._latent.size)
+        mean, log_variance, decoded = self.networks["network"](batch.images, noise, batch.labels)
+        kl = kl_from_standard_normal(mean, log_variance).mean(0)
+        reconstruction = self._likelihood.nats(decoded, batch).mean()
+        bit = batch.dimensions * math.log(2)
+        loss = (reconstruction + self._beta * kl_cost(kl, self._free_bits)) / bit
+        update("network", loss)
+        logged = {
+            "bits_per_dim": ((reconstruction + kl.sum()) / bit).detach(),
+            "reconstruction": reconstruction.detach(),
+            "kl": kl.sum().detach(),
+        }
+        if self._beta != 1 or self._free_bits:
+            logged["loss"] = loss.detach()
+        return logged
+
+
+def kl_cost(kl: Tensor, free_bits: float) -> Tensor:
+    """The sum over j of max(lambda, KL_j), of the KL of each latent number averaged over the batch,
+    ``[J]``, and lambda nats of it free (Kingma et al. 2016, Improving variational inference with
+    inverse autoregressive flow, on free bits)."""
+    if not free_bits:
+        return kl.sum()
+    # Where a number stands is decided by the batch of all processes. Each then has the gradient of
+    # its own part, and their mean is that of the whole.
+    return torch.where(over_processes(kl.detach()) > free_bits, kl, free_bits).sum()
+
+
+def over_processes(mean: Tensor) -> Tensor:
+    """The mean over all processes of each one's mean."""
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return mean
+    total = mean.clone()
+    distributed.all_reduce(total)
+    return total / distributed.get_world_size()
