@@ -137,6 +137,26 @@ def test_the_critic_steps_on_batches_of_its_own_before_the_generator() -> None:
     assert game.networks["generator"].shift.item() == pytest.approx(0.1, abs=1e-4)
 
 
+def test_the_generator_may_step_on_several_batches_of_new_pictures() -> None:
+    """The critic scores as many drawn pictures as real ones all the same."""
+    scored = []
+
+    class Watched(Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            scored.append(len(x))
+            return super().forward(x)
+
+    critic, drawn = Watched(torch.ones(4)), []
+    rules = AdversarialConfig(critic_steps=2, generator_batches=3)
+    game = Adversarial(Shift(), critic, rules, TrainingConfig())
+    game.networks["generator"].register_forward_pre_hook(lambda _, z: drawn.append(z[0]))
+    torch.manual_seed(0)
+    game.step(batches(2), lambda name, loss: loss.backward())
+    assert scored == [3, 3, 3, 3, 9]
+    assert [len(z) for z in drawn] == [3, 3, 9]
+    assert len(torch.cat(drawn).unique(dim=0)) == 15, "every latent is new"
+
+
 def test_rules_of_the_configuration_reach_the_critic() -> None:
     game, _ = play(AdversarialConfig(loss="wasserstein", clip_weights=0.01))
     critic = game.networks["critic"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from classes import classes_seen, real
 from torch import nn
 
 import zoo
@@ -140,25 +140,6 @@ def test_each_game_trains(rules: dict, tmp_path: Path) -> None:
     small = {"width": 16, "critic_width": 16, "data.size": 16, "data.pad": 4}
     run = zoo.train("dcgan", steps=5, config=rules | small, out=tmp_path / "run", quiet=True)
     assert run.sample(4).shape == (4, 1, 16, 16)
-
-
-def classes_seen(pictures: torch.Tensor, labelled: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """How many of ``pictures`` a classifier takes for each class; it has learned them from
-    pictures ``[N, C, S, S]`` in [0, 1] with their labels."""
-    from sklearn.linear_model import LogisticRegression
-
-    known, labels = labelled
-    judge = LogisticRegression(max_iter=200).fit(known.reshape(len(known), -1), labels)
-    return np.bincount(judge.predict(pictures.flatten(1).numpy()), minlength=10)
-
-
-def real(source: str, config: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Up to 5,000 training pictures of a source, as a run of ``config`` sees them."""
-    from zoo.config import DataConfig
-    from zoo.data import open_data
-
-    split = open_data(DataConfig(**config | {"source": source})).splits["train"]
-    return split.images[:5000] / np.float32(255), split.labels[:5000]
 
 
 def test_digits_of_every_class_are_drawn(tmp_path: Path) -> None:

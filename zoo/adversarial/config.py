@@ -19,6 +19,10 @@ class AdversarialConfig(ModelConfig):
     critic_steps: Annotated[
         int, Field(ge=1, le=100, description="of the critic for each of the generator, n_critic")
     ] = 1
+    generator_batches: Annotated[
+        int,
+        Field(ge=1, le=16, description="batches of drawn pictures in a step of the generator"),
+    ] = 1
     gradient_penalty: Annotated[
         float, Field(ge=0, le=1000, description="weight of (|gradient| - 1)^2, lambda; 0: none")
     ] = 0.0

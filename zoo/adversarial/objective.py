@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from zoo.adversarial.config import AdversarialConfig
 from zoo.adversarial.losses import LOSSES
 from zoo.adversarial.penalty import gradient_penalty
+from zoo.adversarial.spectral import iterate_power
 from zoo.config import TrainingConfig
 from zoo.data.batch import Batch
 from zoo.specs import Latent
@@ -24,7 +25,9 @@ class Adversarial(Objective):
     ``generator(z)`` takes latents ``[N, latent.size]`` of its own ``latent`` and gives pictures in
     [-1, 1], ``[N, C, S, S]``; ``critic(x)`` takes such pictures and gives scores ``[N]``. Real and
     drawn pictures go through the critic apart, so that batch normalisation sees one kind at a time.
-    The generator's step scores the pictures of the last critic's step again.
+    The generator's step scores the pictures of the last critic's step again, or, where it takes
+    several batches of them, new ones. Weights that :mod:`zoo.adversarial.spectral` normalises have
+    one power iteration after each update of their network.
     """
 
     def __init__(
@@ -45,20 +48,29 @@ class Adversarial(Objective):
 
     def step(self, batches: Sequence[Batch], update: Update) -> Mapping[str, Tensor]:
         for batch in batches[:-1]:
-            with torch.no_grad():
-                drawn = self._draw(batch)
-            self._step_critic(batch, drawn, update)
-        drawn = self._draw(batches[-1])
-        metrics = self._step_critic(batches[-1], drawn.detach(), update)
+            self._step_critic(batch, self._draw_fixed(batch), update)
+        last = batches[-1]
+        if self.rules.generator_batches == 1:
+            drawn = self._draw(last)
+            metrics = self._step_critic(last, drawn.detach(), update)
+        else:
+            metrics = self._step_critic(last, self._draw_fixed(last), update)
+            drawn = self._draw(last, self.rules.generator_batches)
         critic = self.networks["critic"]
         with frozen(critic):
             loss = self.loss.generator(critic(drawn))
         update("generator", loss)
+        iterate_power(self.networks["generator"])
         return {"generator_loss": loss.detach()} | metrics
 
-    def _draw(self, batch: Batch) -> Tensor:
-        drawn: Tensor = self.networks["generator"](batch.latents(self._latent))
+    def _draw(self, batch: Batch, times: int = 1) -> Tensor:
+        latents = torch.cat([batch.latents(self._latent) for _ in range(times)])
+        drawn: Tensor = self.networks["generator"](latents)
         return drawn
+
+    @torch.no_grad()
+    def _draw_fixed(self, batch: Batch) -> Tensor:
+        return self._draw(batch)
 
     def _step_critic(self, batch: Batch, drawn: Tensor, update: Update) -> dict[str, Tensor]:
         critic, rules = self.networks["critic"], self.rules
@@ -71,6 +83,7 @@ class Adversarial(Objective):
         update("critic", loss)
         if rules.clip_weights is not None:
             clip_weights(critic, rules.clip_weights)
+        iterate_power(critic)
         return metrics
 
 
