@@ -15,14 +15,18 @@ from zoo.flows import (
     Composition,
     Invertible1x1,
     InvertibleLU1x1,
+    Scaling,
     SplitPrior,
     Squeeze,
     TopPrior,
     ZeroConv2d,
     initialise_from_data,
+    odd_even,
     reverse,
     shuffle,
+    standard_logistic_log_prob,
     standard_normal_log_prob,
+    swap,
 )
 
 
@@ -36,6 +40,9 @@ LAYERS = {
     "lu": lambda: InvertibleLU1x1(4),
     "reverse": lambda: reverse(4),
     "shuffle": lambda: shuffle(4),
+    "odd even": lambda: odd_even(4),
+    "swap": lambda: swap(4),
+    "scaling": lambda: Scaling(4),
     "squeeze": Squeeze,
     "additive": lambda: AdditiveCoupling(small_network(2, 2)),
     "affine sigmoid": lambda: AffineCoupling(small_network(2, 4), "sigmoid"),
@@ -105,8 +112,17 @@ def test_a_1x1_starts_as_a_rotation(kind) -> None:
 def test_permutations_are_what_they_are_called() -> None:
     x = torch.arange(4.0).reshape(1, 4, 1, 1)
     assert reverse(4)(x)[0].flatten().tolist() == [3, 2, 1, 0]
+    assert odd_even(4)(x)[0].flatten().tolist() == [0, 2, 1, 3]
+    assert swap(4)(x)[0].flatten().tolist() == [2, 3, 0, 1]
     torch.manual_seed(0)
     assert sorted(shuffle(4)(x)[0].flatten().tolist()) == [0, 1, 2, 3]
+
+
+def test_of_an_odd_number_of_channels_the_first_half_has_one_more() -> None:
+    x = torch.arange(5.0).reshape(1, 5, 1, 1)
+    first, second = x.chunk(2, dim=1)
+    assert swap(5)(x)[0].flatten().tolist() == [*second.flatten(), *first.flatten()]
+    assert odd_even(5)(x)[0].chunk(2, dim=1)[0].flatten().tolist() == [0, 2, 4]
 
 
 def test_squeeze_puts_each_square_into_channels() -> None:
@@ -211,6 +227,42 @@ def test_standard_normal_log_prob_is_torchs() -> None:
     assert math.isclose(
         standard_normal_log_prob(torch.zeros(1, 2)).item(), -math.log(2 * math.pi), abs_tol=1e-6
     )
+
+
+def test_standard_logistic_log_prob_is_that_of_the_logistic_distribution() -> None:
+    z = torch.tensor([[0.0, 1.5, -3.0], [40.0, -40.0, 20.5]], dtype=torch.float64)
+    base = torch.distributions.Uniform(z.new_zeros(()), z.new_ones(()))
+    logit = torch.distributions.SigmoidTransform().inv
+    exact = torch.distributions.TransformedDistribution(base, [logit]).log_prob(z[:1]).sum(1)
+    assert torch.allclose(standard_logistic_log_prob(z[:1]), exact)
+    # Far out, where a sigmoid rounds to 0 or 1, the density falls by a nat for each unit.
+    assert standard_logistic_log_prob(z[1:]).item() == pytest.approx(-100.5, abs=1e-8)
+    assert standard_logistic_log_prob(torch.zeros(1, 1)).item() == pytest.approx(-math.log(4))
+
+
+def test_scaling_from_data_gives_variance_1_and_is_set_once() -> None:
+    torch.manual_seed(0)
+    layer, x = Scaling(3, "data"), torch.randn(64, 3, 5, 5) * 4 + 7
+    initialise_from_data(layer, lambda: layer(x))
+    initialise_from_data(layer, lambda: layer(10 * x))
+    assert torch.allclose(layer(x)[0].var((0, 2, 3), correction=0), torch.ones(3), atol=1e-4)
+    loaded = Scaling(3, "data")
+    loaded.load_state_dict(layer.state_dict())
+    initialise_from_data(loaded, lambda: loaded(10 * x))
+    assert torch.equal(loaded(x)[0], layer(x)[0])
+    zero = Scaling(3)
+    initialise_from_data(zero, lambda: zero(x))
+    assert torch.equal(zero(x)[0], x)
+
+
+def test_scaling_starts_as_the_identity_and_counts_its_logarithms() -> None:
+    layer, x = Scaling(3), torch.randn(2, 3, 4, 5)
+    assert torch.equal(layer(x)[0], x)
+    with torch.no_grad():
+        layer.log_scale.copy_(torch.tensor([1.0, -2.0, 0.5]))
+    y, log_det = layer(x)
+    assert log_det.tolist() == [-10.0, -10.0]
+    assert torch.allclose(y[:, 1], x[:, 1] * math.exp(-2))
 
 
 def chain(reversible: bool) -> Composition:

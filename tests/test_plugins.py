@@ -16,7 +16,7 @@ from zoo.errors import UsageError
 from zoo.plugin import Plugin, PluginError
 from zoo.plugins import Host, hook_names
 
-SHIPPED = ("dcgan", "glow", "realnvp", "sngan", "vae")
+SHIPPED = ("dcgan", "glow", "nice", "realnvp", "sngan", "vae")
 """The models that come with genzoo."""
 
 

@@ -21,7 +21,7 @@ from zoo.training.checkpoint import (
     save_checkpoint,
 )
 from zoo.training.limits import Limits
-from zoo.training.optimizers import rate_factor
+from zoo.training.optimizers import make_optimizer, rate_factor
 from zoo.training.reporter import Lines, Reporter, State, duration
 from zoo.training.seeding import seed_for
 from zoo.training.session import Request, train
@@ -143,6 +143,26 @@ def test_the_course_of_the_learning_rate() -> None:
     assert factors("linear", points) == pytest.approx([0.1, 0.5, 1, 0.5, 0])
     assert factors("cosine", points) == pytest.approx([0.1, 0.5, 1, 0.5, 0])
     assert factors("cosine", [(50, 0.25)]) == pytest.approx([(1 + math.cos(math.pi / 4)) / 2])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamax", "rmsprop"])
+def test_epsilon_is_added_to_the_size_of_a_gradient(optimizer: str) -> None:
+    """The first step from a gradient g: -rate g / (|g| + epsilon)."""
+    gradient, epsilon = 3e-4, 1e-3
+    training = TrainingConfig(
+        optimizer=optimizer, learning_rate=0.1, beta1=0.0, beta2=0.0, epsilon=epsilon
+    )
+    weight = torch.nn.Parameter(torch.zeros(1))
+    weight.grad = torch.full((1,), gradient)
+    make_optimizer([weight], training).step()
+    assert weight.item() == pytest.approx(-0.1 * gradient / (gradient + epsilon), rel=1e-4)
+
+
+def test_epsilon_is_bounded() -> None:
+    with pytest.raises(ValueError, match="epsilon"):
+        TrainingConfig(epsilon=0.0)
+    with pytest.raises(ValueError, match="epsilon"):
+        TrainingConfig(epsilon=1.5)
 
 
 def test_the_average_of_weights_is_the_formula_and_copies_buffers() -> None:

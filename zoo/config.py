@@ -72,6 +72,9 @@ class TrainingConfig(Section):
     learning_rate: Annotated[float, Field(gt=0, le=1, description="highest, after warm-up")] = 1e-3
     beta1: Annotated[float, Field(ge=0, lt=1, description="momentum")] = 0.9
     beta2: Annotated[float, Field(ge=0, lt=1, description="of squared gradients")] = 0.999
+    epsilon: Annotated[
+        float, Field(gt=0, le=1, description="added to the root of squared gradients")
+    ] = 1e-8
     weight_decay: Annotated[float, Field(ge=0, le=1, description="L2 penalty")] = 0.0
     warmup_steps: Annotated[int, Field(ge=0, description="steps of linear warm-up")] = 0
     decay: Annotated[

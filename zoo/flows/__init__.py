@@ -4,7 +4,7 @@ Each is a :class:`Bijection`: ``forward(x)`` gives the output and the log-determ
 nats, ``inverse(y)`` the way back.
 """
 
-from zoo.flows.actnorm import ActNorm, initialise_from_data
+from zoo.flows.actnorm import ActNorm
 from zoo.flows.batchnorm import BatchNorm
 from zoo.flows.bijection import Bijection
 from zoo.flows.checkerboard import CheckerboardCoupling, checkerboard
@@ -12,9 +12,16 @@ from zoo.flows.composition import Composition
 from zoo.flows.conv1x1 import Invertible1x1, InvertibleLU1x1
 from zoo.flows.convolution import ActNormConv2d, ZeroConv2d
 from zoo.flows.coupling import AdditiveCoupling, AffineCoupling, LearnedTanh
+from zoo.flows.from_data import FromData, initialise_from_data
 from zoo.flows.logit import Logit
-from zoo.flows.permutation import Permutation, reverse, shuffle
-from zoo.flows.prior import SplitPrior, TopPrior, standard_normal_log_prob
+from zoo.flows.permutation import Permutation, odd_even, reverse, shuffle, swap
+from zoo.flows.prior import (
+    SplitPrior,
+    TopPrior,
+    standard_logistic_log_prob,
+    standard_normal_log_prob,
+)
+from zoo.flows.scaling import Scaling
 from zoo.flows.squeeze import Squeeze
 from zoo.flows.weightnorm import WeightNormConv2d
 
@@ -27,11 +34,13 @@ __all__ = [
     "Bijection",
     "CheckerboardCoupling",
     "Composition",
+    "FromData",
     "Invertible1x1",
     "InvertibleLU1x1",
     "LearnedTanh",
     "Logit",
     "Permutation",
+    "Scaling",
     "SplitPrior",
     "Squeeze",
     "TopPrior",
@@ -39,7 +48,10 @@ __all__ = [
     "ZeroConv2d",
     "checkerboard",
     "initialise_from_data",
+    "odd_even",
     "reverse",
     "shuffle",
+    "standard_logistic_log_prob",
     "standard_normal_log_prob",
+    "swap",
 ]

@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from zoo.flows.bijection import Bijection, per_image
-
-Start = Literal["data", "zero"]
+from zoo.flows.from_data import FromData, Start
 
 LOG_SCALE_FACTOR = 3.0
 """The learned value is a third of the log-scale, as in the paper's official code: scales then move
 three times as fast as weights under the same learning rate."""
 
 
-class ActivationStatistics(nn.Module):
-    """A bias and a log-scale for each channel, set once from the first batch that passes.
-
-    Which batch that is, is said from outside (:func:`initialise_from_data`), so that ``forward``
-    never looks at a tensor's value to decide what to do. That it has happened is a buffer: saved
-    with the weights, so that a loaded network is never set anew.
-    """
-
-    initialised: Tensor
+class ActivationStatistics(FromData):
+    """A bias and a log-scale for each channel, set once from the first batch that passes."""
 
     def __init__(self, channels: int, start: Start = "data") -> None:
-        super().__init__()
+        super().__init__(start)
         self.bias = nn.Parameter(torch.zeros(channels))
         self.log_scale = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("initialised", torch.tensor(start == "zero"))
-        self.listening = False
 
-    def set_from(self, x: Tensor) -> None:
+    def choose(self, x: Tensor) -> None:
         """Choose bias and scale so that each channel of ``x`` gets mean 0 and variance 1."""
         mean = x.mean((0, 2, 3))
         std = x.var((0, 2, 3), correction=0).sqrt()
         self.bias.data.copy_(-mean)
         self.log_scale.data.copy_(-torch.log(std + 1e-6) / LOG_SCALE_FACTOR)
-        self.initialised.fill_(True)
-        self.listening = False
 
     def scale(self) -> Tensor:
         return torch.exp(LOG_SCALE_FACTOR * self.log_scale)
@@ -72,22 +57,3 @@ class ActNorm(Bijection):
 
 def _spread(values: Tensor) -> Tensor:
     return values[:, None, None]
-
-
-@torch.no_grad()
-def initialise_from_data(network: nn.Module, forward: Callable[[], object]) -> None:
-    """Call ``forward`` once; every activation normalisation that was never set, is set from what
-    reaches it on the way. Those that were set before, in training or before saving, stay."""
-    fresh = [
-        module
-        for module in network.modules()
-        if isinstance(module, ActivationStatistics) and not module.initialised
-    ]
-    for module in fresh:
-        module.listening = True
-    try:
-        if fresh:
-            forward()
-    finally:
-        for module in fresh:
-            module.listening = False

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.flows.actnorm import LOG_SCALE_FACTOR, ActivationStatistics, Start
+from zoo.flows.actnorm import LOG_SCALE_FACTOR, ActivationStatistics
+from zoo.flows.from_data import Start
 
 
 class _EdgeConv2d(nn.Module):

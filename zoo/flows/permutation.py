@@ -32,6 +32,19 @@ def reverse(channels: int) -> Permutation:
     return Permutation(torch.arange(channels).flip(0))
 
 
+def odd_even(channels: int) -> Permutation:
+    """The odd channels, counted from 1, and behind them the even ones: with one split into halves,
+    neighbours are on different sides (NICE, section 5.1)."""
+    order = torch.arange(channels)
+    return Permutation(torch.cat([order[0::2], order[1::2]]))
+
+
+def swap(channels: int) -> Permutation:
+    """The second half of the channels before the first, so that the two change roles in the next
+    coupling (NICE, section 3.2). Of an odd number the first half has one more."""
+    return Permutation(torch.arange(channels).roll(channels // 2))
+
+
 def shuffle(channels: int) -> Permutation:
     """A random fixed order of the channels (Glow's ``flow_permutation=1``)."""
     return Permutation(torch.randperm(channels))

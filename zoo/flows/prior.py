@@ -1,4 +1,4 @@
-"""Gaussian priors with learned means and scales, as maps that whiten what they score.
+"""Priors: standard densities, and learned Gaussians as maps that whiten what they score.
 
 Writing a prior N(mean, std^2) as the bijection z = (x - mean) / std leaves one standard normal for
 all latents of a multi-scale flow: they form one flat vector, and a temperature multiplies it.
@@ -10,6 +10,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from zoo.flows.bijection import Bijection, per_image
 
@@ -80,3 +81,9 @@ class TopPrior(nn.Module):
 def standard_normal_log_prob(z: Tensor) -> Tensor:
     """log N(z; 0, I) in nats, ``[N]``, of ``[N, D]``."""
     return -0.5 * (z.square().sum(1) + z.shape[1] * math.log(2 * math.pi))
+
+
+def standard_logistic_log_prob(z: Tensor) -> Tensor:
+    """The log-density of independent logistic numbers, location 0 and scale 1, in nats, ``[N]``, of
+    ``[N, D]``: the sum of log sigmoid(z) + log sigmoid(-z) (NICE, section 3.4)."""
+    return (F.logsigmoid(z) + F.logsigmoid(-z)).sum(1)

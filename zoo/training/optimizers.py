@@ -24,14 +24,19 @@ def make_optimizer(
     ready: Any = list(parameters)
     rate = training.learning_rate if learning_rate is None else learning_rate
     betas = (training.beta1, training.beta2)
-    decay = training.weight_decay
+    eps, decay = training.epsilon, training.weight_decay
     if training.optimizer == "adamax":
-        return torch.optim.Adamax(ready, lr=rate, betas=betas, weight_decay=decay)
+        return torch.optim.Adamax(ready, lr=rate, betas=betas, eps=eps, weight_decay=decay)
     if training.optimizer == "rmsprop":
         return torch.optim.RMSprop(
-            ready, lr=rate, alpha=training.beta2, momentum=training.beta1, weight_decay=decay
+            ready,
+            lr=rate,
+            alpha=training.beta2,
+            momentum=training.beta1,
+            eps=eps,
+            weight_decay=decay,
         )
-    return torch.optim.Adam(ready, lr=rate, betas=betas, weight_decay=decay, fused=True)
+    return torch.optim.Adam(ready, lr=rate, betas=betas, eps=eps, weight_decay=decay, fused=True)
 
 
 def rate_factor(training: TrainingConfig, step: int, progress: float) -> float:
