@@ -8,6 +8,7 @@ they compare with one another and with other models' bits per dimension. A decod
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,7 +26,7 @@ LOWEST, HIGHEST = -7.0, 2.0
 nothing is gained, to where all levels are alike."""
 
 
-class Likelihood:
+class Likelihood(ABC):
     """p(x | z) of pictures of ``bits`` bits; ``first`` are the P numbers to begin from."""
 
     first: tuple[float, ...]
@@ -33,13 +34,13 @@ class Likelihood:
     def __init__(self, bits: int) -> None:
         self.bits = bits
 
+    @abstractmethod
     def nats(self, decoded: Tensor, batch: Batch) -> Tensor:
         """-log P(x | z) of the batch's pictures, or a bound on it, in nats, ``[N]``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mean(self, decoded: Tensor) -> Tensor:
         """The mean picture, ``[N, C, S, S]`` in [0, 1]."""
-        raise NotImplementedError
 
 
 class Bernoulli(Likelihood):

@@ -255,7 +255,7 @@ class Loop:
             lines = files.read_metrics(path)
             if lines:
                 known = [key for key in lines[-1] if key not in files.BOOKKEEPING]
-                metrics = [key for key in known if not key.startswith("validation_")]
+                metrics = [key for key in known if not key.startswith(files.VALIDATION)]
                 save_curve(path / files.CURVE, lines, metrics)
             self.run.network.load_state_dict(self.kept.state_dict())
             self.run.write_card()
