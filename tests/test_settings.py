@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import pytest
 from pydantic import Field, model_validator
 
@@ -135,6 +136,8 @@ def test_a_limit_drops_the_limits_of_the_layers_below(toml) -> None:
         ("name=", "model.name must not be empty"),
         ("kind=afine", "model.kind must be 'additive' or 'affine', got \"afine\""),
         ("channels=2", "--set channels=2: data.channels must be 1 or 3, got 2"),
+        ("channels=true", "--set channels=true: data.channels must be 1 or 3, got true"),
+        ("channels=1.0", "--set channels=1.0: data.channels must be 1 or 3, got 1.0"),
         ("seed=-1", "training.seed must be at least 0, got -1"),
         ("depht=3", "--set depht=3: there is no key 'depht': did you mean 'model.depth'?"),
         ("model.depht=3", "there is no key 'model.depht': did you mean 'model.depth'?"),
@@ -162,6 +165,33 @@ def test_numbers_and_brackets_without_end_are_a_short_sentence() -> None:
         said = sentence(f"depth={value}")
         assert "model.depth must be a whole number" in said
         assert len(said) < 400
+
+
+def test_what_cannot_be_printed_is_escaped_so_that_a_sentence_is_one_line() -> None:
+    assert sentence("kind=a\nb\x1b[1m") == (
+        "--set kind=a\\nb\\x1b[1m: model.kind must be 'additive' or 'affine', got "
+        '"a\\nb\\u001b[1m"'
+    )
+    assert "--set de\\npth=1: there is no key" in sentence("de\npth=1")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.eye(3), "9\n" * 99, 10**5000, {1: object()}],
+    ids=["array", "lines", "digits", "dict"],
+)
+def test_no_value_in_python_makes_a_long_sentence_or_another_error(here, value: object) -> None:
+    calls = [
+        lambda: zoo.build("glow", depth=value),
+        lambda: zoo.build("glow", classes=-value if isinstance(value, int) else value),
+        lambda: zoo.train("glow", config={"depth": value}),
+        lambda: zoo.train("glow", steps=value),
+    ]
+    for call in calls:
+        with pytest.raises(UsageError) as error:
+            call()
+        assert "\n" not in str(error.value)
+        assert len(str(error.value)) < 250
 
 
 def test_values_are_json_else_text() -> None:

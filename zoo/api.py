@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError
 from zoo.plugins import host
-from zoo.settings import Setting, preset_settings, setting_of, validate
+from zoo.settings import Setting, preset_settings, setting_of, validate, written
 from zoo.specs import ImageSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -43,16 +43,17 @@ def build(
     spec = plugins.spec(model)
     below = [] if preset is None else preset_settings(spec, preset)
     given = [
-        setting_of(spec, f"model.{key}", value, f"{key}={value!r}") for key, value in config.items()
+        setting_of(spec, f"model.{key}", value, written(key, value))
+        for key, value in config.items()
     ]
     settings = [setting for setting in below if setting.section == "model"] + given
     settings += [
-        Setting("data", "size", image_size, f"{image_size=}"),
-        Setting("data", "channels", channels, f"{channels=}"),
-        Setting("data", "bits", bits, f"{bits=}"),
+        Setting("data", "size", image_size, written("image_size", image_size)),
+        Setting("data", "channels", channels, written("channels", channels)),
+        Setting("data", "bits", bits, written("bits", bits)),
     ]
     if type(classes) is not int or classes < 0:
-        raise UsageError(f"{classes=}: the number of classes must be at least 0")
+        raise UsageError(f"{written('classes', classes)}: the number of classes must be at least 0")
     network: nn.Module = plugins.call(
         "zoo_build",
         model,
@@ -90,14 +91,14 @@ def train(
     plugins = host()
     spec = plugins.spec(model)
     settings = [
-        Setting("training", key, value, f"{key}={value!r}")
+        Setting("training", key, value, written(key, value))
         for key, value in training.items()
         if value is not None
     ]
     if data is not None:
-        settings.append(Setting("data", "source", str(data), f"data={str(data)!r}"))
+        settings.append(Setting("data", "source", str(data), written("data", str(data))))
     settings += [
-        setting_of(spec, key, value, f"config {key}={value!r}")
+        setting_of(spec, key, value, f"config {written(key, value)}")
         for key, value in (config or {}).items()
     ]
     request = Request(

@@ -143,6 +143,14 @@ def parse_assignment(spec: ModelSpec, text: str) -> Setting:
     return setting_of(spec, key.strip(), parsed, label)
 
 
+def written(key: str, value: object) -> str:
+    """``key=value`` as Python writes it, on one short line: the label of an argument."""
+    try:
+        return f"{key}={_short(repr(value))}"
+    except ValueError:  # a number of too many digits
+        return f"{key}=..."
+
+
 def setting_of(spec: ModelSpec, key: str, value: Any, label: str) -> Setting:
     """A setting of ``section.key``, or of a bare key that one section alone has."""
     section, dot, bare = key.partition(".")
@@ -240,4 +248,6 @@ def _shown(value: object) -> str:
 
 
 def _short(text: str) -> str:
+    """On one line, with what cannot be printed escaped, and shortened where it is long."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"

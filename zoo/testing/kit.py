@@ -16,7 +16,7 @@ from zoo.device import choose_device
 from zoo.errors import Interrupted, UsageError
 from zoo.plugins import Host
 from zoo.plugins import host as installed_host
-from zoo.settings import Setting, preset_settings, setting_of, validate
+from zoo.settings import Setting, preset_settings, setting_of, validate, written
 from zoo.specs import ImageSpec
 from zoo.testing import (
     building,
@@ -90,7 +90,7 @@ def check(
     plugins = installed_host() if host is None else host
     spec = plugins.spec(model)
     settings = [
-        setting_of(spec, key, value, f"config {key}={value!r}")
+        setting_of(spec, key, value, f"config {written(key, value)}")
         for key, value in (config or {}).items()
     ]
     return check_settings(plugins, model, preset, settings, steps, device)
