@@ -7,11 +7,14 @@ presets and flags are laid over the defaults is in :mod:`zoo.settings`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 SECTIONS = ("model", "data", "training")
+
+MANY = 10**9
+"""More than any run needs: the bound of what has no other, so that sums with it stay numbers."""
 
 
 class Section(BaseModel):
@@ -25,6 +28,18 @@ class Section(BaseModel):
         defer_build=True,
         protected_namespaces=(),
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_choice_is_of_its_own_kind(cls, value: object, info: ValidationInfo) -> object:
+        """Refuses ``true`` and 1.0 where 1 is a choice: Python holds them equal, and pydantic
+        too."""
+        if isinstance(value, bool | int | float):
+            choices = _choices(cls.model_fields[str(info.field_name)].annotation)
+            same = [type(choice) for choice in choices if choice == value]
+            if same and type(value) not in same:
+                raise ValueError(f"must be {' or '.join(map(repr, choices))}")
+        return value
 
 
 class ModelConfig(Section):
@@ -57,16 +72,22 @@ class DataConfig(Section):
         int, Field(ge=0, le=256, description="processes that decode what does not fit in memory")
     ] = 2
     resident_gib: Annotated[
-        float, Field(ge=0, description="sets up to this size, in GiB, live on the device")
+        float, Field(ge=0, le=MANY, description="sets up to this size, in GiB, live on the device")
     ] = 4.0
 
 
 class TrainingConfig(Section):
     """How long, how fast and how carefully."""
 
-    steps: Annotated[int | None, Field(ge=1, description="stop after so many steps")] = None
-    epochs: Annotated[float | None, Field(gt=0, description="stop after so many epochs")] = None
-    minutes: Annotated[float | None, Field(gt=0, description="stop after so many minutes")] = None
+    steps: Annotated[int | None, Field(ge=1, le=MANY, description="stop after so many steps")] = (
+        None
+    )
+    epochs: Annotated[
+        float | None, Field(gt=0, le=MANY, description="stop after so many epochs")
+    ] = None
+    minutes: Annotated[
+        float | None, Field(gt=0, le=MANY, description="stop after so many minutes")
+    ] = None
     batch_size: Annotated[int, Field(ge=1, le=65536, description="pictures a step")] = 64
     optimizer: Annotated[Literal["adam", "adamax", "rmsprop"], Field(description="kind")] = "adam"
     learning_rate: Annotated[float, Field(gt=0, le=1, description="highest, after warm-up")] = 1e-3
@@ -76,13 +97,13 @@ class TrainingConfig(Section):
         float, Field(gt=0, le=1, description="added to the root of squared gradients")
     ] = 1e-8
     weight_decay: Annotated[float, Field(ge=0, le=1, description="L2 penalty")] = 0.0
-    warmup_steps: Annotated[int, Field(ge=0, description="steps of linear warm-up")] = 0
+    warmup_steps: Annotated[int, Field(ge=0, le=MANY, description="steps of linear warm-up")] = 0
     decay: Annotated[
         Literal["none", "linear", "cosine"],
         Field(description="of the learning rate, to 0 at the end"),
     ] = "none"
     clip_norm: Annotated[
-        float | None, Field(gt=0, description="longest gradient; null: any length")
+        float | None, Field(gt=0, le=MANY, description="longest gradient; null: any length")
     ] = None
     average: Annotated[
         float, Field(ge=0, lt=1, description="decay of the weights' running average; 0: none")
@@ -92,8 +113,12 @@ class TrainingConfig(Section):
         Field(description="of the networks; auto: bf16 on CUDA, fp32 elsewhere"),
     ] = "auto"
     seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="of weights, order and draws")] = 0
-    checkpoint_every: Annotated[int, Field(ge=1, description="steps between checkpoints")] = 500
-    log_every: Annotated[int, Field(ge=1, description="steps between lines of metrics.jsonl")] = 10
+    checkpoint_every: Annotated[
+        int, Field(ge=1, le=MANY, description="steps between checkpoints")
+    ] = 500
+    log_every: Annotated[
+        int, Field(ge=1, le=MANY, description="steps between lines of metrics.jsonl")
+    ] = 10
 
 
 LIMITS = ("steps", "epochs", "minutes")
@@ -111,3 +136,10 @@ class Config:
     def dump(self) -> dict[str, dict[str, Any]]:
         """Every value, by section and key, as JSON takes it."""
         return {section: getattr(self, section).model_dump() for section in SECTIONS}
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """The values of the ``Literal`` in an annotation, wherever it stands; none where none does."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(value for part in get_args(annotation) for value in _choices(part))

@@ -27,5 +27,6 @@ class AdversarialConfig(ModelConfig):
         float, Field(ge=0, le=1000, description="weight of (|gradient| - 1)^2, lambda; 0: none")
     ] = 0.0
     clip_weights: Annotated[
-        float | None, Field(gt=0, description="bound on the critic's weights, c; null: none")
+        float | None,
+        Field(gt=0, le=100, description="bound on the critic's weights, c; null: none"),
     ] = None
