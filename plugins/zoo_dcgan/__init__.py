@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from zoo import Config, ImageSpec, ModelSpec, Preset, UsageError, hookimpl
-from zoo.adversarial import AdversarialConfig
+from zoo import Config, ImageSpec, ModelSpec, Preset, hookimpl
+from zoo.adversarial import AdversarialConfig, check_bounded_critic, check_doubling
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,11 +84,7 @@ def zoo_build(config: DCGANConfig, image: ImageSpec) -> Generator:
 
     from zoo_dcgan.model import Generator
 
-    if image.size < 8 or image.size & (image.size - 1):
-        raise UsageError(
-            f"dcgan doubles a few pixels to the picture's size, which {image.size} a side cannot "
-            "be: set data.size to 8, 16, 32, 64 or another power of two"
-        )
+    check_doubling("dcgan", image)
     network = Generator(config, image)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
@@ -103,11 +99,7 @@ def zoo_train(network: Generator, config: Config) -> Objective:
 
     rules = config.model
     assert isinstance(rules, DCGANConfig)
-    if rules.loss == "wasserstein" and not (rules.gradient_penalty or rules.clip_weights):
-        raise UsageError(
-            "model.loss = wasserstein needs a critic that is bounded: set gradient_penalty to 10 "
-            "or clip_weights to 0.01"
-        )
+    check_bounded_critic(rules)
     critic = Critic(rules, network.image)
     critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Adversarial(network, critic, rules, config.training)

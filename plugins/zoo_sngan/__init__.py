@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from zoo import Config, Graph, ImageSpec, ModelSpec, Preset, UsageError, hookimpl
-from zoo.adversarial import AdversarialConfig
+from zoo import Config, Graph, ImageSpec, ModelSpec, Preset, hookimpl
+from zoo.adversarial import AdversarialConfig, check_bounded_critic, check_doubling
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -100,11 +100,7 @@ def zoo_build(config: SNGANConfig, image: ImageSpec) -> Generator:
 
     from zoo_sngan.model import Generator
 
-    if image.size < 8 or image.size & (image.size - 1):
-        raise UsageError(
-            f"sngan doubles a few pixels to the picture's size, which {image.size} a side cannot "
-            "be: set data.size to 8, 16, 32, 64 or another power of two"
-        )
+    check_doubling("sngan", image)
     network = Generator(config, image)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
@@ -119,12 +115,8 @@ def zoo_train(network: Generator, config: Config) -> Objective:
 
     rules = config.model
     assert isinstance(rules, SNGANConfig)
-    bounded = rules.spectral_norm != "none" or rules.gradient_penalty or rules.clip_weights
-    if rules.loss == "wasserstein" and not bounded:
-        raise UsageError(
-            "model.loss = wasserstein needs a critic that is bounded: set spectral_norm to critic, "
-            "gradient_penalty to 10 or clip_weights to 0.01"
-        )
+    if rules.spectral_norm == "none":
+        check_bounded_critic(rules, "spectral_norm to critic")
     critic = Critic(rules, network.image)
     critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Adversarial(network, critic, rules, config.training)

@@ -14,6 +14,7 @@ from zoo.adversarial.penalty import gradient_penalty
 from zoo.adversarial.spectral import iterate_power
 from zoo.config import TrainingConfig
 from zoo.data.batch import Batch
+from zoo.errors import UsageError
 from zoo.specs import Latent
 from zoo.training.objective import Objective, Update
 from zoo.training.optimizers import make_optimizer
@@ -28,6 +29,8 @@ class Adversarial(Objective):
     The generator's step scores the pictures of the last critic's step again, or, where it takes
     several batches of them, new ones. Weights that :mod:`zoo.adversarial.spectral` normalises have
     one power iteration after each update of their network.
+
+    Raises UsageError for batches of one picture where a network normalises units over the batch.
     """
 
     def __init__(
@@ -38,6 +41,11 @@ class Adversarial(Objective):
         training: TrainingConfig,
     ) -> None:
         self.networks = {"generator": generator, "critic": critic}
+        if training.batch_size == 1 and any(map(_normalises_units, self.networks.values())):
+            raise UsageError(
+                "training.batch_size = 1 leaves batch normalisation nothing to compare a picture "
+                "with: set it to 2 or more"
+            )
         self.optimizers = {
             name: make_optimizer(network.parameters(), training)
             for name, network in self.networks.items()
@@ -106,3 +114,8 @@ def frozen(network: nn.Module) -> Iterator[None]:
     finally:
         for parameter in asking:
             parameter.requires_grad_(True)
+
+
+def _normalises_units(network: nn.Module) -> bool:
+    """Whether there is batch normalisation of a dense layer, which has one value a picture."""
+    return any(isinstance(module, nn.BatchNorm1d) for module in network.modules())
