@@ -145,10 +145,11 @@ def zoo_build(config: GlowConfig, image: ImageSpec) -> Glow:
     from zoo_glow.model import Glow
 
     if image.size % 2**config.levels:
+        lower = "levels lower, or " if config.levels > 1 else ""
         raise UsageError(
             f"model.levels = {config.levels} halves a picture {config.levels} times, which "
-            f"{image.size} pixels a side cannot be: set levels lower, or data.size to a multiple "
-            f"of {2**config.levels}"
+            f"{image.size} pixels a side cannot be: set {lower}data.size to a multiple of "
+            f"{2**config.levels}"
         )
     if config.conditional and not image.classes:
         raise UsageError("model.conditional = true needs data with labels, and these have none")

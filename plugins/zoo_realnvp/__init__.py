@@ -126,10 +126,11 @@ def zoo_build(config: RealNVPConfig, image: ImageSpec) -> RealNVP:
 
     halved = config.scales - 1 if config.checkerboard else config.scales
     if image.size % 2**halved:
+        way = "scales lower" if config.scales > 1 else "checkerboard to true"
         raise UsageError(
             f"model.scales = {config.scales} halves a picture {halved} times, which "
-            f"{image.size} pixels a side cannot be: set scales lower, or data.size to a multiple "
-            f"of {2**halved}"
+            f"{image.size} pixels a side cannot be: set {way}, or data.size to a multiple of "
+            f"{2**halved}"
         )
     network = RealNVP(config, image)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
