@@ -115,10 +115,10 @@ def test_bits_per_dim_of_the_identity_is_known() -> None:
     )  # fmt: skip
     levels = torch.randint(0, 32, (4, 1, 8, 8), dtype=torch.uint8)
     batch = Batch(levels, None, 5)
-    from zoo_glow import nats
+    from zoo_glow import zoo_score
 
     exact = torch.distributions.Normal(0.0, 1.0).log_prob(batch.dequantised - 0.5).sum((1, 2, 3))
-    assert torch.allclose(nats(network, batch), 64 * 5 * math.log(2) - exact, rtol=1e-5)
+    assert torch.allclose(zoo_score(network, batch), 64 * 5 * math.log(2) - exact, rtol=1e-5)
 
 
 def test_encoding_a_picture_is_encoding_the_centre_of_its_bins() -> None:

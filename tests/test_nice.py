@@ -13,7 +13,7 @@ from zoo.data.batch import Batch
 from zoo.data.quantise import to_unit
 from zoo.flows import standard_logistic_log_prob, standard_normal_log_prob
 from zoo.training import discrete_nats
-from zoo_nice import PRESETS, NICEConfig, nats, zoo_encode, zoo_sample, zoo_train
+from zoo_nice import PRESETS, NICEConfig, zoo_encode, zoo_sample, zoo_score, zoo_train
 
 SMALL = {"width": 24, "depth": 2, "image_size": 4, "channels": 1}
 PRIORS = {"logistic": standard_logistic_log_prob, "normal": standard_normal_log_prob}
@@ -77,7 +77,7 @@ def test_at_first_the_density_is_the_priors_at_the_dequantised_picture(prior, sp
         exact = torch.distributions.Normal(0.0, 1.0).log_prob(flat).sum(1)
     else:
         exact = -torch.log((1 + flat.exp()) * (1 + torch.exp(-flat))).sum(1)
-    found = nats(network, batch).double()
+    found = zoo_score(network, batch).double()
     assert torch.allclose(found, 16 * 8 * math.log(2) - exact, rtol=1e-6)
 
 

@@ -164,7 +164,7 @@ def test_the_penalty_is_on_the_scales_of_weight_normalisation_alone() -> None:
 def test_bits_per_dim_of_a_flow_of_the_logit_alone_is_known() -> None:
     """With all networks silent and nothing normalised, the density is that of a logistic-normal:
     N(logit(p); 0, 1) p'(x) / (p (1 - p)), p = alpha + (1 - 2 alpha) x."""
-    from zoo_realnvp import nats
+    from zoo_realnvp import zoo_score
 
     network = zoo.build("realnvp", **{**SMALL, "norm": "none"}).eval()
     with torch.no_grad():
@@ -175,7 +175,7 @@ def test_bits_per_dim_of_a_flow_of_the_logit_alone_is_known() -> None:
     p = 0.05 + 0.9 * batch.dequantised.double()
     normal = torch.distributions.Normal(0.0, 1.0).log_prob(p.logit())
     exact = (normal + math.log(0.9) - p.log() - (1 - p).log()).sum((1, 2, 3))
-    found = nats(network, batch).double()
+    found = zoo_score(network, batch).double()
     assert torch.allclose(found, 64 * 4 * math.log(2) - exact, rtol=1e-5)
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from zoo import Config, ImageSpec, ModelConfig, ModelSpec, Preset, UsageError, hookimpl
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from zoo.data.batch import Batch
     from zoo.training import Objective
@@ -160,13 +160,9 @@ def zoo_build(config: GlowConfig, image: ImageSpec) -> Glow:
 
 @hookimpl
 def zoo_train(network: Glow, config: Config) -> Objective:
-    from zoo.flows import initialise_from_data
-    from zoo.training import MaximumLikelihood
+    from zoo.flows import maximum_likelihood
 
-    def initialise(network: nn.Module, batch: Batch) -> None:
-        initialise_from_data(network, lambda: network(batch.dequantised, batch.labels))
-
-    return MaximumLikelihood(network, config.training, nats, initialise)
+    return maximum_likelihood(network, config.training, labels=True)
 
 
 @hookimpl
@@ -186,12 +182,6 @@ def zoo_encode(network: Glow, images: Tensor, labels: Tensor | None) -> dict[str
 
 @hookimpl
 def zoo_score(network: Glow, batch: Batch) -> Tensor:
-    return nats(network, batch)
+    from zoo.flows import nats
 
-
-def nats(network: nn.Module, batch: Batch) -> Tensor:
-    """Nats for each discrete picture, ``[N]`` (paper, eq. 2)."""
-    from zoo.training import discrete_nats
-
-    _, log_prob = network(batch.dequantised, batch.labels)
-    return discrete_nats(log_prob, batch)
+    return nats(network, batch, labels=True)

@@ -10,7 +10,7 @@ from pydantic import Field
 from zoo import Config, ImageSpec, ModelConfig, ModelSpec, Preset, hookimpl
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from zoo.data.batch import Batch
     from zoo.training import Objective
@@ -121,13 +121,9 @@ def zoo_build(config: NICEConfig, image: ImageSpec) -> NICE:
 
 @hookimpl
 def zoo_train(network: NICE, config: Config) -> Objective:
-    from zoo.flows import initialise_from_data
-    from zoo.training import MaximumLikelihood
+    from zoo.flows import maximum_likelihood
 
-    def initialise(network: nn.Module, batch: Batch) -> None:
-        initialise_from_data(network, lambda: network(batch.dequantised))
-
-    return MaximumLikelihood(network, config.training, nats, initialise)
+    return maximum_likelihood(network, config.training)
 
 
 @hookimpl
@@ -147,12 +143,6 @@ def zoo_encode(network: NICE, images: Tensor) -> dict[str, Tensor]:
 
 @hookimpl
 def zoo_score(network: NICE, batch: Batch) -> Tensor:
+    from zoo.flows import nats
+
     return nats(network, batch)
-
-
-def nats(network: nn.Module, batch: Batch) -> Tensor:
-    """Nats for each discrete picture, ``[N]``; noise dequantises it (paper, section 5.1)."""
-    from zoo.training import discrete_nats
-
-    _, log_prob = network(batch.dequantised)
-    return discrete_nats(log_prob, batch)

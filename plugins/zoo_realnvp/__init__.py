@@ -10,7 +10,7 @@ from pydantic import Field
 from zoo import Config, ImageSpec, ModelConfig, ModelSpec, Preset, UsageError, hookimpl
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from zoo.data.batch import Batch
     from zoo.training import Objective
@@ -139,17 +139,12 @@ def zoo_build(config: RealNVPConfig, image: ImageSpec) -> RealNVP:
 
 @hookimpl
 def zoo_train(network: RealNVP, config: Config) -> Objective:
-    from zoo.flows import initialise_from_data
-    from zoo.training import MaximumLikelihood
+    from zoo.flows import maximum_likelihood
     from zoo_realnvp.penalty import with_penalised_scales
 
     assert isinstance(config.model, RealNVPConfig)
-
-    def initialise(network: nn.Module, batch: Batch) -> None:
-        initialise_from_data(network, lambda: network(batch.dequantised))
-
     groups = with_penalised_scales(network, config.model.scale_penalty, config.training)
-    return MaximumLikelihood(network, config.training, nats, initialise, groups)
+    return maximum_likelihood(network, config.training, parameters=groups)
 
 
 @hookimpl
@@ -169,12 +164,6 @@ def zoo_encode(network: RealNVP, images: Tensor) -> dict[str, Tensor]:
 
 @hookimpl
 def zoo_score(network: RealNVP, batch: Batch) -> Tensor:
+    from zoo.flows import nats
+
     return nats(network, batch)
-
-
-def nats(network: nn.Module, batch: Batch) -> Tensor:
-    """Nats for each discrete picture, ``[N]`` (paper, eq. 2, and section 4.1)."""
-    from zoo.training import discrete_nats
-
-    _, log_prob = network(batch.dequantised)
-    return discrete_nats(log_prob, batch)

@@ -1,7 +1,7 @@
 """Layers of normalising flows on images, for any plugin to build from.
 
 Each is a :class:`Bijection`: ``forward(x)`` gives the output and the log-determinant per image in
-nats, ``inverse(y)`` the way back.
+nats, ``inverse(y)`` the way back. :func:`maximum_likelihood` trains what is built of them.
 """
 
 from zoo.flows.actnorm import ActNorm
@@ -13,6 +13,7 @@ from zoo.flows.conv1x1 import Invertible1x1, InvertibleLU1x1
 from zoo.flows.convolution import ActNormConv2d, ZeroConv2d
 from zoo.flows.coupling import AdditiveCoupling, AffineCoupling, LearnedTanh
 from zoo.flows.from_data import FromData, initialise_from_data
+from zoo.flows.likelihood import maximum_likelihood, nats
 from zoo.flows.logit import Logit
 from zoo.flows.permutation import Permutation, odd_even, reverse, shuffle, swap
 from zoo.flows.prior import (
@@ -48,6 +49,8 @@ __all__ = [
     "ZeroConv2d",
     "checkerboard",
     "initialise_from_data",
+    "maximum_likelihood",
+    "nats",
     "odd_even",
     "reverse",
     "shuffle",

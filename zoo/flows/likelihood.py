@@ -1,0 +1,45 @@
+"""How a flow is trained and scored, for plugins whose network gives latents and a log-density."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from zoo.config import TrainingConfig
+from zoo.data.batch import Batch
+from zoo.flows.from_data import initialise_from_data
+from zoo.training import MaximumLikelihood, discrete_nats
+from zoo.training.optimizers import Parameters
+
+
+def maximum_likelihood(
+    network: nn.Module,
+    training: TrainingConfig,
+    *,
+    labels: bool = False,
+    parameters: Parameters | None = None,
+) -> MaximumLikelihood:
+    """The objective of a flow: fewer :func:`nats`, from layers that the first batch has set.
+
+    ``parameters`` are as in :class:`zoo.training.MaximumLikelihood`, ``labels`` as in :func:`nats`.
+    """
+
+    def score(network: nn.Module, batch: Batch) -> Tensor:
+        return nats(network, batch, labels=labels)
+
+    def initialise(network: nn.Module, batch: Batch) -> None:
+        initialise_from_data(network, lambda: score(network, batch))
+
+    return MaximumLikelihood(network, training, score, initialise, parameters)
+
+
+def nats(network: nn.Module, batch: Batch, *, labels: bool = False) -> Tensor:
+    """Nats for each discrete picture, ``[N]``: a bound on -log P(x) (Theis et al. 2016, section
+    3.1).
+
+    ``network(x)`` takes dequantised pictures in the unit cube, ``[N, C, S, S]``, and gives
+    ``(z, log_prob)``, latents and the log-density at x in nats, ``[N]``. With ``labels`` it is
+    called as ``network(x, labels)``, with those of the batch, int64 ``[N]``, or None.
+    """
+    inputs = (batch.dequantised, batch.labels) if labels else (batch.dequantised,)
+    _, log_prob = network(*inputs)
+    return discrete_nats(log_prob, batch)
