@@ -36,7 +36,9 @@ def commands(block: str) -> list[tuple[str, list[str]]]:
 
 
 def plain(line: str) -> str:
-    """A line without what differs between machines: numbers, and the width of columns."""
+    """A line without what differs between machines: numbers, the width of columns, and the hours,
+    minutes and seconds that pytest adds where it took a minute."""
+    line = re.sub(r" \(\d+:\d\d:\d\d\)$", "", line)
     return " ".join(re.sub(r"\d[\d.,e+-]*", "#", line).split())
 
 
