@@ -123,18 +123,6 @@ def broken(found: dict[str, Finding]) -> dict[str, str]:
 # The command
 
 
-def test_a_model_of_ours_keeps_every_promise(commands, here, untouched) -> None:
-    result = commands("check", "glow", *FLAGS)
-    assert (result.status, result.err) == (0, ""), result
-    *lines, last = result.out.splitlines()
-    assert [line.split()[:2] for line in lines] == [["kept", name] for name in PROMISES]
-    assert last == f"glow keeps the {len(PROMISES)} promises that apply to it"
-
-
-def test_a_model_with_neither_score_nor_encoder_keeps_every_promise() -> None:
-    assert_conforms("dcgan", config={"width": 32, "critic_width": 32}, steps=60, device="cpu")
-
-
 def test_json_is_one_document_of_a_conditional_model(commands) -> None:
     result = commands("check", "glow", *FLAGS, "--set", "conditional=true", "--json")
     assert (result.status, result.err) == (0, ""), result
