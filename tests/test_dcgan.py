@@ -112,12 +112,6 @@ def test_temperature_spreads_the_noise_around_its_middle(noise: str) -> None:
         assert torch.allclose(whole, (network.layers(noise_in) + 1) / 2, atol=1e-6)
 
 
-@pytest.mark.parametrize("size", [4, 12, 28])
-def test_a_size_that_is_no_power_of_two_is_refused(size: int) -> None:
-    with pytest.raises(UsageError, match=f"which {size} a side cannot be: set data.size"):
-        zoo.build("dcgan", image_size=size, channels=1)
-
-
 def test_a_wasserstein_game_without_a_bound_on_its_critic_is_refused(tmp_path: Path) -> None:
     config = {"loss": "wasserstein"}
     with pytest.raises(UsageError, match=r"model.loss = wasserstein .* gradient_penalty"):

@@ -219,12 +219,6 @@ def test_each_game_trains(rules: dict, tmp_path: Path) -> None:
     assert run.sample(4).shape == (4, 1, 8, 8)
 
 
-@pytest.mark.parametrize("size", [4, 12, 28])
-def test_a_size_that_is_no_power_of_two_is_refused(size: int) -> None:
-    with pytest.raises(UsageError, match=f"which {size} a side cannot be: set data.size"):
-        zoo.build("sngan", image_size=size, channels=1)
-
-
 def test_a_wasserstein_game_without_a_bound_on_its_critic_is_refused(tmp_path: Path) -> None:
     config = {"loss": "wasserstein", "spectral_norm": "none"}
     with pytest.raises(UsageError, match=r"model.loss = wasserstein .* spectral_norm to critic"):
