@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from pydantic import ValidationError
 
 import zoo
-from zoo.config import TrainingConfig
+from zoo.config import MANY, TrainingConfig
 from zoo.errors import UsageError, ZooError
 from zoo.settings import Setting
 from zoo.training.averaging import averaged
@@ -125,6 +126,16 @@ def test_limits() -> None:
     assert limits(steps=10).progress(20, 0) == 1
     with pytest.raises(UsageError, match="--steps, --epochs or --minutes"):
         limits()
+
+
+@pytest.mark.parametrize("limit", ["steps", "epochs", "minutes"])
+def test_the_largest_limits_are_still_numbers(limit: str) -> None:
+    training = TrainingConfig(batch_size=1, **{limit: MANY if limit == "steps" else float(MANY)})
+    limits = Limits(training, pictures=10**7)
+    assert 0 < limits.progress(1000, 60) < 1e-4
+    assert 1e6 < limits.seconds_left(1000, 60, steps_per_second=10.0) < math.inf
+    with pytest.raises(ValidationError):
+        TrainingConfig(**{limit: MANY + 1 if limit == "steps" else MANY + 1.0})
 
 
 def test_minutes_end_in_time(tmp_path: Path) -> None:
