@@ -3,12 +3,14 @@
 #   PYTHON=python3.12 make …   the interpreter that .venv is made from (3.11 or newer)
 #   EXTRA=cpu make …           cpu or gpu, the extra to install; gpu is the default where
 #                              nvidia-smi answers. Going from one to the other makes .venv anew.
+#   DATA=PATH make study       the study's data where they are not to be taken from the Hub
 #   TORCH_INDEX=URL make …     one more index to find torch on, such as torch's own of CPU builds
 #
 # .venv is installed into again when pyproject.toml or constraints.txt has changed.
 
 PYTHON ?= python3
 TORCH_INDEX ?=
+DATA ?= cifar10
 
 ifndef EXTRA
 EXTRA := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
@@ -29,7 +31,7 @@ INDEX := $(if $(strip $(TORCH_INDEX)),--extra-index-url "$(strip $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test test-slow wheel clean
+.PHONY: help quickstart test test-slow study wheel clean
 
 help:  ## show this
 	@echo "genzoo: make TARGET"
@@ -50,6 +52,9 @@ test: $(INSTALLED)  ## lint, check types and run the tests that are not slow
 
 test-slow: $(INSTALLED)  ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+study: $(INSTALLED)  ## compare Glow's choices, benchmarks/glow_study: half an hour on one CPU core
+	$(BIN)/python benchmarks/glow_study/study.py --data "$(DATA)" --out runs/glow_study
 
 wheel: $(INSTALLED)  ## build the wheel and the sdist into dist/
 	$(BIN)/python -m hatchling build -d dist

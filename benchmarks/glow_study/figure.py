@@ -1,0 +1,143 @@
+"""study.png: validation bits/dim over steps and over seconds, a panel for each comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tables import Run, Which, by_configuration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, which the colour-blind tell apart.
+PERMUTATIONS = {
+    "reverse": ("#0072B2", "-"),
+    "shuffle": ("#D55E00", "-"),
+    "1x1": ("#009E73", "-"),
+    "lu": ("#CC79A7", (0, (4, 1.5))),
+}
+"""Colour and dash of each; lu is dashed as it lies upon 1x1."""
+
+PANELS: list[tuple[str, list[tuple[str, Which]]]] = [
+    *(
+        (f"{coupling} coupling", [(name, (name, coupling, "data")) for name in PERMUTATIONS])
+        for coupling in ("additive", "affine")
+    ),
+    (
+        "start of actnorm, affine coupling",
+        [
+            (f"{name}, {start}", (name, "affine", start))
+            for name in ("reverse", "1x1")
+            for start in ("zero", "data")
+        ],
+    ),
+]
+"""Each with its title and its lines: in words, and what they are."""
+
+SKIPPED = 0.2
+"""So much of a run lies above the axes: the first fall would flatten the rest."""
+
+
+def draw(results: Mapping[str, Any], path: Path) -> None:
+    """Draw the mean over seeds as a line and the range of the seeds as a band; PNG."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    found = by_configuration(results)
+    layout = ConstrainedLayoutEngine(wspace=0.04, hspace=0.06)
+    figure = Figure(figsize=(13, 7.6), dpi=120, layout=layout)
+    rows = figure.subplots(2, len(PANELS))
+    low, high = _limits(results)
+    for row, over in zip(rows, ("step", "seconds"), strict=True):
+        end = max(run["validation"][-1][over] for run in results["runs"])
+        for axes, (title, lines) in zip(row, PANELS, strict=True):
+            for _, which in lines:
+                _curve(axes, found[which], over, *_style(which))
+            axes.set_xlim(0, end)
+            axes.set_ylim(low, high)
+            _name_lines(
+                axes,
+                [(words, _end(found[which], over), _style(which)[0]) for words, which in lines],
+            )
+            _frame(axes, over)
+            if over == "step":
+                axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
+        row[0].set_ylabel("validation bits/dim")
+    seeds = len(results["settings"]["seeds"])
+    figure.suptitle(
+        f"Glow on {results['settings']['data']} at {results['settings']['size']} pixels: "
+        f"mean of {seeds} seeds, band from the lowest to the highest",
+        x=0.01,
+        ha="left",
+        fontsize=12,
+    )
+    figure.savefig(path, format="png")
+
+
+def _style(which: Which) -> tuple[str, Any]:
+    permutation, _, start = which
+    colour, dash = PERMUTATIONS[permutation]
+    return colour, (0, (1, 1.2)) if start == "zero" else dash
+
+
+def _curve(axes: Axes, runs: Sequence[Run], over: str, colour: str, dash: Any) -> None:
+    columns = list(zip(*(run["validation"] for run in runs), strict=True))
+    x = [sum(point[over] for point in points) / len(points) for points in columns]
+    values = [[point["bits_per_dim"] for point in points] for points in columns]
+    mean = [sum(each) / len(each) for each in values]
+    axes.fill_between(
+        x,
+        [min(each) for each in values],
+        [max(each) for each in values],
+        color=colour,
+        alpha=0.2,
+        linewidth=0,
+    )
+    axes.plot(x, mean, color=colour, linestyle=dash, linewidth=1.8)
+
+
+def _end(runs: Sequence[Run], over: str) -> tuple[float, float]:
+    last = [run["validation"][-1] for run in runs]
+    return (
+        sum(point[over] for point in last) / len(last),
+        sum(point["bits_per_dim"] for point in last) / len(last),
+    )
+
+
+def _limits(results: Mapping[str, Any]) -> tuple[float, float]:
+    """One upright axis for all panels, so that heights can be compared between them."""
+    steps = results["settings"]["steps"]
+    shown = [
+        point["bits_per_dim"]
+        for run in results["runs"]
+        for point in run["validation"]
+        if point["step"] >= SKIPPED * steps
+    ]
+    room = 0.04 * (max(shown) - min(shown)) or 0.1
+    return min(shown) - room, max(shown) + room
+
+
+def _name_lines(axes: Axes, ends: Sequence[tuple[str, tuple[float, float], str]]) -> None:
+    """Write each line's name and last value at its end, moved apart where they would meet."""
+    low, high = axes.get_ylim()
+    gap = 0.055 * (high - low)
+    place = -1e9
+    for words, (x, y), colour in sorted(ends, key=lambda end: end[1][1]):
+        place = max(place + gap, y)
+        axes.annotate(
+            f"{words}  {y:.3f}",
+            (x, y),
+            (1.02 * axes.get_xlim()[1], place),
+            color=colour,
+            fontsize=9,
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def _frame(axes: Axes, over: str) -> None:
+    axes.set_xlabel("steps" if over == "step" else "seconds of training, checkpoints included")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.3)
