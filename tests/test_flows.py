@@ -19,6 +19,7 @@ from zoo.flows import (
     SplitPrior,
     Squeeze,
     TopPrior,
+    Units,
     ZeroConv2d,
     initialise_from_data,
     odd_even,
@@ -34,6 +35,12 @@ def small_network(inputs: int, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(inputs, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, outputs, 1))
 
 
+def units_of_a_batch() -> Units:
+    units = Units(2)
+    units.set_from(torch.randn(8, 2, 4, 4) * torch.tensor([0.01, 3.0])[:, None, None])
+    return units
+
+
 LAYERS = {
     "actnorm": lambda: ActNorm(4, "zero"),
     "1x1": lambda: Invertible1x1(4),
@@ -47,6 +54,8 @@ LAYERS = {
     "additive": lambda: AdditiveCoupling(small_network(2, 2)),
     "affine sigmoid": lambda: AffineCoupling(small_network(2, 4), "sigmoid"),
     "affine tanh": lambda: AffineCoupling(small_network(2, 4), "tanh"),
+    "additive in units": lambda: AdditiveCoupling(small_network(2, 2), units_of_a_batch()),
+    "affine in units": lambda: AffineCoupling(small_network(2, 4), units=units_of_a_batch()),
     "split prior": lambda: SplitPrior(small_network(2, 4)),
     "top prior": lambda: TopPrior(4),
     "composition": lambda: Composition([ActNorm(4, "zero"), Invertible1x1(4), reverse(4)]),
@@ -88,6 +97,27 @@ def test_saved_and_loaded_it_is_the_same_map(layer: nn.Module, request) -> None:
     x = torch.randn(2, 4, 4, 4, dtype=torch.float64)
     assert torch.equal(other(x)[0], layer(x)[0])
     assert torch.equal(other.inverse(x), layer.inverse(x))
+
+
+def test_a_shift_is_counted_in_the_spread_of_what_it_shifts() -> None:
+    torch.manual_seed(0)
+    network = small_network(2, 2)
+    counted, plain = AdditiveCoupling(network, Units(2)), AdditiveCoupling(network)
+    x = torch.randn(64, 4, 3, 3) * torch.tensor([1.0, 1.0, 0.01, 5.0])[:, None, None]
+    initialise_from_data(counted, lambda: counted(x))
+    spread = x[:, 2:].std((0, 2, 3), correction=0)
+    assert torch.allclose(counted.units.values, spread)
+    shift = plain(x)[0][:, 2:] - x[:, 2:]
+    assert torch.allclose(counted(x)[0][:, 2:], x[:, 2:] + shift * spread[:, None, None], atol=1e-6)
+    initialise_from_data(counted, lambda: counted(9 * x))
+    assert torch.equal(counted.units.values, spread)
+
+
+def test_units_from_zero_are_1() -> None:
+    units = Units(3, "zero")
+    initialise_from_data(units, lambda: pytest.fail("nothing is to be set"))
+    shift = torch.randn(2, 3, 4, 4)
+    assert torch.equal(units(shift), shift)
 
 
 def test_lu_and_plain_1x1_agree() -> None:

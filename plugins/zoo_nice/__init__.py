@@ -41,7 +41,7 @@ class NICEConfig(ModelConfig):
     ] = "additive"
     scaling: Annotated[
         Literal["data", "zero"],
-        Field(description="first scales: from a batch, or exp(0), the paper's"),
+        Field(description="first scales, and units of shifts: from a batch, or 1, the paper's"),
     ] = "data"
     prior: Annotated[Literal["logistic", "normal"], Field(description="of every latent, p_H")] = (
         "logistic"

@@ -16,6 +16,7 @@ from zoo.flows import (
     Invertible1x1,
     InvertibleLU1x1,
     Scaling,
+    Units,
     odd_even,
     shuffle,
     standard_logistic_log_prob,
@@ -77,9 +78,10 @@ def coupling(config: NICEConfig, dimensions: int) -> Bijection:
     """The second part shifted, or shifted and scaled, by a network of the first (section 3.2)."""
     second = dimensions // 2
     first = dimensions - second
+    units = Units(second, config.scaling)
     if config.coupling == "affine":
-        return AffineCoupling(CouplingNetwork(config, first, 2 * second))
-    return AdditiveCoupling(CouplingNetwork(config, first, second))
+        return AffineCoupling(CouplingNetwork(config, first, 2 * second), units=units)
+    return AdditiveCoupling(CouplingNetwork(config, first, second), units)
 
 
 class CouplingNetwork(nn.Module):

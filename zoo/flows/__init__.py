@@ -24,6 +24,7 @@ from zoo.flows.prior import (
 )
 from zoo.flows.scaling import Scaling
 from zoo.flows.squeeze import Squeeze
+from zoo.flows.units import Units
 from zoo.flows.weightnorm import WeightNormConv2d
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "SplitPrior",
     "Squeeze",
     "TopPrior",
+    "Units",
     "WeightNormConv2d",
     "ZeroConv2d",
     "checkerboard",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.flows.bijection import Bijection
+from zoo.flows.units import Units
 
 Scale = Literal["sigmoid", "tanh"]
 
@@ -28,15 +29,18 @@ class LearnedTanh(nn.Module):
 class AdditiveCoupling(Bijection):
     """y_a = x_a, y_b = x_b + t(x_a) (NICE, section 3.2); volume preserving.
 
-    ``network`` maps the first half of the channels, ``[N, C/2, H, W]``, to the shift of the rest.
+    ``network`` maps the first half of the channels, ``[N, C/2, H, W]``, to the shift of the rest,
+    counted in ``units`` where these are given.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, units: Units | None = None) -> None:
         super().__init__()
         self.network = network
+        self.units = units
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         a, b = x.chunk(2, dim=1)
+        _listen(self.units, b)
         return torch.cat([a, b + self._shift(a)], dim=1), x.new_zeros(x.shape[0])
 
     def inverse(self, y: Tensor) -> Tensor:
@@ -44,13 +48,14 @@ class AdditiveCoupling(Bijection):
         return torch.cat([a, b - self._shift(a)], dim=1)
 
     def _shift(self, a: Tensor) -> Tensor:
-        return self.network(a).to(a.dtype)
+        return _counted(self.network(a).to(a.dtype), self.units)
 
 
 class AffineCoupling(Bijection):
     """y_a = x_a, y_b = (x_b + t(x_a)) * s(x_a) (RealNVP, eq. 7, in Glow's order).
 
-    ``network`` maps ``[N, C/2, H, W]`` to ``[N, C, H, W]``: the shift t and the raw scale r.
+    ``network`` maps ``[N, C/2, H, W]`` to ``[N, C, H, W]``: the shift t, counted in ``units`` where
+    these are given, and the raw scale r.
 
     - ``"tanh"``: log s = tanh(r), so s is in (0.368, 2.718) and 1 where r is 0;
     - ``"sigmoid"``: s = sigmoid(r + 2), in (0, 1), as in Glow's official code. Nothing keeps it
@@ -58,13 +63,20 @@ class AffineCoupling(Bijection):
     - a :class:`LearnedTanh`: log s = a tanh(r), as in RealNVP.
     """
 
-    def __init__(self, network: nn.Module, scale: Scale | LearnedTanh = "tanh") -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        scale: Scale | LearnedTanh = "tanh",
+        units: Units | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
         self.scale = scale
+        self.units = units
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         a, b = x.chunk(2, dim=1)
+        _listen(self.units, b)
         shift, log_scale = self._shift_and_log_scale(a)
         y = torch.cat([a, (b + shift) * log_scale.exp()], dim=1)
         return y, log_scale.sum((1, 2, 3))
@@ -76,8 +88,18 @@ class AffineCoupling(Bijection):
 
     def _shift_and_log_scale(self, a: Tensor) -> tuple[Tensor, Tensor]:
         shift, raw = self.network(a).to(a.dtype).chunk(2, dim=1)
+        shift = _counted(shift, self.units)
         if isinstance(self.scale, LearnedTanh):
             return shift, self.scale(raw)
         if self.scale == "sigmoid":
             return shift, F.logsigmoid(raw + 2)
         return shift, torch.tanh(raw)
+
+
+def _listen(units: Units | None, b: Tensor) -> None:
+    if units is not None and units.listening:
+        units.set_from(b)
+
+
+def _counted(shift: Tensor, units: Units | None) -> Tensor:
+    return shift if units is None else units(shift)
