@@ -67,10 +67,11 @@ PRESETS: dict[str, Preset] = {
         "model": {"width": 400, "depth": 2},
         "data": {"source": "mnist", "size": 28, "channels": 1},
         "training": {
-            "epochs": 20.0,
+            "epochs": 50.0,
             "batch_size": 100,
-            "learning_rate": 3e-3,
+            "learning_rate": 2e-3,
             "warmup_steps": 100,
+            "weight_decay": 1e-5,
             "decay": "linear",
             "clip_norm": 1.0,
             "average": 0.999,
