@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.resources import files
 from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from zoo.errors import ZooError
+from zoo.evaluation.figures import Figure, current_evaluation, protocols
+from zoo.folder import CONFIG, read_metrics
 from zoo.specs import ModelSpec
+
+if TYPE_CHECKING:
+    from zoo.run import Run
 
 PLAIN = """---
 library_name: genzoo
@@ -41,6 +48,26 @@ def fill_card(values: Mapping[str, Any], spec: ModelSpec) -> str:
     )
 
 
+def card_values(run: Run) -> dict[str, Any]:
+    """What a card says of a run."""
+    lines = read_metrics(run.path)
+    stored = json.loads((run.path / CONFIG).read_text("utf-8"))
+    try:
+        found = current_evaluation(run.path)
+    except ZooError:  # a card has no room for what is damaged; `zoo evaluate` says so
+        found = None
+    return {
+        "name": run.path.resolve().name,
+        "config": stored["config"],
+        "image": asdict(run.image),
+        "versions": stored["versions"],
+        "last": lines[-1] if lines else {},
+        "parameters": sum(p.numel() for p in run.network.parameters()),
+        "device": str(run.device),
+        "figures": found.figures if found else (),
+    }
+
+
 def _facts(values: Mapping[str, Any]) -> str:
     last, image = values["last"], values["image"]
     rows = [
@@ -62,4 +89,15 @@ def _facts(values: Mapping[str, Any]) -> str:
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     config = json.dumps(values["config"], indent=2)
-    return f"| | |\n|---|---|\n{table}\n\n```json\n{config}\n```"
+    measured = _measured(values.get("figures", ()))
+    return f"| | |\n|---|---|\n{table}\n{measured}\n```json\n{config}\n```"
+
+
+def _measured(figures: Sequence[Figure]) -> str:
+    """A table of what ``zoo evaluate`` measured, with the protocols; empty where it has not."""
+    if not figures:
+        return ""
+    known = protocols(figures)
+    rows = [f"| {one.title} | {one.number} [{known.index(one.protocol) + 1}] |" for one in figures]
+    notes = [f"- [{number}] {text}" for number, text in enumerate(known, 1)]
+    return "\n" + "\n".join(["| measured | |", "|---|---|", *rows, "", *notes]) + "\n"
