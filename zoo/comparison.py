@@ -172,7 +172,7 @@ def _differing(facts: Iterable[Mapping[str, object]]) -> dict[str, list[str]]:
     values: dict[str, dict[str, None]] = {}
     for one in facts:
         for name, value in one.items():
-            values.setdefault(name, {})[str(value)] = None
+            values.setdefault(name, {})["none" if value is None else str(value)] = None
     return {name: list(found) for name, found in values.items() if len(found) > 1}
 
 

@@ -300,15 +300,6 @@ class Run:
         """Write README.md, the run's model card."""
         write_text(self.path / files.CARD, fill_card(card_values(self), self.spec))
 
-    def card_is_ours(self) -> bool:
-        """Whether README.md is as :meth:`write_card` would write it: nobody has changed it."""
-        try:
-            return (self.path / files.CARD).read_text("utf-8") == fill_card(
-                card_values(self), self.spec
-            )
-        except (OSError, UnicodeDecodeError):
-            return False
-
 
 def load(source: str | Path, device: str = "auto") -> Run:
     """The run in a folder, ready to use.

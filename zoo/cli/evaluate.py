@@ -94,11 +94,11 @@ def command(
     is kept in the run's metrics.json, with how each figure was counted; figures of an earlier
     evaluation of the same weights stay there until they are measured again.
     """
+    from zoo.card import renew_figures
     from zoo.cli.progress import progress
     from zoo.run import load
 
     loaded = load(run, device)
-    card = loaded.card_is_ours()
     told = progress()
     try:
         found = loaded.evaluate(
@@ -119,8 +119,7 @@ def command(
         names = [name for name, why in found.skipped.items() if why == reason]
         told.say(f"not counted: {_titles(names)}, for {reason}")
     whole = _kept(run, found, told)
-    if card:
-        loaded.write_card()
+    renew_figures(run, whole.figures)
     if as_json:
         echo_json(whole.as_json())
     else:

@@ -40,7 +40,7 @@ RECIPE = 1
 """Counted up when anything below changes what is trained."""
 
 FEATURES = 64
-STEPS, EPOCHS, BATCH_SIZE = 1500, 40, 128
+STEPS, EPOCHS, BATCH_SIZE = 1500, 20, 128
 """It trains so many steps, or so many epochs where that is less."""
 
 LEARNING_RATE, WEIGHT_DECAY, WARMUP = 2e-3, 1e-2, 50

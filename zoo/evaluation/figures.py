@@ -188,11 +188,8 @@ class Evaluation:
         if earlier is None or earlier.weights != self.weights:
             return self
         kept = [figure for figure in earlier if figure.name not in self]
-        skipped = {
-            name: why
-            for name, why in {**earlier.skipped, **self.skipped}.items()
-            if name not in self and (name in self.skipped or name not in earlier)
-        }
+        reasons = {**earlier.skipped, **self.skipped}
+        skipped = {name: why for name, why in reasons.items() if name not in self}
         found = sorted([*self.figures, *kept], key=lambda figure: _place(figure.name))
         return Evaluation(tuple(found), skipped, self.weights)
 
