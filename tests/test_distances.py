@@ -63,7 +63,7 @@ def test_a_set_is_at_no_distance_from_itself_even_far_from_zero_and_flat() -> No
 
 
 def squared_mmd(x: Tensor, y: Tensor) -> float:
-    """Binkowski et al. 2018, eq. 4 and section 4, written out."""
+    """The unbiased estimate of Binkowski et al. 2018, sections 2 and 4, written out."""
     d, m, n = x.shape[1], len(x), len(y)
 
     def k(a: Tensor, b: Tensor) -> float:

@@ -79,7 +79,8 @@ def test_real_pictures_are_near_one_another_and_noise_is_far(digits: Dataset) ->
     )
     assert 4 * fid["test"] < fid["mirrored"] < fid["noise"]
     assert 4 * abs(kid["test"]) < kid["mirrored"] < kid["noise"]
-    assert precision["test"] > 0.8 > precision["mirrored"] > precision["noise"]
+    assert precision["test"] > 0.6
+    assert precision["test"] > precision["mirrored"] > precision["noise"]
     assert recall["test"] > recall["mirrored"] >= recall["noise"]
     half = frechet_distance(real[0::2], real[1::2])
     assert half < 0.1 * fid["mirrored"]

@@ -239,7 +239,7 @@ def _distances(
             progress.show("precision and recall", done, total)
 
         precision, recall = neighbours.precision_recall(real.to(on), drawn.to(on), k, show)
-        known, how = replace(facts, neighbours=k), f"spheres to the neighbour k = {k}"
+        known, how = replace(facts, neighbours=k), f"by the k = {k} nearest neighbours"
         add("precision", precision, how, known)
         add("recall", recall, how, known)
     return figures
