@@ -133,12 +133,6 @@ def test_a_damaged_metrics_json_is_said_and_written_anew(commands, trained_copy:
     assert [figure.name for figure in read_evaluation(trained_copy)] == ["nats"]
 
 
-def test_choices_of_the_command_are_the_figures() -> None:
-    from zoo.cli.evaluate import FIGURES
-
-    assert FIGURES == NAMES
-
-
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
@@ -248,6 +242,19 @@ def test_features_that_are_no_number_name_their_picture() -> None:
     batches = [torch.ones(3, 2), torch.tensor([[1.0, 1.0], [1.0, 0.2]])]
     with pytest.raises(ZooError, match="picture 4 has features that are not finite, by roots"):
         features_of(network, batches, lambda i: f"picture {i}", lambda done: None)
+
+
+def test_a_figure_that_is_no_number_is_none() -> None:
+    with pytest.raises(ZooError, match="FID is not finite, but inf"):
+        Figure("fid", math.inf, "", FACTS)
+
+
+def test_what_a_plugin_says_of_its_scores_is_checked(vae: zoo.Run, monkeypatch) -> None:
+    import zoo_vae.bounds
+
+    monkeypatch.setattr(zoo_vae.bounds, "importance_weighted_nats", lambda *_: torch.zeros(3))
+    with pytest.raises(ZooError, match=r"vae gave nats \[3\] for a batch of 90 pictures"):
+        vae.evaluate(figures=["importance_weighted_nats"])
 
 
 # Documents

@@ -154,6 +154,26 @@ def test_it_takes_every_shape(image: ImageSpec, tmp_path: Path, trainings: list[
     assert "test accuracy" not in blind.method
 
 
+def test_who_finds_another_training_waits_and_says_so(
+    digits: Dataset, tmp_path: Path, trainings: list[int]
+) -> None:
+    from filelock import FileLock
+
+    first = classifier_features(digits, CPU, Progress(), tmp_path)
+    (file,) = tmp_path.glob("*.lock")
+    lock, said = FileLock(file, thread_local=False), []
+
+    class Waiting(Progress):
+        def say(self, text: str) -> None:
+            said.append(text)
+            lock.release()
+
+    lock.acquire()
+    assert classifier_features(digits, CPU, Waiting(), tmp_path).name == first.name
+    assert said == ["another process trains the feature network of these data: waiting for it"]
+    assert trainings == [1]
+
+
 def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "genzoo" / "classifiers"

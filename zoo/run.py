@@ -223,6 +223,7 @@ class Run:
         """
         from zoo.data import open_data
         from zoo.evaluation.measure import Plan, check_plan, evaluate
+        from zoo.evaluation.progress import Progress
 
         plan = Plan(
             split,
@@ -235,7 +236,11 @@ class Run:
             features,
         )
         check_plan(self, plan)
-        return evaluate(self, open_data(self.data_config(data)), plan, progress)
+        told = progress or Progress()
+        opened = open_data(
+            self.data_config(data), lambda done, total: told.show("reading pictures", done, total)
+        )
+        return evaluate(self, opened, plan, told)
 
     def as_images(self, pictures: NDArray[np.uint8]) -> Tensor:
         """Pictures uint8 ``[N, C, H, W]``, 0 to 255, as the model sees them: float32 in [0, 1], of

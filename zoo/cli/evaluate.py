@@ -9,20 +9,11 @@ import click
 
 from zoo.cli.group import columns, echo_json, json_option
 from zoo.errors import ZooError
+from zoo.evaluation.figures import NAMES, protocols, read_evaluation, title_of, write_evaluation
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
     from zoo.evaluation.progress import Progress
-
-FIGURES = (
-    "bits_per_dim",
-    "nats",
-    "importance_weighted_nats",
-    "fid",
-    "kid",
-    "precision",
-    "recall",
-)
 
 
 @click.command("evaluate")
@@ -38,7 +29,7 @@ FIGURES = (
 @click.option(
     "--figure",
     "figures",
-    type=click.Choice(FIGURES),
+    type=click.Choice(NAMES),
     multiple=True,
     help="A figure to count, given once for each; all that the model has otherwise.",
 )
@@ -117,7 +108,7 @@ def command(
         told.close()
     for reason in dict.fromkeys(found.skipped.values()):
         names = [name for name, why in found.skipped.items() if why == reason]
-        told.say(f"not counted: {_titles(names)}, for {reason}")
+        told.say(f"not counted: {', '.join(map(title_of, names))}, for {reason}")
     whole = _kept(run, found, told)
     renew_figures(run, whole.figures)
     if as_json:
@@ -128,8 +119,6 @@ def command(
 
 def _kept(run: Path, found: Evaluation, told: Progress) -> Evaluation:
     """Write metrics.json with these figures and those that stood there."""
-    from zoo.evaluation.figures import read_evaluation, write_evaluation
-
     try:
         earlier = read_evaluation(run)
     except ZooError:
@@ -144,15 +133,7 @@ def _kept(run: Path, found: Evaluation, told: Progress) -> Evaluation:
 
 def table(found: Evaluation) -> str:
     """The figures, each with the number of its protocol, and the protocols."""
-    from zoo.evaluation.figures import protocols
-
     known = protocols(found)
     rows = [(one.title, one.number, f"[{known.index(one.protocol) + 1}]") for one in found]
     notes = [f"[{number}] {text}" for number, text in enumerate(known, 1)]
     return "\n\n".join([columns(rows), *notes])
-
-
-def _titles(names: list[str]) -> str:
-    from zoo.evaluation.figures import title_of
-
-    return ", ".join(title_of(name) for name in names)

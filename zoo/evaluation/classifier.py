@@ -107,7 +107,7 @@ def classifier_features(
     key = _key(data.image, train, test)
     path = (cache_folder() if folder is None else folder) / f"{key}.safetensors"
     network = Classifier(data.image)
-    with _locked(path):
+    with _locked(path, progress):
         facts = _kept(path, network)
         if facts is None:
             accuracy = _train(network.to(device), data.image, train, test, progress)
@@ -150,14 +150,18 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, progress: Progress) -> Iterator[None]:
     """One process trains, others wait and find it trained."""
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     with mended(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_suffix(".lock"))
-        lock.acquire()
+        try:
+            lock.acquire(timeout=1)
+        except Timeout:
+            progress.say("another process trains the feature network of these data: waiting for it")
+            lock.acquire()
     try:
         yield
     finally:

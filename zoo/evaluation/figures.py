@@ -92,6 +92,13 @@ class Figure:
     standard_error: float | None = None
     deviation: float | None = None
 
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise ZooError(
+                f"{self.title} is not finite, but {self.value}: take weights from before the run "
+                "diverged, or another feature network"
+            )
+
     @property
     def protocol(self) -> str:
         """How it was counted, in words."""

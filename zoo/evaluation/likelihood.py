@@ -54,7 +54,9 @@ def scoring(run: Run) -> Scoring | None:
     """What the plugin says of its scores; None where it says nothing."""
     if not run.host.has("zoo_scoring", run.model):
         return None
-    found: Scoring = run.host.call("zoo_scoring", run.model, network=run.network)
+    found = run.host.call("zoo_scoring", run.model, network=run.network)
+    if not isinstance(found, Scoring):
+        raise ZooError(f"zoo_scoring of {run.model} gave {found!r}, which is no zoo.Scoring")
     return found
 
 
@@ -95,7 +97,13 @@ def picture_nats(
         if first >= total:
             return
         seed_torch(seed, EVALUATION, index)
-        nats = count(batch)[: total - first]
+        nats = count(batch)
+        if nats.shape != (len(batch),):
+            raise ZooError(
+                f"{run.model} gave nats {list(nats.shape)} for a batch of {len(batch)} pictures: "
+                "its plugin must give one number each"
+            )
+        nats = nats[: total - first]
         if not bool(nats.isfinite().all()):
             bad = first + int((~nats.isfinite()).nonzero()[0].item())
             raise ZooError(
