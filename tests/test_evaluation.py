@@ -75,6 +75,10 @@ def test_every_figure_states_its_protocol(trained: zoo.Run) -> None:
         "64 values of 4 bits each, in the 64 features of a small CNN that was taught the 10 "
         "classes of the training split (test accuracy 9"
     )
+    assert fid.protocol.endswith(
+        "; KID over 100 subsets of 70, precision and recall by the k = 3 nearest neighbours"
+    )
+    assert {found[name].protocol for name in ALL[2:]} == {fid.protocol}
     facts = fid.facts
     assert (facts.samples, facts.pictures, facts.feature_dimensions) == (70, 80, 64)
     assert facts.accuracy > 0.9

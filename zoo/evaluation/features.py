@@ -80,7 +80,7 @@ def features_of(
     found: list[Tensor] = []
     done = 0
     for batch in pictures:
-        features = network.extract(batch).flatten(1).double().cpu()
+        features = network.extract(batch).flatten(1).cpu().double()
         if bad := first_bad(features):
             raise ZooError(
                 f"{name(done + bad - 1)} has features that are not finite, by {network.name}: "

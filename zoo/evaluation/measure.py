@@ -201,9 +201,16 @@ def _distances(
     drawn = _drawn_features(run, data, plan, network, progress)
     warm = run.spec.temperature if plan.temperature is None else plan.temperature
     by_class = ", of each class in turn" if run.latent.classes else ""
+    subsets, size = kernel.subsets_of(len(real), len(drawn))
+    k = neighbours.NEIGHBOURS
+    # One text for all four, so that a table of several runs needs one note for each.
+    how = (
+        f"{network.method}{by_class}; KID over {subsets} subset{'s' * (subsets > 1)} of {size:,}, "
+        f"precision and recall by the k = {k} nearest neighbours"
+    )
     facts = replace(
         _facts(data, plan),
-        method=network.method + by_class,
+        method=how,
         samples=len(drawn),
         temperature=float(warm),
         features=network.name,
@@ -212,36 +219,30 @@ def _distances(
     )
     figures = []
 
-    def add(
-        name: str, value: float, how: str, known: Facts = facts, deviation: float | None = None
-    ) -> None:
+    def add(name: str, value: float, known: Facts, deviation: float | None = None) -> None:
         if name in wanted:
-            known = replace(known, method=f"{facts.method}, {how}")
             figures.append(Figure(name + network.suffix, value, "", known, deviation=deviation))
 
     if "fid" in wanted:
         progress.show("FID", 0, 1)
-        add("fid", frechet.frechet_distance(real, drawn), "Fréchet distance")
+        add("fid", frechet.frechet_distance(real, drawn), facts)
         progress.show("FID", 1, 1)
     if "kid" in wanted:
         progress.show("KID", 0, 1)
-        subsets, size = kernel.subsets_of(len(real), len(drawn))
         value, deviation = kernel.kernel_distance(real, drawn, plan.seed)
-        how = f"kernel distance, mean over {subsets} subset{'s' * (subsets > 1)} of {size:,}"
-        spread = deviation if subsets > 1 else None
-        add("kid", value, how, replace(facts, subsets=subsets, subset_size=size), spread)
+        known = replace(facts, subsets=subsets, subset_size=size)
+        add("kid", value, known, deviation if subsets > 1 else None)
         progress.show("KID", 1, 1)
     if {"precision", "recall"} & set(wanted):
         on = run.device if run.device.type == "cuda" else torch.device("cpu")
-        k = neighbours.NEIGHBOURS
 
         def show(done: int, total: int) -> None:
             progress.show("precision and recall", done, total)
 
         precision, recall = neighbours.precision_recall(real.to(on), drawn.to(on), k, show)
-        known, how = replace(facts, neighbours=k), f"by the k = {k} nearest neighbours"
-        add("precision", precision, how, known)
-        add("recall", recall, how, known)
+        known = replace(facts, neighbours=k)
+        add("precision", precision, known)
+        add("recall", recall, known)
     return figures
 
 
