@@ -93,7 +93,7 @@ def test_json_is_one_document(commands, trained: zoo.Run, coloured: zoo.Run, her
     assert first["image"] == {"channels": 1, "size": 8, "classes": 10, "bits": 4}
     speeds = [line["images_per_second"] for line in read_metrics(trained.path)]
     assert first["images_per_second"] == pytest.approx(np.median(speeds))
-    assert first["evaluation"] == {}
+    assert (first["figures"], first["stale"]) == ({}, False)
     assert second["steps"] == 2
     assert found["picture"] == "x.png"
     assert Path("x.png").exists()
@@ -107,18 +107,25 @@ def test_what_differs_does_not_compare_and_is_said(trained: zoo.Run, coloured: z
     )
 
 
+def measure(commands, folder: Path, *arguments: object) -> dict:
+    """``zoo evaluate`` of the bits alone; the figure as metrics.json has it."""
+    result = commands("evaluate", folder, "--figure", "bits_per_dim", *arguments, "--json")
+    assert result.status == 0, result
+    (figure,) = json.loads(result.out)["figures"]
+    return figure
+
+
 def test_figures_stand_with_their_protocol(commands, trained_copy: Path, here) -> None:
     other, third = (Path(shutil.copytree(trained_copy, here / name)) for name in ("other", "third"))
-    for folder, split in ((trained_copy, "test"), (other, "validation"), (third, "test")):
-        assert commands("evaluate", folder, "--split", split).status == 0
+    splits = {trained_copy: "test", other: "validation", third: "test"}
+    scores = [measure(commands, folder, "--split", split) for folder, split in splits.items()]
     result = commands("compare", trained_copy, other, third, "-o", "x.png")
-    score = json.loads((other / "metrics.json").read_text())
-    rows = [row["bits per dim, measured"] for row in cells(result.out)]
-    assert rows[1] == f"{score['bits_per_dim']:.4f} ± {score['standard_error']:.4f} [2]"
+    rows = [row["bits/dim, measured"] for row in cells(result.out)]
+    assert rows[1] == f"{scores[1]['value']:.4f} ± {scores[1]['standard_error']:.4f} [2]"
     assert [row[-3:] for row in rows] == ["[1]", "[2]", "[1]"]
-    assert f"\n[2] {score['protocol']}." in result.out
+    assert f"\n[2] {scores[1]['protocol']}." in result.out
     assert (
-        "The measured figures differ in split (test, validation) and pictures (90, 89): they do "
+        "The measured bits/dim differ in split (test, validation) and pictures (90, 89): they do "
         "not compare across these."
     ) in result.out
     same = commands("compare", trained_copy, third, "-o", "x.png").out
@@ -126,15 +133,51 @@ def test_figures_stand_with_their_protocol(commands, trained_copy: Path, here) -
     assert same.count("[1]") == 3
 
 
-def test_another_seed_is_another_protocol_that_compares(trained_copy: Path, here) -> None:
+def test_another_seed_is_another_protocol_that_compares(commands, trained_copy: Path, here) -> None:
     other = Path(shutil.copytree(trained_copy, here / "other"))
-    for folder, seed in ((trained_copy, 0), (other, 1)):
-        values = {"bits_per_dim": 2.5, "bits": 4, "seed": seed, "protocol": f"seed {seed}"}
-        (folder / "metrics.json").write_text(json.dumps(values))
+    measure(commands, trained_copy)
+    measure(commands, other, "--seed", 1)
     rows = compare([zoo.load(trained_copy), zoo.load(other)])
-    assert [row.figures for row in rows] == [{"bits_per_dim": 2.5}] * 2
-    assert [row.protocol for row in rows] == ["seed 0", "seed 1"]
+    assert [[*row.figures] for row in rows] == [["bits_per_dim"]] * 2
+    assert [row.figures["bits_per_dim"].protocol[-6:] for row in rows] == ["seed 0", "seed 1"]
     assert differences(rows) == []
+
+
+def change(folder: Path, **facts: object) -> None:
+    """Change the facts of the one figure of a metrics.json."""
+    values = json.loads((folder / "metrics.json").read_text())
+    values["figures"][0]["facts"] |= facts
+    (folder / "metrics.json").write_text(json.dumps(values))
+
+
+def test_what_was_counted_by_another_method_is_said(commands, trained_copy: Path, here) -> None:
+    other = Path(shutil.copytree(trained_copy, here / "other"))
+    for folder in (trained_copy, other):
+        measure(commands, folder)
+    change(other, method="exact")
+    rows = compare([zoo.load(trained_copy), zoo.load(other)])
+    assert differences(rows) == [
+        "The measured bits/dim differ in how they were counted: [1] and [2] say how."
+    ]
+    change(other, temperature=0.5)
+    (said,) = differences(compare([zoo.load(trained_copy), zoo.load(other)]))
+    assert said.startswith("The measured bits/dim differ in temperature (none, 0.5): they do not")
+
+
+def test_figures_of_earlier_weights_are_left_out_and_that_is_said(
+    commands, trained_copy: Path, here
+) -> None:
+    from zoo.weights import load_tensors, save_tensors
+
+    other = Path(shutil.copytree(trained_copy, here / "other"))
+    for folder in (trained_copy, other):
+        measure(commands, folder)
+    weights = load_tensors(other / "model.safetensors")
+    weights["prior.mean"] += 1
+    save_tensors(other / "model.safetensors", weights)
+    first, second = rows = compare([zoo.load(trained_copy), zoo.load(other)])
+    assert (len(first.figures), len(second.figures)) == (1, 0)
+    assert "What was measured of other was measured of earlier weights" in differences(rows)[-1]
 
 
 def test_a_run_that_logged_nothing_has_empty_cells(commands, trained_copy: Path, here) -> None:

@@ -16,6 +16,8 @@ from zoo.errors import UsageError, ZooError
 from zoo.folder import read_data_facts
 from zoo.pictures import grid, to_bytes
 
+LIKELIHOOD = ("bits_per_dim",)
+
 
 def test_two_processes_and_the_api_draw_the_same(process, trained: zoo.Run, tmp_path: Path) -> None:
     arrays = []
@@ -62,19 +64,11 @@ def test_bits_per_dim_of_pictures_is_that_of_the_split(trained: zoo.Run) -> None
     test = data.splits["test"]
     pictures = torch.from_numpy(np.stack([test[i][0] for i in range(len(test))])) / 255
     found = trained.bits_per_dim(((pictures * 255).to(torch.uint8) >> 4) / 15)
-    score = trained.evaluate()
-    assert (score.pictures, score.split, score.data) == (90, "test", "digits")
-    assert found.mean().item() == pytest.approx(score.bits_per_dim, abs=3 * score.standard_error)
+    score = trained.evaluate(figures=LIKELIHOOD)["bits_per_dim"]
+    facts = score.facts
+    assert (facts.pictures, facts.split, facts.data) == (90, "test", "digits")
+    assert found.mean().item() == pytest.approx(score.value, abs=3 * score.standard_error)
     assert score.standard_error == pytest.approx(found.std().item() / 90**0.5, rel=0.2)
-
-
-def test_evaluate_prints_and_keeps_one_figure(commands, trained_copy: Path) -> None:
-    shown = json.loads(commands("evaluate", trained_copy, "--json").out)
-    assert shown == json.loads((trained_copy / "metrics.json").read_text())
-    assert shown["bits_per_dim"] == zoo.load(trained_copy).evaluate().bits_per_dim
-    assert "90 pictures of the test split of digits, 64 values of 4 bits" in shown["protocol"]
-    again = commands("evaluate", trained_copy)
-    assert again.out.startswith(f"{shown['bits_per_dim']:.4f} ± {shown['standard_error']:.4f}")
 
 
 def test_other_data_are_scored_at_the_runs_size(trained: zoo.Run, tmp_path: Path) -> None:
@@ -82,7 +76,8 @@ def test_other_data_are_scored_at_the_runs_size(trained: zoo.Run, tmp_path: Path
     for i in range(18):
         pixels = np.random.default_rng(i).integers(0, 256, (24, 20, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{i:02}.png")
-    assert trained.evaluate(str(tmp_path)).pictures == 1
+    (figure,) = trained.evaluate(str(tmp_path), figures=LIKELIHOOD)
+    assert (figure.facts.pictures, figure.standard_error) == (1, None)
     with pytest.raises(ZooError, match="has no validation split to score"):
         trained.evaluate(str(tmp_path), split="validation")
 
@@ -136,7 +131,7 @@ def test_a_conditional_run_takes_labels(commands, here) -> None:
     assert torch.allclose(run.decode(codes, labels=7), sevens, atol=1e-4)
     with pytest.raises(UsageError, match="from 0 to 9, got 10"):
         run.sample(2, labels=10)
-    assert run.evaluate().pictures == 90
+    assert run.evaluate(figures=LIKELIHOOD)["bits_per_dim"].facts.pictures == 90
     assert commands("sample", "run", "--label", 3, "-n", 4, "-o", "x.png").status == 0
 
 
@@ -164,7 +159,8 @@ def test_a_run_keeps_no_path_of_its_data_but_beside_the_checkpoints(here, tmp_pa
         assert "secret" not in (run.path / name).read_text()
     assert json.loads((run.path / "config.json").read_text())["config"]["data"]["source"] == "birds"
     assert read_data_facts(run.path) == {"source": str(folder), "pictures": 36}
-    assert zoo.load("run").evaluate().data == "birds"
+    (figure,) = zoo.load("run").evaluate(figures=LIKELIHOOD)
+    assert figure.facts.data == "birds"
     resumed = zoo.train("glow", out="run", resume=True, steps=4, quiet=True)
     assert resumed.path == Path("run")
 

@@ -49,9 +49,11 @@ def test_a_uniform_density_costs_exactly_its_bits(tmp_path: Path) -> None:
             finished.network.shift.zero_()
         pictures = torch.rand(7, 1, 8, 8)
         assert torch.allclose(finished.bits_per_dim(pictures), torch.full((7,), float(bits)))
-        score = finished.evaluate()
-        assert score.bits_per_dim == pytest.approx(bits, abs=1e-6)
-        assert (score.pictures, score.split, score.standard_error) == (90, "test", 0.0)
+        figure = finished.evaluate(figures=["bits_per_dim"])["bits_per_dim"]
+        assert figure.value == pytest.approx(bits, abs=1e-6)
+        facts = figure.facts
+        assert (facts.pictures, facts.split) == (90, "test")
+        assert figure.standard_error == pytest.approx(0, abs=1e-9)
 
 
 def test_the_loss_falls_and_every_file_of_a_run_stands(tmp_path: Path) -> None:

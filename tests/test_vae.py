@@ -16,7 +16,7 @@ from zoo import UsageError
 from zoo.config import TrainingConfig
 from zoo.data.batch import Batch
 from zoo.folder import read_metrics
-from zoo_vae import VAEConfig, zoo_encode, zoo_sample, zoo_score
+from zoo_vae import VAEConfig, zoo_encode, zoo_sample, zoo_score, zoo_scoring
 from zoo_vae.bounds import importance_weighted_nats, kl_from_standard_normal, negative_elbo
 from zoo_vae.likelihood import Bernoulli, DiscretisedLogistic, Gaussian
 from zoo_vae.model import VAE
@@ -77,7 +77,9 @@ def test_the_bound_is_exact_at_the_optimum_of_probabilistic_pca() -> None:
     error = draws.std(0) / math.sqrt(len(draws))
     assert ((draws.mean(0) - model.exact).abs() < 4 * error).all()
     assert error.max() < 0.1
-    assert torch.allclose(importance_weighted_nats(model.network, model.batch, 1), model.exact)
+    weighted = zoo_scoring(model.network).importance_weighted
+    for samples in (1, 5):
+        assert torch.allclose(weighted(model.batch, samples), model.exact)
 
 
 def test_importance_weights_close_the_gap_of_a_posterior_that_is_off() -> None:
@@ -189,6 +191,23 @@ def test_gaussian_is_that_of_torch_on_the_dequantised_picture() -> None:
     log_prob = Normal(mean, std).log_prob(batch.dequantised).sum((1, 2, 3))
     expected = 64 * 5 * math.log(2) - log_prob
     assert torch.allclose(Gaussian(5).nats(decoded, batch), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "bits", "said"),
+    [
+        ("bernoulli", 1, "by a Bernoulli likelihood of black and white, without dequantisation"),
+        ("logistic", 4, "by a discretised logistic likelihood of the levels, without"),
+        ("gaussian", 4, "by a Gaussian likelihood of the picture after one uniform dequantisation"),
+    ],
+)
+def test_what_is_said_of_dequantisation_is_what_was_done(likelihood, bits, said) -> None:
+    network, batch = small(likelihood=likelihood, bits=bits), batch_of(2, bits=bits)
+    scoring = zoo_scoring(network)
+    assert scoring.likelihood.startswith(said)
+    with torch.no_grad():
+        zoo_score(network, batch)
+    assert ("dequantised" in vars(batch)) == ("after one uniform" in scoring.likelihood)
 
 
 def test_bernoulli_of_grey_levels_is_refused() -> None:

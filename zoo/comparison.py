@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo import folder as files
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError
+from zoo.evaluation.figures import Figure, read_evaluation, title_of, weights_of
+from zoo.evaluation.figures import protocols as protocols_of
 
 if TYPE_CHECKING:
     from zoo.run import Run
     from zoo.specs import ImageSpec
 
-_COMPARED = ("data", "split", "pictures", "dimensions", "bits")
-_FACTS = (*_COMPARED, "seed", "protocol")
-"""What metrics.json says of how it was counted; other numbers in it are figures."""
-
-_ERROR = "standard_error"
+_NOT_COMPARED = ("seed", "method", "accuracy", "feature_dimensions")
+"""Facts of a figure that may differ, or that another fact says already; a method stands in the
+protocols."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,8 @@ class Row:
     """What is known of a run; None, or nothing, where it was not logged or measured.
 
     ``images_per_second`` is the median of what was logged. ``metrics`` are the last values of
-    metrics.jsonl by name, ``evaluation`` is what ``zoo evaluate`` kept.
+    metrics.jsonl by name, ``figures`` what ``zoo evaluate`` measured of the run's weights, by name;
+    ``stale`` is true where it measured other weights, of before the run went on.
     """
 
     name: str
@@ -42,24 +42,8 @@ class Row:
     minutes: float | None
     images_per_second: float | None
     metrics: Mapping[str, float]
-    evaluation: Mapping[str, Any]
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """The measured figures, without their errors and protocol."""
-        found = files.numbers(self.evaluation)
-        return {name: value for name, value in found.items() if name not in (*_FACTS, _ERROR)}
-
-    @property
-    def standard_error(self) -> float | None:
-        return files.numbers(self.evaluation).get(_ERROR)
-
-    @property
-    def protocol(self) -> str | None:
-        """How the figures were counted, in words; None where there is no figure."""
-        return (
-            str(self.evaluation.get("protocol", "no protocol was kept")) if self.figures else None
-        )
+    figures: Mapping[str, Figure]
+    stale: bool
 
     @property
     def picture(self) -> str:
@@ -120,20 +104,41 @@ def differences(rows: Sequence[Row]) -> list[str]:
         {"data": row.data, "picture": row.picture, "bits of a value": row.image.bits}
         for row in rows
     )
-    measured = _differing(
-        {name: row.evaluation.get(name) for name in _COMPARED} for row in rows if row.protocol
-    )
     found = []
     if trained:
         found.append(
             f"The runs differ in {_listed(trained)}: losses and bits per dim do not compare "
             "across these."
         )
-    if measured:
+    found += _differing_figures(rows)
+    if stale := [row.name for row in rows if row.stale]:
         found.append(
-            f"The measured figures differ in {_listed(measured)}: they do not compare across these."
+            f"What was measured of {' and '.join(stale)} was measured of earlier weights and is "
+            "left out: measure again with zoo evaluate."
         )
     return found
+
+
+def _differing_figures(rows: Sequence[Row]) -> list[str]:
+    """A sentence for the figures that differ in the same facts."""
+    known = protocols(rows)
+    sentences: dict[str, list[str]] = {}
+    for name in figure_names(rows):
+        figures = [row.figures[name] for row in rows if name in row.figures]
+        facts = _differing(
+            {fact.replace("_", " "): value for fact, value in asdict(one.facts).items()
+             if fact not in _NOT_COMPARED}
+            for one in figures
+        )  # fmt: skip
+        if facts:
+            text = f"in {_listed(facts)}: they do not compare across these."
+        elif len(methods := {one.facts.method: one.protocol for one in figures}) > 1:
+            numbers = [f"[{known.index(protocol) + 1}]" for protocol in methods.values()]
+            text = f"in how they were counted: {' and '.join(numbers)} say how."
+        else:
+            continue
+        sentences.setdefault(text, []).append(title_of(name))
+    return [f"The measured {_and(titles)} differ {text}" for text, titles in sentences.items()]
 
 
 def footnotes(rows: Sequence[Row]) -> list[str]:
@@ -144,15 +149,22 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
 def measured(row: Row, name: str, known: Sequence[str]) -> str:
     """A figure of a row with its error and the number of its protocol among those ``known``, or
     ``"-"``."""
-    if name not in row.figures or row.protocol is None:
+    if name not in row.figures:
         return "-"
-    error = "" if row.standard_error is None else f" ± {row.standard_error:.4f}"
-    return f"{row.figures[name]:.4f}{error} [{known.index(row.protocol) + 1}]"
+    figure = row.figures[name]
+    return f"{figure.number} [{known.index(figure.protocol) + 1}]"
+
+
+def figure_names(rows: Sequence[Row]) -> list[str]:
+    """The names of the measured figures of all rows, each once."""
+    return list(dict.fromkeys(name for row in rows for name in row.figures))
 
 
 def protocols(rows: Sequence[Row]) -> list[str]:
     """The protocols of all measured figures, each once."""
-    return list(dict.fromkeys(row.protocol for row in rows if row.protocol))
+    return protocols_of(
+        row.figures[name] for name in figure_names(rows) for row in rows if name in row.figures
+    )
 
 
 def _differing(facts: Iterable[Mapping[str, object]]) -> dict[str, list[str]]:
@@ -160,12 +172,16 @@ def _differing(facts: Iterable[Mapping[str, object]]) -> dict[str, list[str]]:
     values: dict[str, dict[str, None]] = {}
     for one in facts:
         for name, value in one.items():
-            values.setdefault(name, {})[str(value)] = None
+            values.setdefault(name, {})["none" if value is None else str(value)] = None
     return {name: list(found) for name, found in values.items() if len(found) > 1}
 
 
 def _listed(differing: Mapping[str, Sequence[str]]) -> str:
-    *others, last = (f"{name} ({', '.join(found)})" for name, found in differing.items())
+    return _and([f"{name} ({', '.join(found)})" for name, found in differing.items()])
+
+
+def _and(parts: Sequence[str]) -> str:
+    *others, last = parts
     return f"{', '.join(others)} and {last}" if others else last
 
 
@@ -174,6 +190,8 @@ def _row(run: Run, name: str) -> Row:
     last: dict[str, float] = {}
     for line in lines:
         last |= files.numbers(line)
+    found = read_evaluation(run.path)
+    stale = found is not None and found.weights != weights_of(run.path)
     speeds = [speed for line in lines if (speed := files.numbers(line).get("images_per_second"))]
     return Row(
         name=name,
@@ -187,20 +205,6 @@ def _row(run: Run, name: str) -> Row:
         minutes=last["seconds"] / 60 if "seconds" in last else None,
         images_per_second=median(speeds) if speeds else None,
         metrics={name: value for name, value in last.items() if name not in files.BOOKKEEPING},
-        evaluation=_evaluation(run.path),
+        figures={} if found is None or stale else {one.name: one for one in found},
+        stale=stale,
     )
-
-
-def _evaluation(folder: Path) -> dict[str, Any]:
-    path = folder / files.EVALUATION
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ZooError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        raise ZooError(f"{path} is damaged: measure again with zoo evaluate {folder}")
-    return values

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.comparison import Row, differences, footnotes, measured, protocols, shared_metrics
-from zoo.curves import Over, draw_metric, frame, words
+from zoo.curves import Over, draw_metric, frame
 from zoo.files import replacing
 from zoo.folder import VALIDATION, read_metrics
 from zoo.pictures import fitting, grid
@@ -117,7 +117,7 @@ def _caption(row: Row, run: Run, pictures: Tensor, known: Sequence[str]) -> Text
     """What a run is, at what temperature its pictures were drawn, and its measured figures."""
     said = f"{row.model} on {row.data}, {row.picture}, {row.parameters:,} parameters"
     texts = [f"{said}, temperature {run.spec.temperature:g}"]
-    texts += [f"{words(name)} {measured(row, name, known)}" for name in row.figures]
+    texts += [f"{one.title} {measured(row, name, known)}" for name, one in row.figures.items()]
     if bad := int((~pictures.isfinite()).flatten(1).any(1).sum()):
         texts.append(f"{bad} of {len(pictures)} pictures are not finite")
     return [(line, _CAPTION) for text in texts for line in textwrap.wrap(text, PANEL // _LETTER)]

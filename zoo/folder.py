@@ -164,7 +164,7 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def numbers(line: Mapping[str, Any]) -> dict[str, float]:
-    """The finite numbers of a line of metrics.jsonl, or of metrics.json, by name."""
+    """The finite numbers of a line of metrics.jsonl, by name."""
     return {
         name: value
         for name, value in line.items()

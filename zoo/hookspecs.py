@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zoo.config import Config, ModelConfig
     from zoo.data.batch import Batch
     from zoo.run import Run
-    from zoo.specs import Graph, ImageSpec, ModelSpec
+    from zoo.specs import Graph, ImageSpec, ModelSpec, Scoring
     from zoo.training.objective import Objective
 
 HOOK_API = 1
@@ -131,6 +131,20 @@ def zoo_score(model: str, network: nn.Module, batch: Batch) -> Tensor:  # type: 
         @hookimpl
         def zoo_score(network, batch):
             return discrete_nats(network(batch.dequantised)[1], batch)
+    """
+
+
+@hookspec(firstresult=True)
+def zoo_scoring(model: str, network: nn.Module) -> Scoring:  # type: ignore[empty-body]
+    """What the nats of ``zoo_score`` are: in words, and a bound that more draws make tighter.
+
+    Without this hook, the words are what the batch shows: whether it was dequantised.
+
+    ::
+
+        @hookimpl
+        def zoo_scoring(network):
+            return Scoring("exact, without dequantisation")
     """
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from zoo import folder as files
 from zoo import latents
-from zoo.card import fill_card
+from zoo.card import card_values, fill_card
 from zoo.config import Config, DataConfig
 from zoo.device import choose_device
 from zoo.errors import UsageError, ZooError
@@ -27,7 +27,8 @@ from zoo.weights import load_weights
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo.evaluation import Score
+    from zoo.evaluation import Evaluation
+    from zoo.evaluation.progress import Progress
 
 Labels = int | Sequence[int] | Tensor | None
 
@@ -76,16 +77,27 @@ class Run:
         labels: Labels = None,
     ) -> NDArray[np.float32]:
         """:meth:`sample` with the weights of ``network``, as an array."""
+        return torch.cat([*self.draw(n, seed, temperature, labels, network)]).numpy()
+
+    def draw(
+        self,
+        n: int,
+        seed: int = 0,
+        temperature: float | None = None,
+        labels: Labels = None,
+        network: nn.Module | None = None,
+    ) -> Iterator[Tensor]:
+        """:meth:`sample` a few pictures at a time, for more than fit into memory; with the weights
+        of ``network``, where one is given."""
         if n < 1:
             raise UsageError(f"the number of pictures must be at least 1, got {n}")
+        network = self.network if network is None else network
         chosen = self._labels(n, labels)
         size = _chunk(self.device)
-        parts = []
         for first in range(0, n, size):
             z = latents.draw(size, self.latent.size, self.latent.distribution, seed, first)
             part = None if chosen is None else chosen[first : first + size]
-            parts.append(self._pictures(network, torch.from_numpy(z), temperature, part))
-        return torch.cat(parts)[:n].numpy()
+            yield self._pictures(network, torch.from_numpy(z), temperature, part)[: n - first]
 
     def interpolate(
         self,
@@ -179,22 +191,56 @@ class Run:
         """Bits per dimension of each discrete picture, ``[N]``, by one dequantisation draw; the
         pictures ``[N, C, H, W]`` in [0, 1] are first rounded to the model's levels."""
         from zoo.data.batch import Batch
-        from zoo.evaluation import score_batch
+        from zoo.evaluation.likelihood import score_batch
         from zoo.training.seeding import EVALUATION, seed_torch
 
         self._check(images)
         levels = (images * (2**self.image.bits - 1)).round().to(torch.uint8)
         batch = Batch(levels.to(self.device), self._labels(len(images), labels), self.image.bits)
         seed_torch(seed, EVALUATION)
-        return score_batch(self, self.network, batch).cpu()
+        nats = score_batch(self, self.network, batch)
+        return (nats / (self.image.dimensions * math.log(2))).cpu()
 
-    def evaluate(self, data: str | None = None, split: str = "test", seed: int = 0) -> Score:
-        """Bits/dim over a split of ``data``, by default of what the run was trained on, brought to
-        the run's own size and channels."""
+    def evaluate(
+        self,
+        data: str | None = None,
+        split: str = "test",
+        seed: int = 0,
+        figures: Sequence[str] = (),
+        *,
+        pictures: int | None = None,
+        samples: int | None = None,
+        temperature: float | None = None,
+        importance_samples: int = 100,
+        features: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Evaluation:
+        """Measure ``figures``, all that the model has if none is named, on a split of ``data``, by
+        default of what the run was trained on, brought to the run's own size and channels.
+
+        The other arguments are those of :class:`zoo.evaluation.measure.Plan`. Nothing is written:
+        ``zoo evaluate`` keeps metrics.json.
+        """
         from zoo.data import open_data
-        from zoo.evaluation import score_split
+        from zoo.evaluation.measure import Plan, check_plan, evaluate
+        from zoo.evaluation.progress import Progress
 
-        return score_split(self, open_data(self.data_config(data)), split, seed)
+        plan = Plan(
+            split,
+            seed,
+            tuple(figures),
+            pictures,
+            samples,
+            temperature,
+            importance_samples,
+            features,
+        )
+        check_plan(self, plan)
+        told = progress or Progress()
+        opened = open_data(
+            self.data_config(data), lambda done, total: told.show("reading pictures", done, total)
+        )
+        return evaluate(self, opened, plan, told)
 
     def as_images(self, pictures: NDArray[np.uint8]) -> Tensor:
         """Pictures uint8 ``[N, C, H, W]``, 0 to 255, as the model sees them: float32 in [0, 1], of
@@ -257,21 +303,7 @@ class Run:
 
     def write_card(self) -> None:
         """Write README.md, the run's model card."""
-        write_text(self.path / files.CARD, fill_card(self.card_values(), self.spec))
-
-    def card_values(self) -> dict[str, Any]:
-        """What a card says of this run."""
-        lines = files.read_metrics(self.path)
-        stored = json.loads((self.path / files.CONFIG).read_text("utf-8"))
-        return {
-            "name": self.path.resolve().name,
-            "config": stored["config"],
-            "image": asdict(self.image),
-            "versions": stored["versions"],
-            "last": lines[-1] if lines else {},
-            "parameters": sum(p.numel() for p in self.network.parameters()),
-            "device": str(self.device),
-        }
+        write_text(self.path / files.CARD, fill_card(card_values(self), self.spec))
 
 
 def load(source: str | Path, device: str = "auto") -> Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from zoo.config import ModelConfig
+    from zoo.data.batch import Batch
 
 Capability = Literal["sample", "encode", "log_prob", "interpolate"]
 CAPABILITIES: tuple[Capability, ...] = ("sample", "encode", "log_prob", "interpolate")
@@ -88,3 +89,19 @@ class Graph:
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What the nats of a model's ``zoo_score`` are.
+
+    ``method`` says in words how they are counted, as it stands in the protocol of a figure: "exact,
+    without dequantisation"; ``likelihood`` is what such words say of the likelihood, whatever the
+    method. ``importance_weighted``, where the model has a bound that more draws make tighter, is
+    called as ``importance_weighted(batch, samples)`` and gives -log of the mean of ``samples``
+    importance weights of each picture, in nats, ``[N]``.
+    """
+
+    method: str
+    likelihood: str = ""
+    importance_weighted: Callable[[Batch, int], Tensor] | None = None

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from zoo import Config, ImageSpec, ModelConfig, ModelSpec, Preset, UsageError, hookimpl
+from zoo import (
+    Config,
+    ImageSpec,
+    ModelConfig,
+    ModelSpec,
+    Preset,
+    Scoring,
+    UsageError,
+    hookimpl,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -198,3 +207,17 @@ def zoo_score(network: VAE, batch: Batch) -> Tensor:
     from zoo_vae.bounds import negative_elbo
 
     return negative_elbo(network, batch)
+
+
+@hookimpl
+def zoo_scoring(network: VAE) -> Scoring:
+    from functools import partial
+
+    from zoo_vae.bounds import importance_weighted_nats
+
+    return Scoring(
+        "an upper bound, the negative ELBO by one draw of the posterior a picture and the KL in "
+        "closed form",
+        network.likelihood.protocol,
+        partial(importance_weighted_nats, network),
+    )

@@ -30,6 +30,8 @@ class Likelihood(ABC):
     """p(x | z) of pictures of ``bits`` bits; ``first`` are the P numbers to begin from."""
 
     first: tuple[float, ...]
+    protocol: str
+    """What its nats are of, in words."""
 
     def __init__(self, bits: int) -> None:
         self.bits = bits
@@ -47,6 +49,7 @@ class Bernoulli(Likelihood):
     """Black or white, by a logit for each value (Kingma and Welling 2014, appendix C.1)."""
 
     first = (0.0,)
+    protocol = "by a Bernoulli likelihood of black and white, without dequantisation"
 
     def nats(self, decoded: Tensor, batch: Batch) -> Tensor:
         logits, x = decoded[:, 0], batch.images.to(decoded.dtype)
@@ -61,6 +64,7 @@ class Gaussian(Likelihood):
     Welling 2014, appendix C.2), on pictures dequantised by one uniform draw."""
 
     first = (0.5, -2.0)
+    protocol = "by a Gaussian likelihood of the picture after one uniform dequantisation draw"
 
     def nats(self, decoded: Tensor, batch: Batch) -> Tensor:
         mean, log_std = location_and_log_scale(decoded)
@@ -79,6 +83,7 @@ class DiscretisedLogistic(Likelihood):
     distribution; the outer bins as in Salimans et al. 2017, eq. 2)."""
 
     first = (0.5, -2.0)
+    protocol = "by a discretised logistic likelihood of the levels, without dequantisation"
 
     def nats(self, decoded: Tensor, batch: Batch) -> Tensor:
         location, log_scale = location_and_log_scale(decoded)

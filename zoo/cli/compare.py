@@ -55,7 +55,11 @@ def command(
     if as_json:
         echo_json(
             {
-                "runs": [asdict(row) | {"figures": row.figures} for row in rows],
+                "runs": [
+                    asdict(row)
+                    | {"figures": {name: one.as_json() for name, one in row.figures.items()}}
+                    for row in rows
+                ],
                 "remarks": remarks(rows),
                 "picture": str(out),
             }
@@ -69,8 +73,9 @@ def command(
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table, aligned for those who read it as it stands."""
-    from zoo.comparison import measured, protocols
+    from zoo.comparison import figure_names, measured, protocols
     from zoo.curves import words
+    from zoo.evaluation.figures import title_of
 
     known = protocols(rows)
     cells: dict[str, list[str]] = {
@@ -86,8 +91,8 @@ def table(rows: Sequence[Row]) -> str:
     }
     for name in _names(row.metrics for row in rows):
         cells[words(name)] = [_cell(row.metrics.get(name), ".4f") for row in rows]
-    for name in _names(row.figures for row in rows):
-        cells[f"{words(name)}, measured"] = [measured(row, name, known) for row in rows]
+    for name in figure_names(rows):
+        cells[f"{title_of(name)}, measured"] = [measured(row, name, known) for row in rows]
     return _markdown(cells, left=4)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.group import echo_json, json_option
+from zoo.cli.group import columns, echo_json, json_option
+from zoo.errors import ZooError
+from zoo.evaluation.figures import NAMES, protocols, read_evaluation, title_of, write_evaluation
+
+if TYPE_CHECKING:
+    from zoo.evaluation import Evaluation
+    from zoo.evaluation.progress import Progress
 
 
 @click.command("evaluate")
@@ -20,25 +26,114 @@ from zoo.cli.group import echo_json, json_option
     show_default=True,
     help="Which pictures of the data.",
 )
+@click.option(
+    "--figure",
+    "figures",
+    type=click.Choice(NAMES),
+    multiple=True,
+    help="A figure to count, given once for each; all that the model has otherwise.",
+)
+@click.option(
+    "-n",
+    "--pictures",
+    type=click.IntRange(1),
+    help="The first so many pictures of the split; all otherwise.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(1),
+    help="Samples to draw for FID, KID, precision and recall; as many as pictures, at most "
+    "10,000, otherwise.",
+)
+@click.option(
+    "--temperature", type=click.FloatRange(0), help="Of the samples; the model's own otherwise."
+)
+@click.option(
+    "--importance-samples",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Of each picture, for the importance-weighted bound.",
+)
+@click.option(
+    "--features",
+    metavar="FILE.onnx|inception",
+    help="A feature network for FID, KID, precision and recall; otherwise a small classifier of "
+    "the data's own, trained once and kept in the cache, whose figures are called FID-CNN and "
+    "so on.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @json_option
 def command(
-    run: Path, source: str | None, split: str, seed: int, device: str, as_json: bool
+    run: Path,
+    source: str | None,
+    split: str,
+    figures: tuple[str, ...],
+    pictures: int | None,
+    samples: int | None,
+    temperature: float | None,
+    importance_samples: int,
+    features: str | None,
+    seed: int,
+    device: str,
+    as_json: bool,
 ) -> None:
-    """Score RUN on a split of its data.
+    """Measure RUN on a split of its data.
 
-    The bits per dimension are also kept in the run's metrics.json.
+    Likelihoods, where the model has one, and how its samples compare with real pictures. All of it
+    is kept in the run's metrics.json, with how each figure was counted; figures of an earlier
+    evaluation of the same weights stay there until they are measured again.
     """
-    from zoo.files import write_json
-    from zoo.folder import EVALUATION
+    from zoo.card import renew_figures
+    from zoo.cli.progress import progress
     from zoo.run import load
 
-    score = load(run, device).evaluate(source, split, seed)
-    values = {**asdict(score), "protocol": score.protocol}
-    write_json(run / EVALUATION, values)
+    loaded = load(run, device)
+    told = progress()
+    try:
+        found = loaded.evaluate(
+            source,
+            split,
+            seed,
+            figures,
+            pictures=pictures,
+            samples=samples,
+            temperature=temperature,
+            importance_samples=importance_samples,
+            features=features,
+            progress=told,
+        )
+    finally:
+        told.close()
+    for reason in dict.fromkeys(found.skipped.values()):
+        names = [name for name, why in found.skipped.items() if why == reason]
+        told.say(f"not counted: {', '.join(map(title_of, names))}, for {reason}")
+    whole = _kept(run, found, told)
+    renew_figures(run, whole.figures)
     if as_json:
-        echo_json(values)
+        echo_json(whole.as_json())
     else:
-        click.echo(f"{score.bits_per_dim:.4f} ± {score.standard_error:.4f} bits/dim")
-        click.echo(score.protocol)
+        click.echo(table(found))
+
+
+def _kept(run: Path, found: Evaluation, told: Progress) -> Evaluation:
+    """Write metrics.json with these figures and those that stood there."""
+    try:
+        earlier = read_evaluation(run)
+    except ZooError:
+        told.say("metrics.json was damaged and is written anew")
+        earlier = None
+    if earlier is not None and earlier.weights != found.weights:
+        told.say("metrics.json had figures of other weights, which are dropped")
+    whole = found.over(earlier)
+    write_evaluation(run, whole)
+    return whole
+
+
+def table(found: Evaluation) -> str:
+    """The figures, each with the number of its protocol, and the protocols."""
+    known = protocols(found)
+    rows = [(one.title, one.number, f"[{known.index(one.protocol) + 1}]") for one in found]
+    notes = [f"[{number}] {text}" for number, text in enumerate(known, 1)]
+    return "\n\n".join([columns(rows), *notes])

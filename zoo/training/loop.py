@@ -13,7 +13,7 @@ from zoo import folder as files
 from zoo.curves import save_curve
 from zoo.data.batches import Batches
 from zoo.errors import Interrupted, ZooError
-from zoo.evaluation import validation_bits_per_dim
+from zoo.evaluation.likelihood import validation_bits_per_dim
 from zoo.pictures import grid, save_png
 from zoo.training.averaging import averaged
 from zoo.training.checkpoint import (

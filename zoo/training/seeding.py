@@ -18,8 +18,9 @@ def seed_for(seed: int, purpose: int, index: int = 0) -> int:
     return state >> 1
 
 
-WEIGHTS, STEP, FIRST_BATCH, EVALUATION = range(4)
-"""What draws are for: the first weights, a step, the batch that initialises, an evaluation."""
+WEIGHTS, STEP, FIRST_BATCH, EVALUATION, SUBSETS, CLASSIFIER = range(6)
+"""What draws are for: the first weights, a step, the batch that initialises, an evaluation, the
+subsets that a figure is a mean over, a network that features are of."""
 
 
 def seed_torch(seed: int, purpose: int, index: int = 0) -> None:

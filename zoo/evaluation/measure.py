@@ -1,0 +1,295 @@
+"""All figures of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from zoo.data.batches import in_order
+from zoo.errors import UsageError, ZooError
+from zoo.evaluation import frechet, kernel, neighbours
+from zoo.evaluation.classifier import no_labels
+from zoo.evaluation.features import (
+    BATCH_SIZE,
+    FeatureNetwork,
+    feature_network,
+    features_of,
+    first_bad,
+)
+from zoo.evaluation.figures import (
+    DISTANCES,
+    LIKELIHOODS,
+    NAMES,
+    Evaluation,
+    Facts,
+    Figure,
+    check_names,
+    title_of,
+    weights_of,
+)
+from zoo.evaluation.likelihood import Count, Scored, importance_weighted, picture_nats
+from zoo.evaluation.progress import Progress
+
+if TYPE_CHECKING:
+    from zoo.data.dataset import Dataset
+    from zoo.run import Run
+
+MOST_SAMPLES = 10_000
+IMPORTANCE_SAMPLES = 100
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure, and by which protocol.
+
+    ``figures`` are names, all that the model has if empty. ``pictures`` bounds the pictures of the
+    split, from its first on; ``samples`` are as many as those, 10,000 at most, where None;
+    ``temperature`` is the model's own where None. ``features`` is a path of an ``.onnx`` file,
+    ``"inception"``, or None for a classifier of the data's own.
+    """
+
+    split: str = "test"
+    seed: int = 0
+    figures: tuple[str, ...] = ()
+    pictures: int | None = None
+    samples: int | None = None
+    temperature: float | None = None
+    importance_samples: int = IMPORTANCE_SAMPLES
+    features: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        check_names(self.figures)
+        for name in ("pictures", "samples", "importance_samples"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name.replace('_', ' ')} must be at least 1, got {value}")
+        warm = self.temperature
+        if warm is not None and not (math.isfinite(warm) and warm >= 0):
+            raise UsageError(f"the temperature must be a finite number from 0 on, got {warm}")
+
+
+def possible(run: Run) -> tuple[str, ...]:
+    """The figures that the run's model has."""
+    has = set(DISTANCES)
+    if run.host.has("zoo_score", run.model):
+        has |= {"bits_per_dim", "nats"}
+        if importance_weighted(run, 1) is not None:
+            has.add("importance_weighted_nats")
+    return tuple(name for name in NAMES if name in has)
+
+
+def check_plan(run: Run, plan: Plan) -> tuple[str, ...]:
+    """The figures to count, in the order of NAMES; UsageError for one that the model has not."""
+    can = possible(run)
+    for name in plan.figures:
+        if name not in can:
+            raise UsageError(f"{run.model} has no {title_of(name)}: it has {', '.join(can)}")
+    return tuple(name for name in can if name in (plan.figures or can))
+
+
+def evaluate(run: Run, data: Dataset, plan: Plan, progress: Progress | None = None) -> Evaluation:
+    """Measure what ``plan`` asks for, under the run's weights.
+
+    What was asked for by name and cannot be counted raises; of what was not, the reason is kept.
+    Raises ZooError for an empty split, and for a likelihood, sample or feature that is not finite,
+    naming the picture.
+    """
+    wanted, split, told = check_plan(run, plan), plan.split, progress or Progress()
+    if not len(data.splits[split]):
+        raise ZooError(f"{data.name} has no {split} split to score: name another --data or --split")
+    figures = _likelihoods(run, data, plan, wanted, told)
+    skipped: dict[str, str] = {}
+    distances = [name for name in DISTANCES if name in wanted]
+    if reason := distances and _no_distance(data, plan, distances):
+        if set(distances) & set(plan.figures):
+            raise ZooError(reason)
+        suffix = "_cnn" if plan.features is None else ""
+        skipped = {name + suffix: reason for name in distances}
+    elif distances:
+        figures += _distances(run, data, plan, distances, told)
+    return Evaluation(tuple(figures), skipped, weights_of(run.path))
+
+
+def _facts(data: Dataset, plan: Plan) -> Facts:
+    image = data.image
+    pictures = _pictures(data, plan)
+    return Facts(data.name, plan.split, pictures, plan.seed, image.bits, image.dimensions, "")
+
+
+def _pictures(data: Dataset, plan: Plan) -> int:
+    whole = len(data.splits[plan.split])
+    return whole if plan.pictures is None else min(whole, plan.pictures)
+
+
+# Likelihoods
+
+
+def _likelihoods(
+    run: Run, data: Dataset, plan: Plan, wanted: tuple[str, ...], progress: Progress
+) -> list[Figure]:
+    figures = []
+    facts = _facts(data, plan)
+    if {"bits_per_dim", "nats"} & set(wanted):
+        scored = Scored(run)
+        nats = _nats(run, data, plan, scored, "scoring pictures", progress)
+        facts = replace(facts, method=scored.method)
+        bit = data.image.dimensions * math.log(2)
+        if "bits_per_dim" in wanted:
+            figures.append(_mean("bits_per_dim", nats / bit, "bits/dim", facts))
+        if "nats" in wanted:
+            figures.append(_mean("nats", nats, "nats", facts))
+    if "importance_weighted_nats" in wanted:
+        k = plan.importance_samples
+        found = importance_weighted(run, k)
+        assert found is not None, "possible() says so"
+        count, method = found
+        nats = _nats(run, data, plan, count, f"weighing {k:,} samples a picture", progress)
+        facts = replace(facts, method=method, importance_samples=k)
+        figures.append(_mean(LIKELIHOODS[-1], nats, "nats", facts))
+    return figures
+
+
+def _nats(
+    run: Run, data: Dataset, plan: Plan, count: Count, what: str, progress: Progress
+) -> Tensor:
+    def show(done: int, total: int) -> None:
+        progress.show(what, done, total)
+
+    found = picture_nats(run, data, plan.split, plan.seed, count, plan.pictures, show)
+    return torch.cat([nats.cpu().double() for nats in found])
+
+
+def _mean(name: str, values: Tensor, unit: str, facts: Facts) -> Figure:
+    error = (values.std() / math.sqrt(len(values))).item() if len(values) > 1 else None
+    return Figure(name, values.mean().item(), unit, facts, error)
+
+
+# Distances of samples from pictures
+
+
+def _no_distance(data: Dataset, plan: Plan, names: list[str]) -> str:
+    """Why samples cannot be compared with these data; empty where they can."""
+    if plan.features is None and not data.image.classes:
+        return no_labels(data)
+    fewest = max(
+        {"fid": frechet.FEWEST, "kid": kernel.FEWEST}.get(name, neighbours.FEWEST) for name in names
+    )
+    pictures, samples = _pictures(data, plan), _samples(data, plan)
+    if min(pictures, samples) < fewest:
+        return (
+            f"{', '.join(title_of(name) for name in names)} need {fewest} pictures and samples at "
+            f"least, and these are {pictures} and {samples}"
+        )
+    return ""
+
+
+def _samples(data: Dataset, plan: Plan) -> int:
+    return plan.samples or min(_pictures(data, plan), MOST_SAMPLES)
+
+
+def _distances(
+    run: Run, data: Dataset, plan: Plan, wanted: list[str], progress: Progress
+) -> list[Figure]:
+    network = feature_network(run, data, plan.features, progress)
+    real = _real_features(run, data, plan, network, progress)
+    drawn = _drawn_features(run, data, plan, network, progress)
+    warm = run.spec.temperature if plan.temperature is None else plan.temperature
+    by_class = ", of each class in turn" if run.latent.classes else ""
+    subsets, size = kernel.subsets_of(len(real), len(drawn))
+    k = neighbours.NEIGHBOURS
+    # One text for all four, so that a table of several runs needs one note for each.
+    how = (
+        f"{network.method}{by_class}; KID over {subsets} subset{'s' * (subsets > 1)} of {size:,}, "
+        f"precision and recall by the k = {k} nearest neighbours"
+    )
+    facts = replace(
+        _facts(data, plan),
+        method=how,
+        samples=len(drawn),
+        temperature=float(warm),
+        features=network.name,
+        feature_dimensions=real.shape[1],
+        accuracy=network.accuracy,
+    )
+    figures = []
+
+    def add(name: str, value: float, known: Facts, deviation: float | None = None) -> None:
+        if name in wanted:
+            figures.append(Figure(name + network.suffix, value, "", known, deviation=deviation))
+
+    if "fid" in wanted:
+        progress.show("FID", 0, 1)
+        add("fid", frechet.frechet_distance(real, drawn), facts)
+        progress.show("FID", 1, 1)
+    if "kid" in wanted:
+        progress.show("KID", 0, 1)
+        value, deviation = kernel.kernel_distance(real, drawn, plan.seed)
+        known = replace(facts, subsets=subsets, subset_size=size)
+        add("kid", value, known, deviation if subsets > 1 else None)
+        progress.show("KID", 1, 1)
+    if {"precision", "recall"} & set(wanted):
+        on = run.device if run.device.type == "cuda" else torch.device("cpu")
+
+        def show(done: int, total: int) -> None:
+            progress.show("precision and recall", done, total)
+
+        precision, recall = neighbours.precision_recall(real.to(on), drawn.to(on), k, show)
+        known = replace(facts, neighbours=k)
+        add("precision", precision, known)
+        add("recall", recall, known)
+    return figures
+
+
+def _real_features(
+    run: Run, data: Dataset, plan: Plan, network: FeatureNetwork, progress: Progress
+) -> Tensor:
+    total = _pictures(data, plan)
+
+    def pictures() -> Iterator[Tensor]:
+        left = total
+        for batch in in_order(data.splits[plan.split], data.image, BATCH_SIZE, run.device):
+            yield batch.images[:left]
+            left -= len(batch)
+            if left <= 0:
+                return
+
+    def name(index: int) -> str:
+        return f"picture {index} of the {plan.split} split"
+
+    return features_of(network, pictures(), name, _shown("looking at pictures", total, progress))
+
+
+def _drawn_features(
+    run: Run, data: Dataset, plan: Plan, network: FeatureNetwork, progress: Progress
+) -> Tensor:
+    total = _samples(data, plan)
+
+    def samples() -> Iterator[Tensor]:
+        done = 0
+        waiting: list[Tensor] = []
+        for part in run.draw(total, plan.seed, plan.temperature):
+            if bad := first_bad(part):
+                raise ZooError(
+                    f"sample {done + bad - 1} of seed {plan.seed} is not finite: evaluate at a "
+                    "lower --temperature, or take weights from before the run diverged"
+                )
+            done += len(part)
+            waiting.append(part)
+            if sum(map(len, waiting)) >= BATCH_SIZE or done == total:
+                yield torch.cat(waiting)
+                waiting.clear()
+
+    def name(index: int) -> str:
+        return f"sample {index} of seed {plan.seed}"
+
+    return features_of(network, samples(), name, _shown("drawing samples", total, progress))
+
+
+def _shown(what: str, total: int, progress: Progress) -> Callable[[int], None]:
+    return lambda done: progress.show(what, done, total)
