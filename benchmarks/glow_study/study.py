@@ -182,7 +182,7 @@ def train_and_score(
     )
     lines = read_metrics(folder)
     started = time.perf_counter()
-    score = run.evaluate(str(data))
+    score = run.evaluate(str(data), figures=("bits_per_dim",))["bits_per_dim"]
     return {
         "permutation": permutation,
         "coupling": coupling,
@@ -194,7 +194,7 @@ def train_and_score(
         * settings.batch_size
         / statistics.median(line["images_per_second"] for line in lines),
         "parameters": sum(p.numel() for p in run.network.parameters()),
-        "test_bits_per_dim": score.bits_per_dim,
+        "test_bits_per_dim": score.value,
         "test_standard_error": score.standard_error,
         "test_protocol": score.protocol,
         "test_seconds": round(time.perf_counter() - started, 3),

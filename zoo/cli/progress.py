@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-from typing import Any
 
+from zoo.console import OneLine, say
 from zoo.evaluation.progress import Progress
 
 
@@ -18,8 +17,7 @@ class Lines(Progress):
         self._what, self._next = "", 0.0
 
     def say(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # nobody reads on: the work goes on all the same
-            print(text, file=sys.stderr, flush=True)
+        say(text)
 
     def show(self, what: str, done: int, total: int) -> None:
         now = time.monotonic()
@@ -34,29 +32,16 @@ class Bar(Progress):
     """A progress bar that stays on one line."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-        self._bar = Progress(
-            BarColumn(bar_width=16),
-            TaskProgressColumn(),
-            TextColumn("{task.description}"),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task: Any = None
+        self._line = OneLine()
 
     def say(self, text: str) -> None:
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._line.say(text)
 
     def show(self, what: str, done: int, total: int) -> None:
-        if self._task is None:
-            self._bar.start()
-            self._task = self._bar.add_task("", total=1.0)
-        self._bar.update(self._task, completed=done / total, description=what)
+        self._line.draw(done / total, what)
 
     def close(self) -> None:
-        self._bar.stop()
+        self._line.close()
 
 
 def progress() -> Progress:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+
+from zoo.console import OneLine, say
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ class Lines(Reporter):
         self._next = 0.0
 
     def say(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # nobody reads on: the run goes on all the same
-            print(text, file=sys.stderr, flush=True)
+        say(text)
 
     def show(self, state: State) -> None:
         if time.monotonic() >= self._next or state.checkpoint:
@@ -70,38 +69,22 @@ class Bar(Reporter):
     """A progress bar that stays on one line, and a line above it at each checkpoint."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-        self._bar = Progress(
-            BarColumn(bar_width=16),
-            TaskProgressColumn(),
-            TextColumn("{task.description}"),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task: Any = None
+        self._line = OneLine()
 
     def say(self, text: str) -> None:
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._line.say(text)
 
     def reading(self, done: int, total: int) -> None:
-        self._draw(done / total, f"reading {total:,} pictures")
+        self._line.draw(done / total, f"reading {total:,} pictures")
 
     def show(self, state: State) -> None:
         if state.checkpoint:
             self.say(str(state))
         watched = dict([*state.metrics.items()][:1])
-        self._draw(state.progress, str(replace(state, metrics=watched)))
-
-    def _draw(self, part: float, text: str) -> None:
-        if self._task is None:
-            self._bar.start()
-            self._task = self._bar.add_task("", total=1.0)
-        self._bar.update(self._task, completed=part, description=text)
+        self._line.draw(state.progress, str(replace(state, metrics=watched)))
 
     def close(self) -> None:
-        self._bar.stop()
+        self._line.close()
 
 
 def reporter() -> Reporter:
