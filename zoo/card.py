@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import ZooError
 from zoo.evaluation.figures import Figure, current_evaluation, protocols
 from zoo.files import write_text
-from zoo.folder import CARD, CONFIG, read_metrics
+from zoo.folder import CARD, CONFIG, read_data_facts, read_metrics
+from zoo.hardware import hardware_text
 from zoo.specs import ModelSpec
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ $facts
 
 _BEGIN, _END = "<!-- zoo evaluate: figures -->", "<!-- zoo evaluate: end -->"
 """What stands around the figures, unseen, so that new ones find their place."""
+
+_VERSIONS = ("genzoo", "torch", "python")
 
 
 def fill_card(values: Mapping[str, Any], spec: ModelSpec) -> str:
@@ -81,7 +84,8 @@ def card_values(run: Run) -> dict[str, Any]:
         "versions": stored["versions"],
         "last": lines[-1] if lines else {},
         "parameters": sum(p.numel() for p in run.network.parameters()),
-        "device": str(run.device),
+        "hardware": stored.get("hardware", {}),  # runs of before it was kept have none
+        "pictures": read_data_facts(run.path).get("pictures"),
         "figures": found.figures if found else (),
     }
 
@@ -97,9 +101,13 @@ def _facts(values: Mapping[str, Any]) -> str:
         ("parameters", f"{values['parameters']:,}"),
         ("steps", last.get("step", 0)),
         ("epochs", last.get("epoch", 0)),
-        ("training time", f"{last.get('seconds', 0) / 60:.1f} minutes on {values['device']}"),
-        ("genzoo, torch", f"{values['versions']['genzoo']}, {values['versions']['torch']}"),
+        ("training time", f"{last.get('seconds', 0) / 60:.1f} minutes"),
+        ("pictures a second", _speed(values)),
+        ("trained on", hardware_text(values.get("hardware", {}))),
+        ("seed", values["config"]["training"]["seed"]),
+        ("genzoo, torch, Python", ", ".join(values["versions"][key] for key in _VERSIONS)),
     ]
+    rows = [(name, value) for name, value in rows if value != ""]
     rows += [
         (f"{key.replace('_', ' ')} (last logged)", f"{value:.4f}")
         for key, value in last.items()
@@ -109,6 +117,15 @@ def _facts(values: Mapping[str, Any]) -> str:
     config = json.dumps(values["config"], indent=2)
     measured = _measured(values.get("figures", ()))
     return f"| | |\n|---|---|\n{table}\n\n{measured}\n\n```json\n{config}\n```"
+
+
+def _speed(values: Mapping[str, Any]) -> str:
+    """The pictures that training has seen by its seconds, checkpoints included; empty where it is
+    not known how many there are."""
+    last, pictures = values["last"], values.get("pictures")
+    if not pictures or not last.get("seconds"):
+        return ""
+    return f"{last.get('epoch', 0) * pictures / last['seconds']:,.0f}"
 
 
 def _measured(figures: Sequence[Figure]) -> str:

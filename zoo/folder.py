@@ -42,9 +42,16 @@ VALIDATION = "validation_"
 
 
 def write_config(
-    folder: Path, host: Host, model: str, config: Config, image: ImageSpec, source: str
+    folder: Path,
+    host: Host,
+    model: str,
+    config: Config,
+    image: ImageSpec,
+    source: str,
+    hardware: Mapping[str, Any],
 ) -> None:
-    """Write config.json; ``source`` is what the data are called, a path's last component."""
+    """Write config.json; ``source`` is what the data are called, a path's last component,
+    ``hardware`` what :func:`zoo.hardware.hardware` says of the machine that trains."""
     import torch
 
     values = config.dump()
@@ -63,6 +70,7 @@ def write_config(
                 "torch": torch.__version__,
                 "python": platform.python_version(),
             },
+            "hardware": dict(hardware),
         },
     )
 

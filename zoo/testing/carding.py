@@ -12,12 +12,11 @@ def card(subject: Subject) -> str:
     spec = subject.spec
     values = {
         "name": "run",
-        "config": {"data": {"source": "digits"}},
+        "config": {"data": {"source": "digits"}, "training": {"seed": 0}},
         "image": {"channels": 1, "size": 8, "bits": 8},
         "parameters": 1,
         "last": {},
-        "device": "cpu",
-        "versions": {"genzoo": "0", "torch": "0"},
+        "versions": {"genzoo": "0", "torch": "0", "python": "0"},
     }
     try:
         text = fill_card(values, spec)

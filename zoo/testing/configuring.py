@@ -48,6 +48,7 @@ def remembered(subject: Subject) -> str:
                 replace(subject.config, model=config),
                 subject.image,
                 "digits",
+                {},
             )
             again, _ = parse_config(subject.folder, subject.host, read_config(subject.folder))
         except Exception as error:

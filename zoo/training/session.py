@@ -18,6 +18,7 @@ from zoo.data.source import local_name
 from zoo.device import choose_device
 from zoo.errors import UsageError, ZooError
 from zoo.files import sweep, write_json
+from zoo.hardware import hardware
 from zoo.plugins import Host
 from zoo.settings import (
     Setting,
@@ -98,7 +99,8 @@ def _run(
     if accelerator.is_main_process:
         if request.resume:
             _check_pictures(folder, data)
-        files.write_config(folder, host, model, config, data.image, data.name)
+        machine = hardware(accelerator.device, accelerator.num_processes)
+        files.write_config(folder, host, model, config, data.image, data.name, machine)
         write_json(folder / files.DATA_FACTS, _data_facts(config, data))
     accelerator.wait_for_everyone()
     for note in data.notes:
