@@ -4,6 +4,7 @@
 #   EXTRA=cpu make …           cpu or gpu, the extra to install; gpu is the default where
 #                              nvidia-smi answers. Going from one to the other makes .venv anew.
 #   DATA=PATH make study       the study's data where they are not to be taken from the Hub
+#   MNIST=PATH FASHION_MNIST=PATH make reference    the same for the reference runs
 #   TORCH_INDEX=URL make …     one more index to find torch on, such as torch's own of CPU builds
 #
 # .venv is installed into again when pyproject.toml or constraints.txt has changed.
@@ -11,6 +12,8 @@
 PYTHON ?= python3
 TORCH_INDEX ?=
 DATA ?= cifar10
+MNIST ?= mnist
+FASHION_MNIST ?= fashion_mnist
 
 ifndef EXTRA
 EXTRA := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
@@ -31,7 +34,7 @@ INDEX := $(if $(strip $(TORCH_INDEX)),--extra-index-url "$(strip $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test test-slow study wheel clean
+.PHONY: help quickstart test test-slow study reference wheel clean
 
 help:  ## show this
 	@echo "genzoo: make TARGET"
@@ -55,6 +58,10 @@ test-slow: $(INSTALLED)  ## run the tests that take minutes
 
 study: $(INSTALLED)  ## compare Glow's choices, benchmarks/glow_study: half an hour on one CPU core
 	$(BIN)/python benchmarks/glow_study/study.py --data "$(DATA)" --out runs/glow_study
+
+reference: $(INSTALLED)  ## train and measure every model for its card: an hour and a half on a CPU
+	$(BIN)/python benchmarks/reference/reference.py --out runs/reference --mnist "$(MNIST)" \
+	  --fashion-mnist "$(FASHION_MNIST)" --publish .
 
 wheel: $(INSTALLED)  ## build the wheel and the sdist into dist/
 	$(BIN)/python -m hatchling build -d dist

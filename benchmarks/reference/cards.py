@@ -1,0 +1,80 @@
+"""The folder of a run that is shown without its weights: card, pictures, figures."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tables import DATA, data_of, sentence, wrapped
+
+from zoo.card import card_values, fill_card
+from zoo.files import replacing, write_text
+from zoo.folder import CARD, EVALUATION, GRID
+from zoo.pictures import grid
+from zoo.run import load
+
+PICTURES, COLUMNS = 40, 8
+"""The first so many of seed 0: about 50 kB where they are as grainy as can be."""
+
+
+def write_card(results: Mapping[str, Any], record: Mapping[str, Any], run: Path, to: Path) -> None:
+    """Write README.md, samples/grid.png and metrics.json of ``run`` into the folder ``to``."""
+    loaded = load(run)
+    folder = f"runs/reference/{record['name']}"
+    name = to.name
+    text = fill_card(card_values(loaded) | {"name": name}, loaded.spec)
+    # The weights are not beside this card: they are where the commands below put them.
+    text = text.replace(f'zoo.load("{name}")', f'zoo.load("{folder}")')
+    text = text.replace(f"{name}: ", "").replace(
+        f" on {record['data']}\n", f" on {DATA.get(record['data'], record['data'])}\n"
+    )
+    head, mark, citation = text.partition("## Citation\n")
+    write_text(to / CARD, head + _section(results, record) + "\n" + mark + citation)
+    with replacing(to / GRID) as beside:
+        grid(loaded.sample(PICTURES).numpy(), COLUMNS).save(beside, "PNG", optimize=True)
+    with replacing(to / EVALUATION) as beside:
+        shutil.copyfile(run / EVALUATION, beside)
+
+
+def folder_of(record: Mapping[str, Any]) -> str:
+    """``"glow-mnist"``, with the preset of a model that has two on the same data."""
+    name, data = record["name"], record["data"].replace("_", "-")
+    return name if name.endswith(data) or data in name else f"{name}-{data}"
+
+
+def _section(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    lines = [
+        "## A reference run",
+        "",
+        f"The pictures above are the first {PICTURES} of seed 0.",
+        "",
+    ]
+    if record["round_trip"]:
+        trip = record["round_trip"]
+        lines += [
+            wrapped(
+                f"The first {trip['pictures']} test pictures, encoded and decoded again, differ "
+                f"from what they were by {trip['largest']:.1e} at most, of 0 to 1."
+            ),
+            "",
+        ]
+    same = [one for one in results["anchors"] if data_of(one) == data_of(record)]
+    if same:
+        lines += [
+            "What the distances are for pictures that no model drew, in the same features:",
+            "",
+            "| | FID-CNN | KID-CNN | precision-CNN | recall-CNN |",
+            "|---|--:|--:|--:|--:|",
+        ]
+        for one in same:
+            keys = ("fid_cnn", "kid_cnn", "precision_cnn", "recall_cnn")
+            lines.append(f"| {' | '.join([one['kind'], *(f'{one[key]:.4f}' for key in keys)])} |")
+        lines += ["", *(f"- {one['kind']}: {one['protocol']}" for one in same), ""]
+    published = f"The paper's figure: {record['published']}."
+    if record["note"]:
+        published += f" {sentence(record['note'])}"
+    lines += [wrapped(published), "", "To repeat it:", "", "```console"]
+    lines += [*(f"$ {command}" for command in record["commands"]), "```"]
+    return "\n".join(lines) + "\n"

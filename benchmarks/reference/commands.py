@@ -1,0 +1,116 @@
+"""Training and evaluation: the command ``zoo`` itself, in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from entries import Entry
+
+from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.evaluation.figures import current_evaluation
+from zoo.files import write_json
+from zoo.folder import CONFIG, SAMPLES, parse_config, read_config, read_metrics
+from zoo.hardware import hardware
+from zoo.plugins import host
+from zoo.settings import changed, resolve
+
+
+def train(entry: Entry, source: str, folder: Path, device: str) -> bool:
+    """Train into ``folder``, or go on with what broke off there; False where that is finished.
+
+    Raises UsageError for a run that stands there and is another.
+    """
+    standing = (folder / CONFIG).exists()
+    if standing:
+        _check_same(entry, folder)
+        if finished(folder):
+            return False
+    resume = ["--resume"] if standing else []
+    _zoo([*train_command(entry, source, folder), "--device", device, *resume])
+    return True
+
+
+def evaluate(entry: Entry, source: str, folder: Path, device: str) -> bool:
+    """Measure all figures that the model has; False where they stand already."""
+    if (found := current_evaluation(folder)) is not None and not found.skipped:
+        names = {figure.name.partition("_cnn")[0] for figure in found}
+        if {"fid", "kid", "precision", "recall"} <= names:
+            return False
+    _zoo([*evaluate_command(source, folder), "--device", device])
+    return True
+
+
+def train_command(entry: Entry, source: str, folder: Path) -> list[str]:
+    """What comes behind ``zoo``."""
+    command = ["train", entry.model, "--preset", entry.preset, "--data", source, "--seed", "0"]
+    if entry.minutes is not None:
+        command += ["--minutes", f"{entry.minutes:g}"]
+    if entry.steps is not None:
+        command += ["--steps", str(entry.steps)]
+    return [*command, "--out", str(folder)]
+
+
+def evaluate_command(source: str, folder: Path) -> list[str]:
+    return ["evaluate", str(folder), "--data", source]
+
+
+def finished(folder: Path) -> bool:
+    """Whether a run has come to the end that its config.json sets."""
+    lines = read_metrics(folder)
+    if not lines:
+        return False
+    last, limits = lines[-1], read_config(folder)["config"]["training"]
+    reached = [
+        limits["steps"] is not None and last["step"] >= limits["steps"],
+        # metrics.jsonl has them rounded.
+        limits["epochs"] is not None and last["epoch"] + 5e-5 >= limits["epochs"],
+        limits["minutes"] is not None and last["seconds"] + 5e-4 >= 60 * limits["minutes"],
+    ]
+    # The last thing that a checkpoint writes.
+    return any(reached) and (folder / SAMPLES / f"step-{last['step']:08d}.png").exists()
+
+
+def record_hardware(folder: Path, threads: int) -> None:
+    """Write this machine into the config.json of a run that has none, from before it was kept."""
+    import torch
+
+    values = read_config(folder)
+    if "hardware" not in values:
+        values["hardware"] = {**hardware(torch.device("cpu")), "threads": threads}
+        write_json(folder / CONFIG, values)
+
+
+def shell(command: Sequence[str]) -> str:
+    """A command as one types it."""
+    return shlex.join(["zoo", *command])
+
+
+def _check_same(entry: Entry, folder: Path) -> None:
+    values = read_config(folder)
+    if values.get("model") != entry.model:
+        raise UsageError(f"{folder} is a run of {values.get('model')}, not of {entry.model}")
+    stands, _ = parse_config(folder, host(), values)
+    wanted = resolve(host().spec(entry.model), entry.preset, None, [])
+    for key, old, new in changed(stands, wanted):
+        if key not in ("data.source", "training.seed") or (key == "training.seed" and old != 0):
+            raise UsageError(
+                f"{folder} has {key} = {json.dumps(old)}, and the preset {entry.preset} has "
+                f"{json.dumps(new)}: name another --out"
+            )
+
+
+def _zoo(arguments: Sequence[str]) -> None:
+    """Run ``zoo``; what it says goes to standard error. Raises what its exit status says."""
+    done: Any = subprocess.run(
+        [sys.executable, "-m", "zoo", *arguments], stdout=sys.stderr, check=False
+    )
+    if done.returncode in (130, 143):
+        raise Interrupted("stopped", done.returncode)
+    if done.returncode:
+        raise ZooError(f"{shell(arguments)} ended with {done.returncode}; its last line says why")

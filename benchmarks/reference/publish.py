@@ -1,0 +1,53 @@
+"""What goes from a folder of reference runs into the tree: cards, results and README's table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cards import folder_of, write_card
+from results import RESULTS
+from tables import markdown, summary
+
+from zoo.errors import UsageError
+from zoo.files import write_json, write_text
+
+PLACE = Path("model_cards/reference")
+BEGIN, END = "<!-- make reference: results -->", "<!-- make reference: end -->"
+"""What stands around the table in README.md."""
+
+
+def check(tree: Path) -> None:
+    """Raise UsageError where ``tree`` is none to publish in, before hours are spent."""
+    filled(_text(tree / "README.md"), "", str(tree / "README.md"))
+
+
+def publish(results: Mapping[str, Any], runs: Path, tree: Path) -> None:
+    """Write ``tree``/model_cards/reference, and the table between the two marks of its README.md.
+
+    Raises UsageError where README.md has them not.
+    """
+    readme = tree / "README.md"
+    text = filled(_text(readme), summary(results), str(readme))
+    for record in results["runs"]:
+        write_card(results, record, runs / record["name"], tree / PLACE / folder_of(record))
+    write_json(tree / PLACE / RESULTS, results)
+    write_text(tree / PLACE / "results.md", markdown(results))
+    write_text(readme, text)
+
+
+def filled(text: str, table: str, name: str) -> str:
+    """``text`` with ``table`` in the place of what stood between the marks."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise UsageError(f"{name} has no line {BEGIN} with a line {END} behind it")
+    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError:
+        raise UsageError(f"{path} cannot be read: --publish takes genzoo's tree") from None
