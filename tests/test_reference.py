@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -40,7 +42,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [*map(str, command)], capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == (folder / "out/results.md").read_text("utf-8") + "\n"
+    assert done.stdout == (folder / "out/cards/results.md").read_text("utf-8") + "\n"
     return folder
 
 
@@ -167,7 +169,7 @@ def test_a_second_call_does_what_is_missing_and_nothing_else(
     assert module("reference").main(arguments) == 0
     changed = {path for path, time in before.items() if path.stat().st_mtime_ns != time}
     assert out / "nice/model.safetensors" in changed
-    assert not {path for path in changed if path.name == "metrics.json"}  # of the same weights
+    assert out / "nice/metrics.json" not in changed  # it is of the same weights
     assert not {path for path in changed if path.is_relative_to(out / "dcgan")}
     first, second = (
         json.loads((path / "results.json").read_text("utf-8")) for path in (finished / "out", out)
@@ -184,6 +186,7 @@ def test_a_second_call_does_what_is_missing_and_nothing_else(
         (["--quick", "--only", "nise"], 2, "there is no reference run 'nise': did you mean 'nice'"),
         (["--only", "nice"], 2, "holds runs of the kind quick, not cpu: name another --out"),
         (["--gpu"], 1, "--gpu needs an NVIDIA GPU, and torch sees none"),
+        (["--gpu", "--publish", "."], 2, "--publish takes no --gpu"),
         (["--quick", "--only", "nice", "--publish", "."], 2, "cannot be read: --publish takes"),
     ],
 )
@@ -226,10 +229,45 @@ def test_a_run_of_before_hardware_was_kept_needs_a_word_on_it(
     (out / "nice/config.json").write_text(json.dumps(config), "utf-8")
     results, entry = module("results"), module("entries").QUICK[0]
     with pytest.raises(zoo.UsageError, match="say --trained-here THREADS"):
-        results.add(results.begun(out, "quick"), entry, "digits", out / "nice", out)
+        results.add(results.begun(out, "quick"), entry, "digits", out / "nice", out, "cpu")
     module("commands").record_hardware(out / "nice", 7)
     stored = json.loads((out / "nice/config.json").read_text("utf-8"))
     assert stored == {**config, "hardware": {**known, "threads": 7}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_stopped_writes_its_checkpoint_first(
+    tmp_path: Path, signal_sent: int
+) -> None:
+    """Ctrl-C reaches script and training at once, as from a terminal; SIGTERM the script alone."""
+    out = tmp_path / "out"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
+        "import dataclasses, entries\n"
+        "long = dataclasses.replace(entries.QUICK[0], steps=10**6)\n"
+        "entries.KINDS['quick'] = (long,)\n"
+        "import reference; sys.exit(reference.main(sys.argv[1:]))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(SCRIPT.parent), "--quick", "--out", str(out)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "images/s" in line:
+            break
+    if signal_sent == signal.SIGINT:
+        os.killpg(process.pid, signal_sent)
+    else:
+        process.send_signal(signal_sent)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal_sent
+    assert told.splitlines()[-1] == "reference: stopped; the same command goes on from here"
+    assert [*(out / "nice/checkpoints").glob("step-*")]
+    assert (out / "nice/model.safetensors").exists()
 
 
 @pytest.mark.parametrize("kind", ["cpu", "gpu", "quick"])

@@ -21,7 +21,7 @@ PICTURES, COLUMNS = 40, 8
 
 def write_card(results: Mapping[str, Any], record: Mapping[str, Any], run: Path, to: Path) -> None:
     """Write README.md, samples/grid.png and metrics.json of ``run`` into the folder ``to``."""
-    loaded = load(run)
+    loaded = load(run, "cpu")
     folder = f"runs/reference/{record['name']}"
     name = to.name
     text = fill_card(card_values(loaded) | {"name": name}, loaded.spec)

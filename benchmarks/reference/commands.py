@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from entries import Entry
 
@@ -106,11 +106,25 @@ def _check_same(entry: Entry, folder: Path) -> None:
 
 
 def _zoo(arguments: Sequence[str]) -> None:
-    """Run ``zoo``; what it says goes to standard error. Raises what its exit status says."""
-    done: Any = subprocess.run(
-        [sys.executable, "-m", "zoo", *arguments], stdout=sys.stderr, check=False
-    )
-    if done.returncode in (130, 143):
-        raise Interrupted("stopped", done.returncode)
-    if done.returncode:
-        raise ZooError(f"{shell(arguments)} ended with {done.returncode}; its last line says why")
+    """Run ``zoo``; what it says goes to standard error. Raises what its exit status says.
+
+    A training that is stopped is waited for: it writes a checkpoint first. Ctrl-C reaches it from
+    the terminal, SIGTERM is passed on.
+    """
+    process = subprocess.Popen([sys.executable, "-m", "zoo", *arguments], stdout=sys.stderr)
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    stopped = False
+    try:
+        while process.poll() is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                stopped = True
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if stopped or process.returncode in (130, 143):
+        raise Interrupted("stopped", 130 if stopped else process.returncode)
+    if process.returncode:
+        raise ZooError(
+            f"{shell(arguments)} ended with {process.returncode}; its last line says why"
+        )

@@ -23,17 +23,22 @@ def check(tree: Path) -> None:
     filled(_text(tree / "README.md"), "", str(tree / "README.md"))
 
 
-def publish(results: Mapping[str, Any], runs: Path, tree: Path) -> None:
-    """Write ``tree``/model_cards/reference, and the table between the two marks of its README.md.
+def lay_out(results: Mapping[str, Any], runs: Path, place: Path) -> None:
+    """Write the card of each run of ``results``, results.json and results.md into ``place``."""
+    for record in results["runs"]:
+        write_card(results, record, runs / record["name"], place / folder_of(record))
+    write_json(place / RESULTS, results)
+    write_text(place / "results.md", markdown(results))
 
-    Raises UsageError where README.md has them not.
+
+def publish(results: Mapping[str, Any], runs: Path, tree: Path) -> None:
+    """:func:`lay_out` in ``tree``/model_cards/reference, and fill the table of its README.md.
+
+    Raises UsageError where README.md has no place for it.
     """
     readme = tree / "README.md"
     text = filled(_text(readme), summary(results), str(readme))
-    for record in results["runs"]:
-        write_card(results, record, runs / record["name"], tree / PLACE / folder_of(record))
-    write_json(tree / PLACE / RESULTS, results)
-    write_text(tree / PLACE / "results.md", markdown(results))
+    lay_out(results, runs, tree / PLACE)
     write_text(readme, text)
 
 

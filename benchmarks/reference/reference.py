@@ -16,12 +16,11 @@ from pathlib import Path
 
 from commands import evaluate, record_hardware, train
 from entries import KINDS, Entry
-from publish import check, publish
+from publish import check, lay_out, publish
 from results import add, begun
 from tables import markdown
 
 from zoo.errors import Interrupted, UsageError, ZooError, nearest
-from zoo.files import write_text
 from zoo.folder import CONFIG
 
 
@@ -32,10 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         kind = "gpu" if given.gpu else "quick" if given.quick else "cpu"
         entries = _chosen(KINDS[kind], given.only)
+        if given.publish is not None:
+            if given.gpu:
+                raise UsageError("--publish takes no --gpu: its cards are those in --out/cards")
+            check(given.publish)
         if given.gpu:
             _need_gpu()
-        if given.publish is not None:
-            check(given.publish)
         results = begun(given.out, kind)
         sources = {"mnist": given.mnist, "fashion_mnist": given.fashion_mnist}
         sources |= {"cifar10": given.cifar10, "digits": "digits"}
@@ -47,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if given.trained_here is not None and (folder / CONFIG).exists():
                 record_hardware(folder, given.trained_here)
             evaluate(entry, source, folder, device)
-            add(results, entry, source, folder, given.out)
-        write_text(given.out / "results.md", markdown(results))
+            add(results, entry, source, folder, given.out, device)
+        lay_out(results, given.out, given.out / "cards")
         if given.publish is not None:
             publish(results, given.out, given.publish)
     except (Interrupted, KeyboardInterrupt) as error:

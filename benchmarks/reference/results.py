@@ -43,12 +43,14 @@ def begun(out: Path, kind: str) -> dict[str, Any]:
     return results
 
 
-def add(results: dict[str, Any], entry: Entry, source: str, folder: Path, out: Path) -> None:
+def add(
+    results: dict[str, Any], entry: Entry, source: str, folder: Path, out: Path, device: str
+) -> None:
     """Put a trained and evaluated run into ``results``, with its anchors, and write results.json;
     what stands there and is of the same weights and features is not measured again."""
     from zoo.run import load
 
-    run = load(folder)
+    run = load(folder, device)
     before = {one["name"]: one for one in results["runs"]}
     record = _record(entry, run)
     earlier = before.get(entry.name, {})
