@@ -137,7 +137,7 @@ def _warmth(runs: Sequence[Record]) -> str:
     parts = [
         f"{warm:g} ({', '.join(dict.fromkeys(names))})" for warm, names in sorted(found.items())
     ]
-    return "temperature " + " and ".join(parts)
+    return "temperature " + " and ".join([", ".join(parts[:-1]), *parts[-1:]]).removeprefix(" and ")
 
 
 def _trips(runs: Sequence[Record]) -> str:
