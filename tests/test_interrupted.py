@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo.folder import read_metrics
+from zoo.folder import GRID, WEIGHTS, read_metrics
 from zoo.training.checkpoint import find_checkpoints
+from zoo.weights import save_tensors
 
 SMALL = {
     "glow": ("depth=1", "width=8"),
@@ -84,3 +85,31 @@ def test_a_signal_ends_the_run_after_a_checkpoint(number: int, status: int, tmp_
     stopped = int(find_checkpoints(out)[-1].name.removeprefix("step-"))
     assert read_metrics(out)[-1]["step"] == stopped
     assert zoo.load(out).sample(2).shape == (2, 1, 8, 8)
+
+
+def test_weights_that_a_kill_kept_from_being_written_are_written_by_resuming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last checkpoint stands, and the run's weights and grid are still those of the first."""
+    settings = {"depth": 1, "width": 8, "training.checkpoint_every": 2}
+
+    def train(folder: Path, **more: object) -> dict[str, bytes]:
+        zoo.train("glow", config=settings, steps=4, out=folder, quiet=True, **more)
+        return {name: (folder / name).read_bytes() for name in (WEIGHTS, GRID)}
+
+    whole = train(tmp_path / "whole")
+    written = []
+
+    def killed(path: Path, tensors: object) -> None:
+        if path.name == WEIGHTS:
+            written.append(path)
+            if len(written) == 2:
+                raise KeyboardInterrupt
+        save_tensors(path, tensors)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("zoo.training.loop.save_tensors", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "cut")
+    assert (tmp_path / "cut" / WEIGHTS).read_bytes() != whole[WEIGHTS]
+    assert train(tmp_path / "cut", resume=True) == whole

@@ -155,6 +155,8 @@ class Loop:
                 f"nothing is left to do at step {self.progress.step} of {self.limits}: "
                 "raise --steps, --epochs or --minutes to go on"
             )
+            # A kill may have come between the last checkpoint and the weights.
+            self._write_weights()
         stop = 0
         while not done and not stop:
             raws = [next(batches) for _ in range(per_step)]
@@ -235,19 +237,24 @@ class Loop:
     def _checkpoint(self) -> None:
         self.accelerator.wait_for_everyone()
         if self.main:
-            path, step = self.run.path, self.progress.step
             save_checkpoint(
-                path, self.progress, self._networks_to_keep(), self.objective.optimizers
+                self.run.path, self.progress, self._networks_to_keep(), self.objective.optimizers
             )
-            save_tensors(path / files.WEIGHTS, self.kept.state_dict())
-            picture = grid(self.run.pictures_of(self.kept, GRID_PICTURES, self.training.seed))
-            save_png(path / files.SAMPLES / f"step-{step:08d}.png", picture)
-            save_png(path / files.GRID, picture)
-            self.run.host.notify("zoo_run_checkpoint", run=self.run, step=step)
+            self._write_weights()
+            self.run.host.notify("zoo_run_checkpoint", run=self.run, step=self.progress.step)
         self.accelerator.wait_for_everyone()
         for network in self.objective.networks.values():
             network.train()
         self._meter.restart_clock()
+
+    def _write_weights(self) -> None:
+        """Write the weights to use, and what they draw."""
+        if self.main:
+            path = self.run.path
+            save_tensors(path / files.WEIGHTS, self.kept.state_dict())
+            picture = grid(self.run.pictures_of(self.kept, GRID_PICTURES, self.training.seed))
+            save_png(path / files.SAMPLES / f"step-{self.progress.step:08d}.png", picture)
+            save_png(path / files.GRID, picture)
 
     def _finish(self, stopped: int) -> None:
         path = self.run.path
