@@ -30,6 +30,7 @@ import zoo
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.files import replacing, write_json, write_text
 from zoo.folder import CONFIG, read_metrics
+from zoo.hardware import processor
 
 PERMUTATIONS = ("reverse", "shuffle", "1x1", "lu")
 COUPLINGS = ("additive", "affine")
@@ -218,17 +219,8 @@ def machine(device: str) -> str:
     if device.startswith("cuda"):
         name = torch.cuda.get_device_name(device)
     else:
-        name = f"{_processor()}, threads: {torch.get_num_threads()}"
+        name = f"{processor()}, threads: {torch.get_num_threads()}"
     return f"{name}; torch {torch.__version__}, Python {platform.python_version()}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _begun(settings: Settings, out: Path) -> dict[str, Any]:
