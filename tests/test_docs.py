@@ -1,12 +1,14 @@
-"""The pages in docs/: the hooks are those of the source, and every link leads somewhere."""
+"""The pages: hooks are those of the source, links lead somewhere, commands can be given so."""
 
 from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -93,3 +95,29 @@ def test_the_stated_version_of_the_hooks_is_the_current_one() -> None:
     import zoo
 
     assert f"`zoo.HOOK_API`, now {zoo.HOOK_API}." in HOOKS
+
+
+def shown_commands(page: Path) -> Iterator[list[str]]:
+    """The words after ``zoo`` of each command that a page shows to end well."""
+    for block in re.findall(r"^```console\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.M):
+        for line, said in re.findall(r"^\$ zoo (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+            if not re.search(r"^zoo: ", said, re.MULTILINE):
+                yield shlex.split(line, comments=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_exist_with_their_options_presets_and_keys(page: Path) -> None:
+    from zoo.cli import cli
+    from zoo.plugins import host
+    from zoo.settings import parse_assignment, preset_settings
+
+    for name, *rest in shown_commands(page):
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None, name
+        given = command.make_context(name, rest).params
+        spec = host().models.get(given.get("model", ""))
+        if name == "train" and spec is not None:
+            for text in given["assignments"]:
+                parse_assignment(spec, text)
+            if given["preset"] is not None:
+                preset_settings(spec, given["preset"])
