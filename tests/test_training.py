@@ -13,6 +13,7 @@ from pydantic import ValidationError
 import zoo
 from zoo.config import MANY, TrainingConfig
 from zoo.errors import UsageError, ZooError
+from zoo.plugins import host
 from zoo.settings import Setting
 from zoo.training.averaging import averaged
 from zoo.training.checkpoint import (
@@ -25,7 +26,7 @@ from zoo.training.limits import Limits
 from zoo.training.optimizers import make_optimizer, rate_factor
 from zoo.training.reporter import Lines, Reporter, State, duration
 from zoo.training.seeding import seed_for
-from zoo.training.session import Request, train
+from zoo.training.session import Request, train, unasked_preset
 
 
 def run(model: str, out: Path, resume: bool = False, **settings: object):
@@ -350,3 +351,17 @@ def test_a_resumed_optimizer_has_its_moments_where_they_belong(tmp_path: Path) -
     step(network, optimizer)
     step(other, other_optimizer)
     assert torch.equal(network.weight, other.weight)
+
+
+@pytest.mark.parametrize(
+    ("preset", "source", "told"),
+    [(None, "cifar10", True), (None, "digits", False), ("mnist", "cifar10", False)],
+)
+def test_a_preset_that_was_made_for_other_data_is_told(
+    preset: str | None, source: str, told: bool
+) -> None:
+    request = Request("glow", preset, settings=[Setting("data", "source", source, "--data")])
+    said = unasked_preset(host(), request)
+    assert (said is not None) == told
+    if said is not None:
+        assert "those of digits, made for digits" in said

@@ -77,6 +77,23 @@ def train(host: Host, request: Request, reporter: Reporter) -> Run:
         reporter.close()
 
 
+def unasked_preset(host: Host, request: Request) -> str | None:
+    """What is told of the preset that holds unasked, where it was made for other data than the
+    user's: the bits of a value, say, are its own. None where nothing is to be told."""
+    named = request.preset is not None or request.file is not None or request.resume
+    sources = [setting.value for setting in request.settings if setting.name == "data.source"]
+    if named or not sources:
+        return None
+    name, preset = next(iter(host.spec(request.model).presets.items()), ("", {}))
+    made_for = preset.get("data", {}).get("source")
+    if made_for is None or name_of(sources[0]) == made_for:
+        return None
+    return (
+        f"No preset was named: settings are those of {name}, made for {made_for}. "
+        f"zoo show {request.model} has them all."
+    )
+
+
 def _run(
     host: Host,
     request: Request,
@@ -103,6 +120,8 @@ def _run(
         files.write_config(folder, host, model, config, data.image, data.name, machine)
         write_json(folder / files.DATA_FACTS, _data_facts(config, data))
     accelerator.wait_for_everyone()
+    if (note := unasked_preset(host, request)) is not None:
+        reporter.say(note)
     for note in data.notes:
         reporter.say(note)
     reporter.say(_cost(run, loop, data))
