@@ -1,4 +1,4 @@
-"""genzoo: a zoo of generative image models to train, compare and ship.
+"""genzoo: a zoo of generative image models to train, draw from and compare.
 
     import zoo
 

@@ -18,7 +18,7 @@ import click
 from zoo.cli.group import ZooGroup
 from zoo.errors import Interrupted, ZooError
 
-GREETING = """genzoo: generative image models to train, compare and ship.
+GREETING = """genzoo: generative image models to train, draw from and compare.
 
 Try:
   zoo list                        the models there are
@@ -36,7 +36,7 @@ Try:
 @click.version_option(package_name="genzoo", prog_name="zoo")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Train, sample and share generative image models."""
+    """Train, draw from and compare generative image models."""
     if context.invoked_subcommand is None:
         click.echo(GREETING)
 
