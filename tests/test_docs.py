@@ -111,10 +111,11 @@ def test_commands_exist_with_their_options_presets_and_keys(page: Path) -> None:
     from zoo.plugins import host
     from zoo.settings import parse_assignment, preset_settings
 
+    above = click.Context(cli, **cli.context_settings)
     for name, *rest in shown_commands(page):
-        command = cli.get_command(click.Context(cli), name)
+        command = cli.get_command(above, name)
         assert command is not None, name
-        given = command.make_context(name, rest).params
+        given = command.make_context(name, rest, above).params
         spec = host().models.get(given.get("model", ""))
         if name == "train" and spec is not None:
             for text in given["assignments"]:

@@ -93,9 +93,10 @@ def do(words: list[str], shown: list[str], capfd: pytest.CaptureFixture[str]) ->
     """Run ``zoo …``; it must end well, unless the page shows the sentence with which it fails."""
     assert words[0] == "zoo", words
     if ELSEWHERE & {*words}:
-        command = cli.get_command(click.Context(cli), words[1])
+        above = click.Context(cli, **cli.context_settings)
+        command = cli.get_command(above, words[1])
         assert command is not None, words
-        command.make_context(words[1], words[2:])
+        command.make_context(words[1], words[2:], above)
         return
     capfd.readouterr()
     status = main(words[1:])
