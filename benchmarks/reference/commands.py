@@ -14,9 +14,7 @@ from entries import Entry
 
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.evaluation.figures import current_evaluation
-from zoo.files import write_json
 from zoo.folder import CONFIG, SAMPLES, parse_config, read_config, read_metrics
-from zoo.hardware import hardware
 from zoo.plugins import host
 from zoo.settings import changed, resolve
 
@@ -74,16 +72,6 @@ def finished(folder: Path) -> bool:
     ]
     # The last thing that a checkpoint writes.
     return any(reached) and (folder / SAMPLES / f"step-{last['step']:08d}.png").exists()
-
-
-def record_hardware(folder: Path, threads: int) -> None:
-    """Write this machine into the config.json of a run that has none, from before it was kept."""
-    import torch
-
-    values = read_config(folder)
-    if "hardware" not in values:
-        values["hardware"] = {**hardware(torch.device("cpu")), "threads": threads}
-        write_json(folder / CONFIG, values)
 
 
 def shell(command: Sequence[str]) -> str:

@@ -14,14 +14,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from commands import evaluate, record_hardware, train
+from commands import evaluate, train
 from entries import KINDS, Entry
 from publish import check, lay_out, publish
 from results import add, begun
 from tables import markdown
 
 from zoo.errors import Interrupted, UsageError, ZooError, nearest
-from zoo.folder import CONFIG
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,8 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             folder, source = given.out / entry.name, sources[entry.data]
             _say(f"{number}/{len(entries)}  {entry.name}")
             train(entry, source, folder, device)
-            if given.trained_here is not None and (folder / CONFIG).exists():
-                record_hardware(folder, given.trained_here)
             evaluate(entry, source, folder, device)
             add(results, entry, source, folder, given.out, device)
         lay_out(results, given.out, given.out / "cards")
@@ -100,13 +97,6 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="TREE",
         help="write cards and results into TREE/model_cards/reference, and README's table",
-    )
-    parser.add_argument(
-        "--trained-here",
-        type=int,
-        metavar="THREADS",
-        help="runs of before config.json kept the hardware were trained on this machine, with so "
-        "many threads",
     )
     return parser
 

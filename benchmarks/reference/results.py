@@ -86,8 +86,8 @@ def _record(entry: Entry, run: Run) -> dict[str, Any]:
     assert found is not None, "it has just been evaluated"
     if "hardware" not in stored:
         raise UsageError(
-            f"{folder} does not say what it was trained on: say --trained-here THREADS if it was "
-            "this machine"
+            f"{folder}/config.json does not say what it was trained on: remove the folder, and it "
+            "is trained again"
         )
     pictures = read_data_facts(folder).get("pictures")
     speed = last["epoch"] * pictures / last["seconds"] if pictures else None
