@@ -206,9 +206,14 @@ def test_refusing_and_help_import_no_torch() -> None:
 # Graphs
 
 
-def test_the_sampler_is_the_graph_of_a_plugin_that_names_none() -> None:
+def test_sampler_and_encoder_are_the_graphs_of_a_plugin_that_names_none() -> None:
     network = zoo.build("glow", **SMALL, image_size=8, channels=1, classes=3, conditional=True)
-    (graph,) = graphs_of(installed_host(), "glow", network)
+    graph, encoder = graphs_of(installed_host(), "glow", network)
+    assert (encoder.name, encoder.outputs) == ("encoder", ("z", "log_prob"))
+    assert {name: list(x.shape) for name, x in encoder.inputs.items()} == {
+        "image": [2, 1, 8, 8],
+        "label": [2],
+    }
     assert (graph.name, graph.outputs) == ("sampler", ("image",))
     assert {name: (list(x.shape), x.dtype) for name, x in graph.inputs.items()} == {
         "z": ([2, 64], torch.float32),

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import ZooError
+from zoo.freezing import freeze
 from zoo.specs import Graph, Latent
 
 if TYPE_CHECKING:
@@ -51,15 +52,43 @@ class Sampler(nn.Module):
         return images
 
 
+class Encoder(nn.Module):
+    """``zoo_encode`` as a module: ``forward(image, label)`` gives the tensors named ``outputs``, a
+    tuple, of pictures ``[batch, C, H, W]`` in [0, 1]; ``label`` is as in :class:`Sampler`."""
+
+    def __init__(
+        self, host: Host, model: str, network: nn.Module, outputs: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__()
+        self.network, self.outputs = network, outputs
+        self._host, self._model = host, model
+
+    def forward(self, image: Tensor, label: Tensor | None = None) -> tuple[Tensor, ...]:
+        found = self.encode(image, label)
+        return tuple(found[name] for name in self.outputs)
+
+    def encode(self, image: Tensor, label: Tensor | None = None) -> Mapping[str, Tensor]:
+        """The same by name."""
+        found: Mapping[str, Tensor] = self._host.call(
+            "zoo_encode", self._model, network=self.network, images=image, labels=label
+        )
+        return found
+
+
 def graphs_of(host: Host, model: str, network: nn.Module) -> Sequence[Graph]:
-    """What ``zoo_graphs`` of the model's plugin gives, else the sampler alone.
+    """What ``zoo_graphs`` of the model's plugin gives, else the sampler and, where the model
+    encodes, the encoder, of the frozen network.
 
     ``network`` is put into evaluation mode. Raises ZooError for a result that is no list of
     :class:`zoo.Graph`.
     """
     network.eval()
     if not host.has("zoo_graphs", model):
-        return [sampler_graph(host, model, network)]
+        frozen = freeze(network)
+        graphs = [sampler_graph(host, model, frozen)]
+        if "encode" in host.spec(model).capabilities:
+            graphs.append(encoder_graph(host, model, frozen))
+        return graphs
     graphs = host.call("zoo_graphs", model, network=network)
     if not isinstance(graphs, Sequence) or not all(isinstance(graph, Graph) for graph in graphs):
         raise ZooError(f"zoo_graphs of {model} gave no list of zoo.Graph")
@@ -79,6 +108,19 @@ def sampler_graph(host: Host, model: str, network: nn.Module) -> Graph:
     return Graph("sampler", Sampler(host, model, network), inputs, ("image",))
 
 
+def encoder_graph(host: Host, model: str, network: nn.Module) -> Graph:
+    """The graph ``encoder``: ``image`` and, if conditional, ``label`` to what ``zoo_encode`` gives,
+    in its order."""
+    drawn = sampler_graph(host, model, network)
+    inputs = {"image": run(drawn.module, drawn, drawn.inputs)["image"]}
+    if "label" in drawn.inputs:
+        inputs["label"] = drawn.inputs["label"]
+    encoder = Encoder(host, model, network)
+    with torch.no_grad():
+        encoder.outputs = tuple(encoder.encode(**inputs))
+    return Graph("encoder", encoder, inputs, encoder.outputs)
+
+
 def trace(graph: Graph) -> ExportedProgram:
     """The graph as a program for every batch size.
 
@@ -87,7 +129,7 @@ def trace(graph: Graph) -> ExportedProgram:
     batch = torch.export.Dim("batch", min=1)
     shapes = {name: {0: batch} if tensor.ndim else None for name, tensor in graph.inputs.items()}
     try:
-        with torch.no_grad(), _quietly():
+        with torch.no_grad(), quietly():
             return torch.export.export(
                 graph.module, (), dict(graph.inputs), dynamic_shapes=shapes, strict=False
             )
@@ -116,8 +158,8 @@ def run(module: nn.Module, graph: Graph, inputs: Mapping[str, Tensor]) -> dict[s
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """What torch prints of a graph that it gives up, is said better by its error."""
+def quietly() -> Iterator[None]:
+    """Without what torch prints and logs meanwhile: an error says it better."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

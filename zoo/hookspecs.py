@@ -150,14 +150,15 @@ def zoo_scoring(model: str, network: nn.Module) -> Scoring:  # type: ignore[empt
 
 @hookspec(firstresult=True)
 def zoo_graphs(model: str, network: nn.Module) -> Sequence[Graph]:  # type: ignore[empty-body]
-    """The modules that an exporter turns into graphs; without this hook, the sampler alone.
+    """The modules that an exporter turns into graphs; without this hook, the sampler and, where
+    the model can encode, the encoder, of the frozen network (:mod:`zoo.freezing`).
 
     ::
 
         @hookimpl
         def zoo_graphs(network):
             inputs = {"z": torch.zeros(2, network.latent.size), "temperature": torch.ones(())}
-            return [Graph("sampler", Frozen(network), inputs, ("image",))]
+            return [Graph("sampler", Sampler(freeze(network)), inputs, ("image",))]
     """
 
 

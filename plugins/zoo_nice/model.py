@@ -100,6 +100,11 @@ class CouplingNetwork(nn.Module):
         nn.init.zeros_(last.bias)
         self.layers = nn.Sequential(*hidden, last)
 
+    @property
+    def last(self) -> nn.Module:
+        """The layer whose outputs are the network's."""
+        return self.layers[-1]
+
     def forward(self, x: Tensor) -> Tensor:
         # As vectors: a matrix product, where a 1x1 convolution of one pixel is slower.
         y: Tensor = self.layers(x.flatten(1))

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.flows import WeightNormConv2d
+from zoo.freezing import Freezable, ScaleAndShift, as_affine, freeze_children, scale_outputs
 
 
-class CouplingNetwork(nn.Module):
+class CouplingNetwork(Freezable):
     """``[N, in, H, W]`` to ``[N, out, H, W]``, all convolutions with weight normalisation.
 
     A 3x3 convolution to ``width`` feature maps takes the input's positive and negative parts, and
@@ -55,8 +56,19 @@ class CouplingNetwork(nn.Module):
             total = total + skip(h)
         return self.conv_out(F.relu(self.norm_out(total)))
 
+    def frozen(self) -> nn.Module:
+        """With what normalises the sum in the convolutions that are added up."""
+        norm = self.norm_out
+        freeze_children(self)
+        if isinstance(norm, ShiftedBatchNorm):
+            scale, shift = norm.affine()
+            for index, skip in enumerate(self.skips):
+                scale_outputs(skip, scale, None if index else shift)
+            self.norm_out = nn.Identity()
+        return self
 
-class ResidualBlock(nn.Module):
+
+class ResidualBlock(Freezable):
     """x + conv(relu(norm(conv(relu(norm(x)))))), 3x3 convolutions of ``width`` feature maps
     (He et al. 2016, Identity mappings in deep residual networks)."""
 
@@ -71,8 +83,17 @@ class ResidualBlock(nn.Module):
         h = self.conv_in(F.relu(self.norm_in(x)))
         return x + self.conv_out(F.relu(self.norm_out(h)))
 
+    def frozen(self) -> nn.Module:
+        """With the second normalisation in the convolution before it."""
+        norm = self.norm_out
+        freeze_children(self)
+        if isinstance(norm, ShiftedBatchNorm):
+            scale_outputs(self.conv_in, *norm.affine())
+            self.norm_out = nn.Identity()
+        return self
 
-class ShiftedBatchNorm(nn.Module):
+
+class ShiftedBatchNorm(Freezable):
     """Batch normalisation with a learned shift and no learned scale: the convolution behind it has
     one. The official code's constants: 1e-4 beside the variance, 0.1 of each batch kept."""
 
@@ -83,6 +104,14 @@ class ShiftedBatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(x) + self.shift[:, None, None]
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """Scale and shift of each channel in evaluation mode, float64."""
+        scale, shift = as_affine(self.norm)
+        return scale, shift + self.shift.double()
+
+    def frozen(self) -> nn.Module:
+        return ScaleAndShift(*self.affine(), self.shift.dtype)
 
 
 def normalisation(channels: int, batch_norm: bool) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from zoo import Config, Graph, ImageSpec, ModelSpec, Preset, hookimpl
+from zoo import Config, ImageSpec, ModelSpec, Preset, hookimpl
 from zoo.adversarial import AdversarialConfig, check_bounded_critic, check_doubling
 
 if TYPE_CHECKING:
@@ -125,10 +125,3 @@ def zoo_train(network: Generator, config: Config) -> Objective:
 @hookimpl
 def zoo_sample(network: Generator, latents: Tensor, temperature: float) -> Tensor:
     return network.pictures(latents, temperature)
-
-
-@hookimpl
-def zoo_graphs(network: Generator) -> list[Graph]:
-    from zoo_sngan.model import sampler
-
-    return [sampler(network)]

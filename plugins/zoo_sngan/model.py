@@ -3,14 +3,12 @@ discriminator, without a sigmoid) whose weights are spectrally normalised."""
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, cast
 
-import torch
 from torch import Tensor, nn
 
-from zoo import Graph, ImageSpec, Latent
-from zoo.adversarial.spectral import remove_spectral_norm, spectral_norm
+from zoo import ImageSpec, Latent
+from zoo.adversarial.spectral import spectral_norm
 from zoo_sngan import cnn, resnet
 
 if TYPE_CHECKING:
@@ -51,26 +49,3 @@ class Critic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.layers(x)).squeeze(1)
-
-
-class Sampler(nn.Module):
-    """``forward(z, temperature)`` gives pictures in [0, 1]: what :func:`zoo_sngan.zoo_sample` does,
-    with plain weights."""
-
-    def __init__(self, generator: Generator) -> None:
-        super().__init__()
-        self.generator = copy.deepcopy(generator)
-        remove_spectral_norm(self.generator)
-
-    def forward(self, z: Tensor, temperature: Tensor) -> Tensor:
-        return self.generator.pictures(z, temperature)
-
-
-def sampler(generator: Generator) -> Graph:
-    """The graph ``sampler`` of a generator, free of spectral normalisation."""
-    device = next(generator.parameters()).device
-    inputs = {
-        "z": torch.full((2, generator.latent.size), 0.5, device=device),
-        "temperature": torch.ones((), device=device),
-    }
-    return Graph("sampler", Sampler(generator).eval(), inputs, ("image",))

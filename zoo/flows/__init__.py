@@ -7,6 +7,7 @@ nats, ``inverse(y)`` the way back. :func:`maximum_likelihood` trains what is bui
 from zoo.flows.actnorm import ActNorm
 from zoo.flows.batchnorm import BatchNorm
 from zoo.flows.bijection import Bijection
+from zoo.flows.channelwise import Affine, Channelwise
 from zoo.flows.checkerboard import CheckerboardCoupling, checkerboard
 from zoo.flows.composition import Composition
 from zoo.flows.conv1x1 import Invertible1x1, InvertibleLU1x1
@@ -31,9 +32,11 @@ __all__ = [
     "ActNorm",
     "ActNormConv2d",
     "AdditiveCoupling",
+    "Affine",
     "AffineCoupling",
     "BatchNorm",
     "Bijection",
+    "Channelwise",
     "CheckerboardCoupling",
     "Composition",
     "FromData",

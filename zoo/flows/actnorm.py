@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.flows.bijection import Bijection, per_image
+from zoo.flows.bijection import per_image
+from zoo.flows.channelwise import Affine, Channelwise
 from zoo.flows.from_data import FromData, Start
 
 LOG_SCALE_FACTOR = 3.0
@@ -31,8 +32,12 @@ class ActivationStatistics(FromData):
     def scale(self) -> Tensor:
         return torch.exp(LOG_SCALE_FACTOR * self.log_scale)
 
+    def scale_and_bias(self) -> tuple[Tensor, Tensor]:
+        """Both in float64, for freezing."""
+        return torch.exp(LOG_SCALE_FACTOR * self.log_scale.double()), self.bias.double()
 
-class ActNorm(Bijection):
+
+class ActNorm(Channelwise):
     """y = (x + bias) * scale for each channel; log-determinant H * W * sum(log scale).
 
     ``start="data"`` sets bias and scale from the first batch (zero mean, unit variance),
@@ -53,6 +58,10 @@ class ActNorm(Bijection):
 
     def inverse(self, y: Tensor) -> Tensor:
         return y / _spread(self.statistics.scale()) - _spread(self.statistics.bias)
+
+    def affine(self) -> Affine:
+        scale, bias = self.statistics.scale_and_bias()
+        return Affine(scale, bias * scale)
 
 
 def _spread(values: Tensor) -> Tensor:

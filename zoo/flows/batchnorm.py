@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zoo.flows.bijection import Bijection, per_image
+from zoo.flows.bijection import per_image
+from zoo.flows.channelwise import Affine, Channelwise
 from zoo.training.synchronised import mean_over_processes
 
 
-class BatchNorm(Bijection):
+class BatchNorm(Channelwise):
     """y = (x - mean) / sqrt(variance + eps) for each channel; nothing is learned.
 
     The log-determinant is -H W / 2 * sum(log(variance + eps)). As in the paper it is that of the
@@ -43,6 +44,10 @@ class BatchNorm(Bijection):
 
     def inverse(self, y: Tensor) -> Tensor:
         return y * _spread(torch.sqrt(self.variance + self.eps)) + _spread(self.mean)
+
+    def affine(self) -> Affine:
+        scale = torch.rsqrt(self.variance.double() + self.eps)
+        return Affine(scale, -self.mean.double() * scale)
 
     def _of_batch(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance to normalise ``x`` by; the running ones take them in."""

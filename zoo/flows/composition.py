@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
 
 from zoo.flows.bijection import Bijection
+from zoo.flows.channelwise import Channelwise, join
 from zoo.flows.reversible import forward_without_activations
+from zoo.freezing import frozen_parts
 
 
 class Composition(Bijection):
@@ -37,3 +40,28 @@ class Composition(Bijection):
         for layer in reversed(self.layers):
             y = layer.inverse(y)  # type: ignore[operator]
         return y
+
+    def frozen(self) -> nn.Module:
+        layers: list[nn.Module] = []
+        for alike, run in groupby(self.layers, lambda layer: isinstance(layer, Channelwise)):
+            found = list(run)
+            layers += join(found) if alike else [frozen_parts(one) for one in found]  # type: ignore[arg-type]
+        return FrozenComposition(layers)  # type: ignore[arg-type]
+
+
+class FrozenComposition(Composition):
+    """The same of frozen layers. Log-determinants that no picture changes are added up first."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        known, log_det = 0.0, None
+        for layer in self.layers:
+            assert isinstance(layer, Bijection)
+            pixels = x.shape[2] * x.shape[3]
+            x, layer_log_det = layer(x)
+            if layer.log_det_per_pixel is not None:
+                known += layer.log_det_per_pixel * pixels
+            else:
+                log_det = layer_log_det if log_det is None else log_det + layer_log_det
+        if log_det is None:
+            return x, x.new_full((x.shape[0],), known)
+        return x, log_det + known if known else log_det

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.flows.bijection import Bijection, per_image
+from zoo.flows.bijection import per_image
+from zoo.flows.channelwise import Affine, Channelwise
 
 
-class Invertible1x1(Bijection):
+class Invertible1x1(Channelwise):
     """y = W x at every pixel; log-determinant H * W * log|det W| (paper, eq. 9).
 
     W starts as a random rotation. The inverse is computed in float64 whatever the precision.
@@ -35,6 +38,10 @@ class Invertible1x1(Bijection):
     def inverse(self, y: Tensor) -> Tensor:
         with torch.autocast(y.device.type, enabled=False):
             return _at_every_pixel(torch.linalg.inv(self.matrix().double()).to(y.dtype), y)
+
+    def affine(self) -> Affine:
+        matrix = copy.deepcopy(self).double().matrix().detach()
+        return Affine(matrix, matrix.new_zeros(len(matrix)))
 
 
 class InvertibleLU1x1(Invertible1x1):

@@ -8,9 +8,10 @@ from torch.nn import functional as F
 
 from zoo.flows.actnorm import LOG_SCALE_FACTOR, ActivationStatistics
 from zoo.flows.from_data import Start
+from zoo.freezing import Freezable, plain
 
 
-class _EdgeConv2d(nn.Module):
+class _EdgeConv2d(Freezable):
     """A convolution that keeps the size and knows where the picture ends.
 
     As in Glow's official code the input gets one more channel that is 1 outside the picture and
@@ -35,6 +36,53 @@ class _EdgeConv2d(nn.Module):
         height, width = x.shape[2:]
         outside = F.pad(x.new_zeros(1, 1, height, width), [self.padding] * 4, value=1.0)
         return _add_to_each(y, F.conv2d(outside, self.edge * spread))
+
+    def freeze_with(self, scale: Tensor, bias: Tensor) -> nn.Module:
+        """The same as :meth:`convolve` with ``scale`` and ``bias``, float64, in the weights."""
+        spread = scale[:, None, None, None]
+        weight = self.weight.double() * spread
+        if self.edge is None:
+            return plain_convolution(weight, bias, self.weight.dtype)
+        return FrozenEdgeConv2d(weight, self.edge.double() * spread, bias, self.weight.dtype)
+
+
+class FrozenEdgeConv2d(nn.Module):
+    """A convolution with plain weights that knows where the picture ends.
+
+    With few inputs a channel of ones goes in beside them: outside it is 0, as all are, so it says
+    as much as the one that is 1 outside. With many, what the edges add is added to what comes out,
+    where it is the same for all pictures.
+    """
+
+    edge: Tensor | None
+
+    def __init__(self, weight: Tensor, edge: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
+        super().__init__()
+        few = weight.shape[1] < weight.shape[0]
+        if few:
+            weight = torch.cat([weight, -edge], dim=1)
+            bias = bias + edge.sum((1, 2, 3))
+        self.conv = plain_convolution(weight, bias, dtype)
+        self.edge = None if few else plain(edge, dtype)
+        self.padding = weight.shape[2] // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.edge is None:
+            y: Tensor = self.conv(F.pad(x, [0, 0, 0, 0, 0, 1], value=1.0))
+            return y
+        outside = F.pad(x.new_zeros(1, 1, *x.shape[2:]), [self.padding] * 4, value=1.0)
+        y = self.conv(x) + F.conv2d(outside, self.edge)
+        return y
+
+
+def plain_convolution(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> nn.Conv2d:
+    """A convolution that keeps the size, with ``weight`` ``[out, in, k, k]`` and ``bias``
+    ``[out]``."""
+    out_channels, in_channels, kernel, _ = weight.shape
+    made = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, device="meta")
+    made.weight = plain(weight, dtype)
+    made.bias = None if bias is None else plain(bias, dtype)
+    return made
 
 
 def _add_to_each(y: Tensor, edges: Tensor) -> Tensor:
@@ -66,6 +114,10 @@ class ActNormConv2d(_EdgeConv2d):
         scale = self.statistics.scale()
         return self.convolve(x, scale, self.statistics.bias * scale)
 
+    def frozen(self) -> nn.Module:
+        scale, bias = self.statistics.scale_and_bias()
+        return self.freeze_with(scale, bias * scale)
+
 
 class ZeroConv2d(_EdgeConv2d):
     """The last convolution of a coupling's network: all weights zero, so that a coupling starts as
@@ -79,3 +131,7 @@ class ZeroConv2d(_EdgeConv2d):
     def forward(self, x: Tensor) -> Tensor:
         scale = torch.exp(LOG_SCALE_FACTOR * self.log_scale)
         return self.convolve(x, scale, self.bias * scale)
+
+    def frozen(self) -> nn.Module:
+        scale = torch.exp(LOG_SCALE_FACTOR * self.log_scale.double())
+        return self.freeze_with(scale, self.bias.double() * scale)

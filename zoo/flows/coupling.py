@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.flows.bijection import Bijection
-from zoo.flows.units import Units
+from zoo.flows.units import Units, fold_units
+from zoo.freezing import freeze_children
 
 Scale = Literal["sigmoid", "tanh"]
 
@@ -26,12 +27,23 @@ class LearnedTanh(nn.Module):
         return self.bound * torch.tanh(raw)
 
 
+class LogSigmoid(nn.Module):
+    """log s = log sigmoid(r + 2), written so that no number on the way overflows: what exporters
+    make of torch's own takes the logarithm of a sigmoid that may be 0."""
+
+    def forward(self, raw: Tensor) -> Tensor:
+        raw = raw + 2
+        return raw.clamp(max=0) - torch.log1p(torch.exp(-raw.abs()))
+
+
 class AdditiveCoupling(Bijection):
     """y_a = x_a, y_b = x_b + t(x_a) (NICE, section 3.2); volume preserving.
 
     ``network`` maps the first half of the channels, ``[N, C/2, H, W]``, to the shift of the rest,
     counted in ``units`` where these are given.
     """
+
+    log_det_per_pixel = 0.0
 
     def __init__(self, network: nn.Module, units: Units | None = None) -> None:
         super().__init__()
@@ -46,6 +58,11 @@ class AdditiveCoupling(Bijection):
     def inverse(self, y: Tensor) -> Tensor:
         a, b = y.chunk(2, dim=1)
         return torch.cat([a, b - self._shift(a)], dim=1)
+
+    def frozen(self) -> nn.Module:
+        freeze_children(self)
+        self.units = fold_units(self.units, self.network)
+        return self
 
     def _shift(self, a: Tensor) -> Tensor:
         return _counted(self.network(a).to(a.dtype), self.units)
@@ -71,7 +88,7 @@ class AffineCoupling(Bijection):
     ) -> None:
         super().__init__()
         self.network = network
-        self.scale = scale
+        self.scale: str | nn.Module = scale
         self.units = units
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,10 +103,18 @@ class AffineCoupling(Bijection):
         shift, log_scale = self._shift_and_log_scale(a)
         return torch.cat([a, b * torch.exp(-log_scale) - shift], dim=1)
 
+    def frozen(self) -> nn.Module:
+        freeze_children(self)
+        if self.scale == "sigmoid":
+            del self.scale
+            self.scale = LogSigmoid()
+        self.units = fold_units(self.units, self.network)
+        return self
+
     def _shift_and_log_scale(self, a: Tensor) -> tuple[Tensor, Tensor]:
         shift, raw = self.network(a).to(a.dtype).chunk(2, dim=1)
         shift = _counted(shift, self.units)
-        if isinstance(self.scale, LearnedTanh):
+        if isinstance(self.scale, nn.Module):
             return shift, self.scale(raw)
         if self.scale == "sigmoid":
             return shift, F.logsigmoid(raw + 2)

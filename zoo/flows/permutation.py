@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.flows.bijection import Bijection
+from zoo.flows.channelwise import Affine, Channelwise
 
 
-class Permutation(Bijection):
+class Permutation(Channelwise):
     """y[:, i] = x[:, order[i]]; volume preserving, so the log-determinant is 0.
 
     ``order`` is an integer tensor that holds 0 ... C-1 once each. It is saved with the weights.
     """
 
     order: Tensor
+    log_det_per_pixel = 0.0
 
     def __init__(self, order: Tensor) -> None:
         super().__init__()
@@ -25,6 +27,32 @@ class Permutation(Bijection):
 
     def inverse(self, y: Tensor) -> Tensor:
         return y.index_select(1, self.order.argsort())
+
+    def affine(self) -> Affine:
+        matrix = torch.eye(len(self.order), dtype=torch.float64, device=self.order.device)
+        return Affine(matrix[self.order], matrix.new_zeros(len(matrix)))
+
+    def frozen(self) -> nn.Module:
+        return FrozenPermutation(self.order)
+
+
+class FrozenPermutation(Bijection):
+    """A permutation on its own, which needs no matrix."""
+
+    order: Tensor
+    inverse_order: Tensor
+    log_det_per_pixel = 0.0
+
+    def __init__(self, order: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("order", order)
+        self.register_buffer("inverse_order", order.argsort())
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.index_select(1, self.order), x.new_zeros(x.shape[0])
+
+    def inverse(self, y: Tensor) -> Tensor:
+        return y.index_select(1, self.inverse_order)
 
 
 def reverse(channels: int) -> Permutation:

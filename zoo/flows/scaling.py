@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.flows.bijection import Bijection, per_image
+from zoo.flows.bijection import per_image
+from zoo.flows.channelwise import Affine, Channelwise
 from zoo.flows.from_data import FromData, Start
 
 
-class Scaling(Bijection, FromData):
+class Scaling(Channelwise, FromData):
     """y = x * exp(s), with an s for each channel; log-determinant H * W * sum(s).
 
     ``start="zero"`` is the identity, s = 0, ``"data"`` sets s from the first batch, so that each
@@ -32,3 +33,7 @@ class Scaling(Bijection, FromData):
 
     def inverse(self, y: Tensor) -> Tensor:
         return y * torch.exp(-self.log_scale)[:, None, None]
+
+    def affine(self) -> Affine:
+        scale = self.log_scale.double().exp()
+        return Affine(scale, torch.zeros_like(scale))

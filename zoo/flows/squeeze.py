@@ -11,6 +11,8 @@ from zoo.flows.bijection import Bijection
 class Squeeze(Bijection):
     """``[N, C, H, W]`` to ``[N, 4C, H/2, W/2]``: a 2x2 square of pixels becomes four channels."""
 
+    log_det_per_pixel = 0.0
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return F.pixel_unshuffle(x, 2), x.new_zeros(x.shape[0])
 

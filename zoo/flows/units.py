@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.flows.from_data import FromData, Start
+from zoo.freezing import scale_outputs
 
 
 class Units(FromData):
@@ -28,3 +29,15 @@ class Units(FromData):
 
     def forward(self, shift: Tensor) -> Tensor:
         return shift * self.values[:, None, None]
+
+
+def fold_units(units: Units | None, network: nn.Module) -> Units | None:
+    """Freeze ``units`` into the weights of ``network.last``, the layer that a coupling's network
+    ends with, where the network says so; else they stay. Shifts come first in its outputs."""
+    last = getattr(network, "last", None)
+    if units is None or not isinstance(last, nn.Linear | nn.Conv2d):
+        return units
+    scale = torch.ones(len(last.weight), dtype=torch.float64, device=last.weight.device)
+    scale[: len(units.values)] = units.values
+    scale_outputs(last, scale)
+    return None

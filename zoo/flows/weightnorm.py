@@ -8,8 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.flows.convolution import plain_convolution
+from zoo.freezing import Freezable
 
-class WeightNormConv2d(nn.Module):
+
+class WeightNormConv2d(Freezable):
     """A convolution that keeps the size, whose weights are g v / |v| for each output channel.
 
     ``direction`` v is ``[out, in, kernel, kernel]`` and ``scale`` g is ``[out]``, or None where
@@ -44,3 +47,7 @@ class WeightNormConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight(), self.bias, padding=self.padding)
+
+    def frozen(self) -> nn.Module:
+        dtype = self.direction.dtype
+        return plain_convolution(self.double().weight(), self.bias, dtype)
