@@ -55,6 +55,7 @@ class FrozenEdgeConv2d(nn.Module):
     """
 
     edge: Tensor | None
+    inside: Tensor
 
     def __init__(self, weight: Tensor, edge: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
         super().__init__()
@@ -64,13 +65,15 @@ class FrozenEdgeConv2d(nn.Module):
             bias = bias + edge.sum((1, 2, 3))
         self.conv = plain_convolution(weight, bias, dtype)
         self.edge = None if few else plain(edge, dtype)
+        self.register_buffer("inside", torch.zeros(1, 1, 1, 1, dtype=dtype, device=edge.device))
         self.padding = weight.shape[2] // 2
 
     def forward(self, x: Tensor) -> Tensor:
         if self.edge is None:
             y: Tensor = self.conv(F.pad(x, [0, 0, 0, 0, 0, 1], value=1.0))
             return y
-        outside = F.pad(x.new_zeros(1, 1, *x.shape[2:]), [self.padding] * 4, value=1.0)
+        inside = self.inside.expand(1, 1, *x.shape[2:])
+        outside = F.pad(inside, [self.padding] * 4, value=1.0)
         y = self.conv(x) + F.conv2d(outside, self.edge)
         return y
 

@@ -1,0 +1,17 @@
+"""ONNX: ``zoo export`` writes a run's graphs for every runtime that reads the format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo import hookimpl
+
+if TYPE_CHECKING:
+    import click
+
+
+@hookimpl
+def zoo_commands(cli: click.Group) -> None:
+    from zoo_onnx.command import command
+
+    cli.add_command(command)

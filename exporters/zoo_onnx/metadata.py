@@ -1,0 +1,103 @@
+"""What a file says of itself, in ``metadata_props`` and in the report beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zoo.specs import Graph
+
+if TYPE_CHECKING:
+    import onnx
+
+    from zoo.run import Run
+
+
+def describe(model: onnx.ModelProto, run: Run, graph: Graph, precision: str, opset: int) -> None:
+    """Write into the model what it is: all that an application needs to draw and to show."""
+    model.producer_name, model.producer_version = "genzoo", version("genzoo")
+    model.graph.name = f"{run.model} {graph.name}"
+    facts = {**_facts(run, graph, precision, opset), **graph.metadata}
+    _put(model, {key: _text(value) for key, value in facts.items()})
+
+
+def describe_parity(model: onnx.ModelProto, measured: Mapping[str, Any]) -> None:
+    """Add what was measured: the largest error of each output against torch in float64."""
+    largest = {name: one["max_abs_error_float64"] for name, one in measured["outputs"].items()}
+    facts = {"parity_max_abs_error": largest, "parity_reference": "the network in float64"}
+    if "round_trip" in measured:
+        facts["parity_round_trip"] = measured["round_trip"]["max_abs_error"]
+    _put(model, {key: _text(value) for key, value in facts.items()})
+
+
+def report(
+    run: Run, graph: Graph, precision: str, opset: int, measured: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The JSON beside the file, but for what :func:`file_facts` adds."""
+    import onnxruntime
+
+    return {
+        **_facts(run, graph, precision, opset),
+        "torch_version": torch.__version__,
+        "onnxruntime_version": onnxruntime.__version__,
+        **measured,
+    }
+
+
+def file_facts(path: Path, name: str) -> dict[str, Any]:
+    """Name, bytes and SHA-256 of a file that is to be called ``name``."""
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"file": name, "bytes": path.stat().st_size, "sha256": digest}
+
+
+def _facts(run: Run, graph: Graph, precision: str, opset: int) -> dict[str, Any]:
+    spec, image, latent = run.spec, run.image, run.latent
+    facts = {
+        "library_name": "genzoo",
+        "genzoo_version": version("genzoo"),
+        "model": run.model,
+        "family": spec.family,
+        "title": spec.title,
+        "paper": spec.paper,
+        "graph": graph.name,
+        "precision": precision,
+        "opset": opset,
+        "latent_size": latent.size,
+        "latent_distribution": latent.distribution,
+        "classes": latent.classes,
+        "temperature": spec.temperature,
+        "image_shape": [image.channels, image.size, image.size],
+        "image_range": [0, 1],
+        "image_bits": image.bits,
+        "data": Path(run.config.data.source).name,
+    }
+    if licence := _licence(run.config.data.source):
+        facts["data_licence"] = licence
+    return facts
+
+
+def _licence(source: str) -> str | None:
+    """That of data which genzoo knows by name."""
+    from zoo.data import digits, hub
+
+    if source == digits.NAME:
+        return "CC BY 4.0"
+    return hub.SETS[source].licence if source in hub.SETS else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _put(model: onnx.ModelProto, facts: Mapping[str, str]) -> None:
+    import onnx
+
+    stored = {one.key: one.value for one in model.metadata_props}
+    onnx.helper.set_model_props(model, {**stored, **facts})

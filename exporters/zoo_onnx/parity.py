@@ -1,0 +1,295 @@
+"""Does a file compute what the network does? Measured in onnxruntime on the CPU.
+
+The reference is the network of the run itself, not the frozen one that was written: in float64,
+and beside it in float32, whose own distance from float64 is what rounding alone makes.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zoo import graphs, latents
+from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zoo.evaluation.progress import Progress
+    from zoo.run import Run
+    from zoo.specs import Graph
+
+BATCHES = (1, 3, 64)
+"""Batch sizes, none of which is the traced one."""
+
+SEED = 2**63
+"""Of the latents: far from those that anybody draws with."""
+
+IMAGE = 1e-4
+"""Most that a value of a picture in [0, 1] may be off."""
+
+LATENT = 1e-3
+"""Most that a latent or another number may be off, next to the largest of its kind, or to 1."""
+
+LOG_PROB = 1e-3
+"""Most that a log-density may be off, in nats for each dimension."""
+
+ROUND_TRIP = 1e-3
+"""Most that a picture may be off that was encoded and sampled again."""
+
+HALF = 100
+"""So many times as much in float16, whose numbers have 11 bits and not 24."""
+
+
+def require_runtime() -> None:
+    """Raise ZooError where onnxruntime or onnx is missing."""
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError:
+        raise ZooError(
+            "onnxruntime is missing, in which an exported graph is compared with its network: "
+            'pip install "genzoo[cpu]", or genzoo[gpu]'
+        ) from None
+
+
+def session(path: Path) -> Any:
+    """The graph of a file in onnxruntime, on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def measure(
+    run: Run,
+    chosen: Sequence[Graph],
+    paths: Mapping[str, Path],
+    precision: str,
+    told: Progress,
+) -> dict[str, dict[str, Any]]:
+    """What was found for each graph of ``chosen``, by name: for each of its outputs, at each batch
+    size, the largest distance from the network in float64 and in float32.
+
+    Raises ZooError where one is over its tolerance, with the error and where it was.
+    """
+    sessions = {graph.name: session(paths[graph.name]) for graph in chosen}
+    networks = [copy.deepcopy(run.network).to(dtype).eval() for dtype in _DTYPES]
+    pictures = _Pictures(run)
+    found: dict[str, dict[str, Any]] = {}
+    for graph in chosen:
+        reference = _reference(run, graph)
+        outputs: dict[str, Any] = {}
+        for index, size in enumerate(BATCHES):
+            told.show(f"comparing {graph.name}", index, len(BATCHES))
+            inputs = _inputs(run, graph, size, pictures)
+            got = _run(sessions[graph.name], graph, inputs)
+            double, single = (reference(network, inputs) for network in networks)
+            for name in graph.outputs:
+                facts = _compare(got[name], double[name], single[name])
+                limit = _limit(run, name, double[name]) * (HALF if precision == "fp16" else 1)
+                _require(facts, limit, f"{graph.name}: {name}", size, run)
+                _keep(outputs.setdefault(name, {"tolerance": limit, "batches": {}}), size, facts)
+        found[graph.name] = {"outputs": outputs, "inputs": _described(run, graph, pictures)}
+    if {"sampler", "encoder"} <= set(sessions) and "log_prob" in run.spec.capabilities:
+        told.show("there and back", 0, 1)
+        found["encoder"]["round_trip"] = _round_trip(run, chosen, sessions, pictures)
+    return found
+
+
+def summary(outputs: Mapping[str, Any]) -> str:
+    """The largest error of each output, in words."""
+    errors = [f"{name} within {one['max_abs_error_float64']:.1e}" for name, one in outputs.items()]
+    return ", ".join(errors) + " of float64"
+
+
+_DTYPES = (torch.float64, torch.float32)
+
+
+class _Pictures:
+    """The first pictures of the test split where they lie on this machine, else samples."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._found: Tensor | None = None
+        self.origin = ""
+
+    def first(self, size: int) -> Tensor:
+        if self._found is None:
+            self._found, self.origin = self._find()
+        rows = torch.arange(size) % len(self._found)
+        return self._found[rows]
+
+    def _find(self) -> tuple[Tensor, str]:
+        from zoo.data import digits, open_data
+
+        run = self.run
+        config = run.data_config().model_copy(update={"resident_gib": 0.0})
+        if config.source == digits.NAME or os.path.exists(config.source):
+            try:
+                split = (data := open_data(config)).splits["test"]
+                some = np.stack([split[i][0] for i in range(min(BATCHES[-1], len(split)))])
+                return run.as_images(
+                    some
+                ), f"the first {len(some)} of the test split of {data.name}"
+            except (
+                ZooError,
+                ValueError,
+            ):  # other data than then, or no test split: samples will do
+                pass
+        drawn = run.sample(BATCHES[-1], seed=SEED)
+        return drawn, f"{len(drawn)} samples, since the run's data are not on this machine"
+
+
+def _inputs(run: Run, graph: Graph, size: int, pictures: _Pictures) -> dict[str, Tensor]:
+    """A batch of ``size``: fresh latents, pictures, classes in turn; of any other input the rows of
+    its example."""
+    made = {}
+    for name, example in graph.inputs.items():
+        rows = example[torch.arange(size) % len(example)] if example.ndim else example
+        latent = run.latent
+        if name == "z" and list(example.shape[1:]) == [latent.size]:
+            z = latents.draw(size, latent.size, latent.distribution, SEED, sum(BATCHES) * size)
+            rows = torch.from_numpy(z)
+        elif name == "temperature":
+            rows = torch.tensor(run.spec.temperature)
+        elif name == "image":
+            rows = pictures.first(size)
+        elif name == "label" and latent.classes:
+            rows = (torch.arange(size) * 7 + size) % latent.classes
+        made[name] = rows.to(example.dtype)
+    return made
+
+
+def _reference(run: Run, graph: Graph) -> Any:
+    """What ``graph`` stands for, as a function of a network and inputs to named outputs."""
+    known = set(graph.inputs) <= {"z", "temperature", "label", "image"}
+
+    @torch.no_grad()
+    def sampled(network: nn.Module, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        dtype = next((one.dtype for one in network.parameters()), torch.float64)
+        images = run.host.call(
+            "zoo_sample",
+            run.model,
+            network=network,
+            latents=inputs["z"].to(dtype),
+            temperature=float(inputs.get("temperature", torch.ones(()))),
+            labels=inputs.get("label"),
+        )
+        return {"image": images}
+
+    @torch.no_grad()
+    def encoded(network: nn.Module, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        dtype = next((one.dtype for one in network.parameters()), torch.float64)
+        found: Mapping[str, Tensor] = run.host.call(
+            "zoo_encode",
+            run.model,
+            network=network,
+            images=inputs["image"].to(dtype),
+            labels=inputs.get("label"),
+        )
+        return found
+
+    def itself(_: nn.Module, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return graphs.run(graph.module, graph, inputs)
+
+    if graph.name == "sampler" and known and graph.outputs == ("image",) and "z" in graph.inputs:
+        return sampled
+    if graph.name == "encoder" and known and "image" in graph.inputs:
+        return encoded
+    return itself
+
+
+def _run(runtime: Any, graph: Graph, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    taken = {one.name for one in runtime.get_inputs()}
+    values = runtime.run(
+        list(graph.outputs), {k: v.numpy() for k, v in inputs.items() if k in taken}
+    )
+    return dict(zip(graph.outputs, values, strict=True))
+
+
+def _compare(got: NDArray[Any], double: Tensor, single: Tensor) -> dict[str, Any]:
+    exact = double.numpy().astype(np.float64)
+    if got.shape != exact.shape:
+        return {"shape": list(got.shape), "wanted": list(exact.shape)}
+    error = np.abs(got - exact)
+    error = np.where(np.isnan(error), np.inf, error)
+    worst = np.unravel_index(error.argmax(), error.shape)
+    return {
+        "float64": float(error.max()),
+        "float32": float(np.abs(got - single.numpy()).max()),
+        "torch_float32": float(np.abs(single.numpy() - exact).max()),
+        "at": [int(index) for index in worst],
+    }
+
+
+def _limit(run: Run, name: str, exact: Tensor) -> float:
+    if name == "image":
+        return IMAGE
+    if name == "log_prob":
+        return LOG_PROB * run.image.dimensions
+    return LATENT * max(1.0, float(exact.abs().max()))
+
+
+def _require(facts: Mapping[str, Any], limit: float, what: str, size: int, run: Run) -> None:
+    if "shape" in facts:
+        raise ZooError(
+            f"{what} is {facts['shape']} at batch size {size} in onnxruntime and "
+            f"{facts['wanted']} in torch: nothing was exported"
+        )
+    if not facts["float64"] <= limit:
+        raise ZooError(
+            f"{what} is {facts['float64']:.2g} off the network in float64, at {facts['at']} of "
+            f"batch size {size}, over the tolerance of {limit:.2g} (torch's own float32 is "
+            f"{facts['torch_float32']:.2g} off): nothing was exported"
+        )
+
+
+def _keep(output: dict[str, Any], size: int, facts: Mapping[str, Any]) -> None:
+    output["batches"][str(size)] = {
+        "max_abs_error_float64": facts["float64"],
+        "max_abs_error_float32": facts["float32"],
+        "torch_float32_from_float64": facts["torch_float32"],
+        "at": facts["at"],
+    }
+    for key in ("max_abs_error_float64", "max_abs_error_float32"):
+        output[key] = max(one[key] for one in output["batches"].values())
+
+
+def _round_trip(
+    run: Run, chosen: Sequence[Graph], sessions: Mapping[str, Any], pictures: _Pictures
+) -> dict[str, Any]:
+    """sampler(encoder(x)) beside x, at temperature 1, of the largest batch."""
+    by_name = {graph.name: graph for graph in chosen}
+    size = BATCHES[-1]
+    there = _inputs(run, by_name["encoder"], size, pictures)
+    z = _run(sessions["encoder"], by_name["encoder"], there)["z"]
+    back = {"z": torch.from_numpy(z), "temperature": torch.ones(())}
+    if "label" in there:
+        back["label"] = there["label"]
+    images = _run(sessions["sampler"], by_name["sampler"], back)["image"]
+    error = float(np.abs(images - there["image"].numpy()).max())
+    if not error <= ROUND_TRIP:
+        raise ZooError(
+            f"pictures that were encoded and sampled again are {error:.2g} off, over the tolerance "
+            f"of {ROUND_TRIP:.2g}: nothing was exported"
+        )
+    return {"max_abs_error": error, "tolerance": ROUND_TRIP, "pictures": size}
+
+
+def _described(run: Run, graph: Graph, pictures: _Pictures) -> dict[str, str]:
+    words = {
+        "z": f"zoo.latents, {run.latent.distribution}, seed 2^63",
+        "temperature": str(run.spec.temperature),
+        "image": pictures.origin,
+        "label": "classes in turn",
+    }
+    return {name: words.get(name, "the example's rows") for name in graph.inputs}
