@@ -10,8 +10,6 @@ called, once after each update as in the paper's algorithm 1, and a forward only
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -86,17 +84,3 @@ def iterate_power(network: nn.Module) -> None:
             for part in weights:
                 if isinstance(part, SpectralNorm):
                     part.iterate(weights.original)
-
-
-def remove_spectral_norm(network: nn.Module) -> None:
-    """Put into each normalised layer inside ``network`` the weight that it computes with, as a
-    plain parameter: outputs stay, and nothing of the normalisation is left."""
-    for layer in list(network.modules()):
-        if parametrize.is_parametrized(layer, "weight"):
-            parts = layer.parametrizations["weight"]  # type: ignore[index]
-            if isinstance(parts[0], SpectralNorm):
-                weight = nn.Parameter(cast(Tensor, layer.weight).detach().clone())
-                # Torch's own removal changes the layer's class, which copies of the layer share.
-                del layer.parametrizations
-                layer.__class__ = type(layer).__bases__[0]
-                layer.weight = weight
