@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo import latents
+from zoo.errors import UsageError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo.specs import LatentDistribution
+    from zoo.specs import Latent, LatentDistribution
 
 _STRAIGHT = 1e-6
 """Latents whose directions differ by less than this angle from none, or from the opposite, have no
@@ -38,6 +41,21 @@ def walk(
         share_b = np.where(straight, share_b, np.sin(t * angle) / sine)
     found = share_a[..., None] * a[:, None] + share_b[..., None] * b[:, None]
     return found.astype(np.float32)
+
+
+def walks(latent: Latent, rows: int, columns: int, seed: int) -> NDArray[np.float32]:
+    """Walks between the latents of the pictures 2r and 2r + 1 of a seed, for each of ``rows``, in
+    ``columns`` steps: float32 ``[rows * columns, latent.size]``.
+
+    Raises UsageError for fewer than one row or two columns.
+    """
+    if rows < 1 or columns < 2:
+        raise UsageError(
+            f"an interpolation needs 1 row and 2 columns at least, got {rows} and {columns}"
+        )
+    ends = latents.draw(2 * rows, latent.size, latent.distribution, seed)
+    path = walk(ends[0::2], ends[1::2], columns, latent.distribution)
+    return path.reshape(-1, latent.size)
 
 
 def _angle(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
