@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from environments import make_environment, run
+from exported import SMALL as EXPORTED
 
 import zoo
 
@@ -41,6 +42,27 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
 def trained_copy(trained: zoo.Run, tmp_path: Path) -> Path:
     """The folder of ``trained``, to break."""
     return Path(shutil.copytree(trained.path, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], zoo.Run]:
+    """Each model trained on the digits for a moment and exported, once: ``exported("glow")``."""
+    runs: dict[str, zoo.Run] = {}
+
+    def get(model: str) -> zoo.Run:
+        if model not in runs:
+            runs[model] = zoo.train(
+                model,
+                steps=12,
+                config=EXPORTED[model],
+                out=tmp_path_factory.mktemp("exported") / f"{model}-digits",
+                device="cpu",
+                quiet=True,
+            )
+            runs[model].export()
+        return runs[model]
+
+    return get
 
 
 @dataclass(frozen=True)

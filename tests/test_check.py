@@ -29,7 +29,7 @@ FLAGS = ("--set", "depth=2", "--set", "width=16", "--steps", "30", "--device", "
 PROMISES = [
     *("imports", "presets", "described", "card", "remembered", "builds", "draws", "choices"),
     *("trains", "learns", "scores", "encodes", "range", "repeats", "varies", "alone", "loads"),
-    *("reloads", "unchanged", "resumes", "inverts", "density", "graphs"),
+    *("reloads", "unchanged", "resumes", "inverts", "density", "graphs", "exports"),
 ]
 
 
@@ -171,7 +171,7 @@ def test_a_broken_promise_is_exit_status_1_and_json_stays_whole(commands, site) 
     assert "dot.py, line 13)" in found["builds"]["measured"]
     said = commands("check", "dot").out.splitlines()
     assert said[-1] == (
-        "dot breaks 2 of the 19 promises that apply to it: imports, builds; 13 could not be "
+        "dot breaks 2 of the 20 promises that apply to it: imports, builds; 14 could not be "
         "measured"
     )
     assert said[0].startswith("BROKEN ")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from mutants import MUTANTS
 
+import zoo_onnx
 from zoo.plugins import Host, Plugin
 from zoo.scaffold import write_plugin
 from zoo.testing import Report, check
@@ -32,10 +33,12 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def checked() -> Report:
-    """What the kit finds in the plugin that is on the path, under a host that has no other."""
+    """What the kit finds in the plugin that is on the path, under a host that has beside it only
+    the exporter to ONNX."""
     host = Host()
     point = EntryPoint(NAME, PACKAGE, "zoo")
     assert host.add(Plugin(NAME, f"genzoo-{NAME}", "0.1.0"), point).cause is None
+    assert host.add(Plugin("onnx", "genzoo", "0"), zoo_onnx).cause is None
     return check(NAME, config=SMALL, steps=30, device="cpu", host=host)
 
 

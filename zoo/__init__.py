@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zoo.errors import UsageError, ZooError
     from zoo.hookspecs import HOOK_API, hookimpl
     from zoo.run import Run, load
-    from zoo.specs import Graph, ImageSpec, Latent, ModelSpec, Preset, Scoring
+    from zoo.specs import Format, Graph, ImageSpec, Latent, ModelSpec, Preset, Scoring
 
 _HOMES = {
     "zoo.api": ("build", "list_models", "train"),
@@ -28,7 +28,7 @@ _HOMES = {
     "zoo.errors": ("UsageError", "ZooError"),
     "zoo.hookspecs": ("HOOK_API", "hookimpl"),
     "zoo.run": ("Run", "load"),
-    "zoo.specs": ("Graph", "ImageSpec", "Latent", "ModelSpec", "Preset", "Scoring"),
+    "zoo.specs": ("Format", "Graph", "ImageSpec", "Latent", "ModelSpec", "Preset", "Scoring"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -53,6 +53,7 @@ __all__ = [
     "HOOK_API",
     "Config",
     "DataConfig",
+    "Format",
     "Graph",
     "ImageSpec",
     "Latent",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zoo.config import Config, ModelConfig
     from zoo.data.batch import Batch
     from zoo.run import Run
-    from zoo.specs import Graph, ImageSpec, ModelSpec, Scoring
+    from zoo.specs import Format, Graph, ImageSpec, ModelSpec, Scoring
     from zoo.training.objective import Objective
 
 HOOK_API = 1
@@ -159,6 +159,19 @@ def zoo_graphs(model: str, network: nn.Module) -> Sequence[Graph]:  # type: igno
         def zoo_graphs(network):
             inputs = {"z": torch.zeros(2, network.latent.size), "temperature": torch.ones(())}
             return [Graph("sampler", Sampler(freeze(network)), inputs, ("image",))]
+    """
+
+
+@hookspec
+def zoo_formats() -> Sequence[Format]:  # type: ignore[empty-body]
+    """The formats that this plugin writes runs in: for ``run.export``, ``zoo sample --backend`` and
+    ``zoo check``.
+
+    ::
+
+        @hookimpl
+        def zoo_formats():
+            return [Format("stone", carve, read, lambda: None)]
     """
 
 

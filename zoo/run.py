@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,7 +19,9 @@ from zoo.config import Config, DataConfig
 from zoo.device import choose_device
 from zoo.errors import UsageError, ZooError
 from zoo.files import write_text
-from zoo.interpolation import walk
+from zoo.formats import format_of
+from zoo.interpolation import walks
+from zoo.labels import choose
 from zoo.plugins import Host, host
 from zoo.specs import Capability, ImageSpec, Latent, ModelSpec
 from zoo.weights import load_weights
@@ -113,17 +115,11 @@ class Run:
         :func:`zoo.interpolation.walk`; ``labels`` are one class or one for each row.
         """
         self.require("interpolate")
-        if rows < 1 or columns < 2:
-            raise UsageError(
-                f"an interpolation needs 1 row and 2 columns at least, got {rows} and {columns}"
-            )
-        size, distribution = self.latent.size, self.latent.distribution
-        ends = latents.draw(2 * rows, size, distribution, seed)
-        path = walk(ends[0::2], ends[1::2], columns, distribution)
+        path = torch.from_numpy(walks(self.latent, rows, columns, seed))
         chosen = self._labels(rows, labels)
         if chosen is not None:
             chosen = chosen.repeat_interleave(columns)
-        return self.decode(torch.from_numpy(path).flatten(0, 1), chosen, temperature)
+        return self.decode(path, chosen, temperature)
 
     def decode(self, z: Tensor, labels: Labels = None, temperature: float | None = 1.0) -> Tensor:
         """Pictures ``[N, C, H, W]`` in [0, 1] of latents ``[N, latent.size]``."""
@@ -287,19 +283,21 @@ class Run:
             )
 
     def _labels(self, n: int, labels: Labels) -> Tensor | None:
-        classes = self.latent.classes
-        if not classes:
-            if labels is not None:
-                raise UsageError(f"this {self.model} is not conditional: it takes no label")
-            return None
-        if labels is None:
-            return torch.arange(n, device=self.device) % classes
-        chosen = torch.as_tensor(labels, dtype=torch.int64).expand(n)
-        if chosen.min() < 0 or chosen.max() >= classes:
-            raise UsageError(f"labels go from 0 to {classes - 1}, got {chosen.tolist()[0]}")
-        return chosen.to(self.device)
+        given = labels.cpu().numpy() if isinstance(labels, Tensor) else labels
+        chosen = choose(n, given, self.latent.classes, self.model)
+        return None if chosen is None else torch.from_numpy(chosen).to(self.device)
 
     # The folder
+
+    def export(self, format: str | None = None, **options: Any) -> Sequence[Any]:
+        """Write the run in a format that a plugin offers, by default the only one that there is,
+        and return what was written.
+
+        ``options`` are the format's own; ``onnx`` takes those of :func:`zoo_onnx.export.export` and
+        returns its :class:`zoo_onnx.export.Exported`. Raises UsageError for a format that there is
+        not, ZooError where it has to be installed first and where the export fails.
+        """
+        return format_of(self.host, format).export(self, **options)
 
     def write_card(self) -> None:
         """Write README.md, the run's model card."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from zoo.config import ModelConfig
@@ -105,3 +108,41 @@ class Scoring:
     method: str
     likelihood: str = ""
     importance_weighted: Callable[[Batch, int], Tensor] | None = None
+
+
+class Drawer(Protocol):
+    """What draws a run's pictures without torch: float32 ``[N, C, H, W]`` in [0, 1], those that
+    :meth:`zoo.Run.sample` and :meth:`zoo.Run.interpolate` draw of the same arguments."""
+
+    def sample(
+        self,
+        n: int = 64,
+        temperature: float | None = None,
+        seed: int = 0,
+        labels: int | Sequence[int] | None = None,
+    ) -> NDArray[np.float32]: ...
+
+    def interpolate(
+        self,
+        rows: int = 8,
+        columns: int = 8,
+        temperature: float | None = None,
+        seed: int = 0,
+        labels: int | Sequence[int] | None = None,
+    ) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a run can be written as, for others to run.
+
+    ``export(run, **options)`` writes files and returns what it wrote. ``open(folder, device)``
+    gives what draws from the files of a run folder, on ``"auto"``, ``"cpu"`` or ``"cuda"``, and
+    raises ZooError where there are none or they are not of the run's weights. ``missing()`` says
+    in a sentence what has to be installed first, or gives None.
+    """
+
+    name: str
+    export: Callable[..., Sequence[Any]]
+    open: Callable[[Path, str], Drawer]
+    missing: Callable[[], str | None]

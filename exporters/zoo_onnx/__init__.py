@@ -1,13 +1,27 @@
-"""ONNX: ``zoo export`` writes a run's graphs for every runtime that reads the format."""
+"""ONNX: ``zoo export`` writes a run's graphs for every runtime that reads the format, and
+:class:`OnnxModel` draws from them without torch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo import hookimpl
 
 if TYPE_CHECKING:
     import click
+
+    from zoo import Format
+    from zoo_onnx.runtime import OnnxModel
+
+__all__ = ["OnnxModel"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "OnnxModel":
+        from zoo_onnx.runtime import OnnxModel
+
+        return OnnxModel
+    raise AttributeError(f"module 'zoo_onnx' has no attribute {name!r}")
 
 
 @hookimpl
@@ -15,3 +29,10 @@ def zoo_commands(cli: click.Group) -> None:
     from zoo_onnx.command import command
 
     cli.add_command(command)
+
+
+@hookimpl
+def zoo_formats() -> list[Format]:
+    from zoo_onnx.format import onnx_format
+
+    return [onnx_format()]

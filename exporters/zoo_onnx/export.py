@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
+
+import torch
 
 from zoo import graphs
 from zoo.errors import UsageError, ZooError
 from zoo.evaluation.progress import Progress
 from zoo.files import mended, replacing, write_json
 from zoo_onnx import convert, metadata, parity
+from zoo_onnx.runtime import FOLDER
+from zoo_onnx.session import require_onnxruntime
 
 if TYPE_CHECKING:
     from zoo.run import Run
     from zoo.specs import Graph
-
-FOLDER = "onnx"
-"""Where a run folder keeps its graphs."""
 
 Precision = Literal["fp32", "fp16"]
 MOST_BYTES = 2 * 2**30
@@ -58,7 +61,7 @@ def export(
     likelihood's flow in float16.
     """
     told = progress or Progress()
-    parity.require_runtime()
+    require_onnxruntime()
     if precision == "fp16" and "log_prob" in run.spec.capabilities:
         raise UsageError(
             f"--precision fp16 is not for {run.model}: each layer of a flow enlarges what the one "
@@ -67,6 +70,7 @@ def export(
     folder = run.path / FOLDER if out is None else out
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"-o {folder}: a file stands there; name a folder")
+    run = _on_cpu(run)
     chosen = _chosen(run, graph)
     suffix = "_fp16" if precision == "fp16" else ""
     paths = {one.name: folder / f"{one.name}{suffix}.onnx" for one in chosen}
@@ -92,6 +96,13 @@ def export(
     for one_exported in exported:
         write_json(one_exported.path.with_suffix(".json"), one_exported.report)
     return exported
+
+
+def _on_cpu(run: Run) -> Run:
+    if run.device.type == "cpu":
+        return run
+    device = torch.device("cpu")
+    return dataclasses.replace(run, network=copy.deepcopy(run.network).to(device), device=device)
 
 
 def _chosen(run: Run, graph: str) -> Sequence[Graph]:

@@ -9,14 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from zoo.specs import Graph
+from zoo.folder import WEIGHTS
 
 if TYPE_CHECKING:
     import onnx
 
     from zoo.run import Run
+    from zoo.specs import Graph
 
 
 def describe(model: onnx.ModelProto, run: Run, graph: Graph, precision: str, opset: int) -> None:
@@ -41,6 +40,7 @@ def report(
 ) -> dict[str, Any]:
     """The JSON beside the file, but for what :func:`file_facts` adds."""
     import onnxruntime
+    import torch
 
     return {
         **_facts(run, graph, precision, opset),
@@ -52,9 +52,13 @@ def report(
 
 def file_facts(path: Path, name: str) -> dict[str, Any]:
     """Name, bytes and SHA-256 of a file that is to be called ``name``."""
+    return {"file": name, "bytes": path.stat().st_size, "sha256": digest(path)}
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file."""
     with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"file": name, "bytes": path.stat().st_size, "sha256": digest}
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _facts(run: Run, graph: Graph, precision: str, opset: int) -> dict[str, Any]:
@@ -80,6 +84,8 @@ def _facts(run: Run, graph: Graph, precision: str, opset: int) -> dict[str, Any]
     }
     if licence := _licence(run.config.data.source):
         facts["data_licence"] = licence
+    if (weights := run.path / WEIGHTS).exists():
+        facts["weights_sha256"] = digest(weights)
     return facts
 
 

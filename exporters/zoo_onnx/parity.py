@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from zoo import graphs, latents
 from zoo.errors import ZooError
+from zoo_onnx.session import Session
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,27 +49,6 @@ HALF = 100
 """So many times as much in float16, whose numbers have 11 bits and not 24."""
 
 
-def require_runtime() -> None:
-    """Raise ZooError where onnxruntime or onnx is missing."""
-    try:
-        import onnxruntime  # noqa: F401
-    except ImportError:
-        raise ZooError(
-            "onnxruntime is missing, in which an exported graph is compared with its network: "
-            'pip install "genzoo[cpu]", or genzoo[gpu]'
-        ) from None
-
-
-def session(path: Path) -> Any:
-    """The graph of a file in onnxruntime, on the CPU."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
 def measure(
     run: Run,
     chosen: Sequence[Graph],
@@ -81,7 +61,8 @@ def measure(
 
     Raises ZooError where one is over its tolerance, with the error and where it was.
     """
-    sessions = {graph.name: session(paths[graph.name]) for graph in chosen}
+    threads = torch.get_num_threads()
+    sessions = {graph.name: Session(paths[graph.name], "cpu", threads) for graph in chosen}
     networks = [copy.deepcopy(run.network).to(dtype).eval() for dtype in _DTYPES]
     pictures = _Pictures(run)
     found: dict[str, dict[str, Any]] = {}
@@ -91,7 +72,7 @@ def measure(
         for index, size in enumerate(BATCHES):
             told.show(f"comparing {graph.name}", index, len(BATCHES))
             inputs = _inputs(run, graph, size, pictures)
-            got = _run(sessions[graph.name], graph, inputs)
+            got = _run(sessions[graph.name], inputs)
             double, single = (reference(network, inputs) for network in networks)
             for name in graph.outputs:
                 facts = _compare(got[name], double[name], single[name])
@@ -208,12 +189,8 @@ def _reference(run: Run, graph: Graph) -> Any:
     return itself
 
 
-def _run(runtime: Any, graph: Graph, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    taken = {one.name for one in runtime.get_inputs()}
-    values = runtime.run(
-        list(graph.outputs), {k: v.numpy() for k, v in inputs.items() if k in taken}
-    )
-    return dict(zip(graph.outputs, values, strict=True))
+def _run(session: Session, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    return session.run({name: inputs[name].numpy() for name in session.inputs})
 
 
 def _compare(got: NDArray[Any], double: Tensor, single: Tensor) -> dict[str, Any]:
@@ -265,17 +242,17 @@ def _keep(output: dict[str, Any], size: int, facts: Mapping[str, Any]) -> None:
 
 
 def _round_trip(
-    run: Run, chosen: Sequence[Graph], sessions: Mapping[str, Any], pictures: _Pictures
+    run: Run, chosen: Sequence[Graph], sessions: Mapping[str, Session], pictures: _Pictures
 ) -> dict[str, Any]:
     """sampler(encoder(x)) beside x, at temperature 1, of the largest batch."""
     by_name = {graph.name: graph for graph in chosen}
     size = BATCHES[-1]
     there = _inputs(run, by_name["encoder"], size, pictures)
-    z = _run(sessions["encoder"], by_name["encoder"], there)["z"]
+    z = _run(sessions["encoder"], there)["z"]
     back = {"z": torch.from_numpy(z), "temperature": torch.ones(())}
     if "label" in there:
         back["label"] = there["label"]
-    images = _run(sessions["sampler"], by_name["sampler"], back)["image"]
+    images = _run(sessions["sampler"], back)["image"]
     error = float(np.abs(images - there["image"].numpy()).max())
     if not error <= ROUND_TRIP:
         raise ZooError(

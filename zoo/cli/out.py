@@ -13,7 +13,6 @@ from zoo.errors import UsageError, ZooError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
 
 def unused(path: Path) -> Path:
@@ -33,10 +32,12 @@ def check_out(out: Path) -> None:
         raise UsageError(f"-o {out}: something stands there; name an empty or a new folder")
 
 
-def check_finite(pictures: Tensor, advice: str) -> None:
+def check_finite(pictures: NDArray[Any], advice: str) -> None:
     """Raise ZooError, with what to do, where any of ``[N, C, H, W]`` has a value that is no number
     or infinite."""
-    if bad := int((~pictures.isfinite()).flatten(1).any(1).sum()):
+    import numpy as np
+
+    if bad := int((~np.isfinite(pictures)).any(axis=(1, 2, 3)).sum()):
         raise ZooError(f"{bad} of {len(pictures)} pictures are not finite: {advice}")
 
 

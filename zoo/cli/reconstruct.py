@@ -57,7 +57,7 @@ def command(
     else:
         originals, labels, what = _of_test_split(loaded, count, label)
     pictures = loaded.reconstruct(originals, labels)
-    check_finite(pictures, "train on, or take weights from before the run diverged")
+    check_finite(pictures.numpy(), "train on, or take weights from before the run diverged")
     _write(originals, pictures, out)
     click.echo(out)
     click.echo(f"{what}: {difference(originals, pictures)}")

@@ -12,10 +12,16 @@ from zoo.cli.out import check_finite, check_out, unused, write_array, write_fold
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from zoo.run import Run
+    from zoo.specs import Drawer
 
 WALK = 8
 """The longest walk from one sample to another, in pictures."""
+
+TORCH = "torch"
 
 
 @click.command("sample")
@@ -39,6 +45,12 @@ WALK = 8
     "A grid of a new name otherwise.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option(
+    "--backend",
+    default=TORCH,
+    show_default=True,
+    help="torch, or a format that RUN was exported to: onnx.",
+)
 def command(
     run: Path,
     count: int,
@@ -48,6 +60,7 @@ def command(
     interpolate: bool,
     out: Path | None,
     device: str,
+    backend: str,
 ) -> None:
     """Draw pictures from RUN. The same seed draws the same pictures everywhere."""
     out = unused(Path("grid.png")) if out is None else out
@@ -57,31 +70,42 @@ def command(
     if interpolate and count < 2:
         raise UsageError(f"--interpolate needs 2 pictures at least, got -n {count}")
 
-    from zoo.run import load
-
-    loaded = load(run, device)
+    drawer = _opened(run, device, backend)
     columns = None
     if interpolate:
         rows = -(-count // WALK)
         columns = -(-count // rows)
-        pictures = loaded.interpolate(rows, columns, temperature, seed, label)
+        drawn = drawer.interpolate(rows, columns, temperature, seed, label)
     else:
-        pictures = loaded.sample(count, temperature, seed, label)
+        drawn = drawer.sample(count, temperature, seed, label)
+    import numpy as np
+
+    pictures = np.asarray(drawn)
     check_finite(pictures, "draw at a lower --temperature, or train on")
     write_pictures(pictures, out, columns)
     click.echo(out)
 
 
-def write_pictures(pictures: Tensor, out: Path, columns: int | None = None) -> None:
+def _opened(run: Path, device: str, backend: str) -> Run | Drawer:
+    if backend == TORCH:
+        from zoo.run import load
+
+        return load(run, device)
+    from zoo.formats import format_of
+    from zoo.plugins import host
+
+    return format_of(host(), backend).open(run, device)
+
+
+def write_pictures(pictures: NDArray[np.float32], out: Path, columns: int | None = None) -> None:
     """``[N, C, H, W]`` in [0, 1] as a grid (``.png``), an array (``.npy``) or a folder of PNG,
     whole or not at all."""
     from zoo.pictures import grid, save_png, to_bytes
 
-    values = pictures.numpy()
     if out.suffix == ".npy":
-        write_array(out, values)
+        write_array(out, pictures)
     elif out.suffix == ".png":
-        save_png(out, grid(values, columns))
+        save_png(out, grid(pictures, columns))
     else:
-        width = len(str(len(values) - 1))
-        write_folder(out, to_bytes(values), [f"{i:0{width}d}" for i in range(len(values))])
+        width = len(str(len(pictures) - 1))
+        write_folder(out, to_bytes(pictures), [f"{i:0{width}d}" for i in range(len(pictures))])

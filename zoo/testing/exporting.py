@@ -1,12 +1,14 @@
-"""Graphs of the model hold for every batch size, so that exporters can write them down."""
+"""Graphs of the model hold for every batch size, and what exporters make of them draws the same."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from zoo import graphs
-from zoo.specs import Graph
+from zoo.formats import formats
+from zoo.specs import Format, Graph
 from zoo.testing.drawing import NEAR
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
@@ -39,6 +41,43 @@ def every_graph(subject: Subject) -> str:
                 worst = max(worst, difference)
         sizes = " and ".join(map(str, SIZES))
         said.append(f"{graph.name}, batch sizes {sizes}: the largest difference is {worst:.2g}")
+    return "; ".join(said)
+
+
+def _usable(subject: Subject) -> list[Format]:
+    return [one for one in formats(subject.host).values() if not one.missing()]
+
+
+def _no_format(subject: Subject) -> str | None:
+    if _usable(subject):
+        return None
+    reasons = [one.missing() for one in formats(subject.host).values()]
+    return "; ".join(str(reason) for reason in reasons) or "no plugin offers a format"
+
+
+@promise(
+    "exports",
+    "what it is exported to draws its pictures, at batch sizes that were not traced",
+    ("trains", "graphs"),
+    _no_format,
+)
+def every_format(subject: Subject) -> str:
+    run, said = subject.trained, []
+    for one in _usable(subject):
+        one.export(run)
+        drawer, worst = one.open(run.path, "cpu"), 0.0
+        for size in SIZES:
+            pictures, expected = drawer.sample(size, seed=1), run.sample(size, seed=1).numpy()
+            if pictures.shape != expected.shape:
+                raise Broken(
+                    f"{one.name} gives {list(pictures.shape)} at batch size {size}, not "
+                    f"{list(expected.shape)}"
+                )
+            difference = float(np.abs(pictures - expected).max())
+            if not difference <= NEAR:
+                raise Broken(f"{one.name} differs by {difference:.2g} at batch size {size}")
+            worst = max(worst, difference)
+        said.append(f"{one.name}: the largest difference is {worst:.2g}")
     return "; ".join(said)
 
 

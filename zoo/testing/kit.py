@@ -58,6 +58,7 @@ PROMISES: tuple[Promise, ...] = (
     encoding.inverts,
     encoding.density,
     exporting.every_graph,
+    exporting.every_format,
 )
 
 

@@ -1,0 +1,48 @@
+"""ONNX as a format of runs: what ``run.export`` and ``zoo sample --backend onnx`` call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import UsageError, ZooError
+from zoo.folder import WEIGHTS, read_config
+from zoo.specs import Format
+from zoo_onnx import session
+from zoo_onnx.runtime import FOLDER, OnnxModel
+
+if TYPE_CHECKING:
+    from zoo.run import Run
+    from zoo_onnx.export import Exported
+
+
+def onnx_format() -> Format:
+    return Format("onnx", export, open_run, session.missing)
+
+
+def export(run: Run, **options: Any) -> Sequence[Exported]:
+    """:func:`zoo_onnx.export.export`, imported when it is called."""
+    from zoo_onnx.export import export
+
+    return export(run, **options)
+
+
+def open_run(folder: Path, device: str) -> OnnxModel:
+    """The graphs in a run folder.
+
+    Raises UsageError where there are none, ZooError where they are of other weights than the run's.
+    """
+    from zoo_onnx.metadata import digest
+
+    read_config(folder)
+    if not (folder / FOLDER).is_dir():
+        raise UsageError(f"{folder} has no graphs yet: zoo export {folder} writes them")
+    model = OnnxModel.load(folder, device)  # type: ignore[arg-type]
+    weights = folder / WEIGHTS
+    if weights.exists() and model.facts.get("weights_sha256") != digest(weights):
+        raise ZooError(
+            f"{model.folder} has the graphs of other weights than {weights.name}: zoo export "
+            f"{folder} writes them again"
+        )
+    return model
