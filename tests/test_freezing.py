@@ -21,7 +21,9 @@ from zoo.flows import (
     Squeeze,
     ZeroConv2d,
     odd_even,
+    reverse,
     shuffle,
+    swap,
 )
 from zoo.flows.channelwise import MOST_JOINED, FrozenChannelwise
 from zoo.flows.permutation import FrozenPermutation
@@ -185,6 +187,21 @@ def test_layers_of_very_many_channels_are_not_joined_by_a_matrix() -> None:
     frozen = freeze(Composition([shuffle(many), Scaling(many)]))
     assert [type(layer) for layer in frozen.layers] == [FrozenPermutation, FrozenChannelwise]
     assert max(tensor.ndim for tensor in frozen.state_dict().values()) == 1
+
+
+@pytest.mark.parametrize("make", [odd_even, reverse, shuffle, swap])
+@pytest.mark.parametrize("channels", [1, 2, 3, 8, 9])
+def test_a_frozen_permutation_moves_what_the_permutation_moves(make: Any, channels: int) -> None:
+    layer, x = make(channels), torch.randn(2, channels, 3, 3)
+    frozen = freeze(layer)
+    assert torch.equal(frozen(x)[0], layer(x)[0])
+    assert torch.equal(frozen.inverse(x), layer.inverse(x))
+
+
+def test_whole_blocks_are_moved_as_such() -> None:
+    """What NICE does between two couplings: no channel is picked."""
+    assert not list(freeze(swap(784)).buffers())
+    assert [len(order) for order in freeze(shuffle(784)).buffers()] == [784, 784]
 
 
 def test_saturated_scales_and_far_latents_stay_finite() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
 from zoo.flows.bijection import Bijection
 from zoo.flows.channelwise import Affine, Channelwise
+
+MOST_BLOCKS = 4
+"""Blocks of channels up to which a permutation moves them whole."""
 
 
 class Permutation(Channelwise):
@@ -39,20 +44,53 @@ class Permutation(Channelwise):
 class FrozenPermutation(Bijection):
     """A permutation on its own, which needs no matrix."""
 
-    order: Tensor
-    inverse_order: Tensor
     log_det_per_pixel = 0.0
 
     def __init__(self, order: Tensor) -> None:
         super().__init__()
-        self.register_buffer("order", order)
-        self.register_buffer("inverse_order", order.argsort())
+        self.there, self.back = _moving(order), _moving(order.argsort())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x.index_select(1, self.order), x.new_zeros(x.shape[0])
+        return self.there(x), x.new_zeros(x.shape[0])
 
     def inverse(self, y: Tensor) -> Tensor:
-        return y.index_select(1, self.inverse_order)
+        back: Tensor = self.back(y)
+        return back
+
+
+def _moving(order: Tensor) -> nn.Module:
+    """What moves channels into ``order``: whole blocks where that does it, since to pick many
+    channels one by one takes longer than a small dense layer."""
+    index = order.tolist()
+    cuts = [i for i in range(1, len(index)) if index[i] != index[i - 1] + 1]
+    if len(cuts) < MOST_BLOCKS:
+        edges = itertools.pairwise([0, *cuts, len(index)])
+        return _Blocks([(index[first], index[last - 1] + 1) for first, last in edges])
+    return _Picked(order)
+
+
+class _Blocks(nn.Module):
+    """Blocks of channels in another order."""
+
+    def __init__(self, blocks: list[tuple[int, int]]) -> None:
+        super().__init__()
+        self.blocks = blocks
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x[:, first:last] for first, last in self.blocks], dim=1)
+
+
+class _Picked(nn.Module):
+    """Channels one by one."""
+
+    order: Tensor
+
+    def __init__(self, order: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("order", order)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.index_select(1, self.order)
 
 
 def reverse(channels: int) -> Permutation:
