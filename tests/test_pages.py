@@ -21,7 +21,7 @@ from zoo.cli import cli, main
 from zoo.training.limits import Limits
 
 ROOT = Path(__file__).parents[1]
-TASKS = ["train", "gpu", "pictures", "compare", "python"]
+TASKS = ["train", "gpu", "pictures", "compare", "export", "python"]
 SHORTER = 500
 """So many times fewer steps; 1,000 where a run ends by epochs or minutes."""
 
