@@ -1,4 +1,5 @@
-"""ONNX: ``zoo export`` writes a run's graphs for every runtime that reads the format."""
+"""ONNX: ``zoo export`` writes a run's graphs for every runtime that reads the format, ``zoo bench``
+measures how fast they draw."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def zoo_commands(cli: click.Group) -> None:
-    from zoo_onnx.command import command
+    from zoo_onnx import command
+    from zoo_onnx.bench import command as bench
 
-    cli.add_command(command)
+    cli.add_command(command.command)
+    cli.add_command(bench.command)
