@@ -44,6 +44,7 @@ TWO = ("--backend", "torch", "--backend", "onnx")
 @pytest.fixture(autouse=True)
 def _small_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limit, "SIZES", (32, 64))
+    monkeypatch.setattr(limit, "SECONDS", 0)
 
 
 @pytest.fixture(scope="module")

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from zoo.run import Run
     from zoo.specs import Graph
 
-SIZES = (1024, 2048)
+SIZES = (512, 1024, 2048)
 """Rows of the square matrices whose product is timed."""
 
-TRIES = 5
-"""Products of each, of which the fastest counts: others may be at work on the machine."""
+TRIES, SECONDS = 3, 0.3
+"""So many products of each at least, for so long. The fastest counts: on a machine where others are
+at work too, it is one of the small ones, which fit in between."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,7 @@ def matrix_rate(device: torch.device) -> Rate:
     for size in SIZES:
         for by, product in _products(size, device):
             product()
-            seconds = min(_seconds(product) for _ in range(TRIES))
-            found.append(Rate(2 * size**3 / seconds, size, by))
+            found.append(Rate(2 * size**3 / _fastest(product), size, by))
     return max(found, key=lambda rate: rate.flops)
 
 
@@ -101,6 +101,13 @@ def _tensor_floats() -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def _fastest(call: Callable[[], object]) -> float:
+    tried: list[float] = []
+    while len(tried) < TRIES or sum(tried) < SECONDS:
+        tried.append(_seconds(call))
+    return min(tried)
 
 
 def _seconds(call: Callable[[], object]) -> float:
