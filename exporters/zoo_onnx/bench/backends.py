@@ -92,8 +92,8 @@ def eager(run: Run) -> Draw:
 
 
 def compiled(run: Run, graph: Graph) -> Draw:
-    """The frozen sampler, traced so that no plugin is called any more, through torch.compile: the
-    best that torch can do. The first call of a batch size may compile."""
+    """The frozen sampler, traced so that no plugin is called any more, through torch.compile in
+    its default mode. The first call of a batch size may compile."""
     with graphs.quietly():
         program = cast(nn.Module, torch.compile(graphs.trace(graph).module(), dynamic=True))
     temperature = torch.tensor(run.spec.temperature, device=run.device)
