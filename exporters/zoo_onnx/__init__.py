@@ -1,5 +1,5 @@
-"""ONNX: ``zoo export`` writes a run's graphs for every runtime that reads the format, and
-:class:`OnnxModel` draws from them without torch."""
+"""ONNX: ``zoo export`` writes a run's graphs for every runtime that reads the format, ``zoo bench``
+measures how fast they draw, and :class:`OnnxModel` draws from them without torch."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ def __getattr__(name: str) -> Any:
 
 @hookimpl
 def zoo_commands(cli: click.Group) -> None:
-    from zoo_onnx.command import command
+    from zoo_onnx import command
+    from zoo_onnx.bench import command as bench
 
-    cli.add_command(command)
+    cli.add_command(command.command)
+    cli.add_command(bench.command)
 
 
 @hookimpl

@@ -18,7 +18,7 @@ from zoo.evaluation.progress import Progress
 from zoo.files import mended, replacing, write_json
 from zoo_onnx import convert, metadata, parity
 from zoo_onnx.runtime import FOLDER
-from zoo_onnx.session import require_onnxruntime
+from zoo_onnx.session import require_provider
 
 if TYPE_CHECKING:
     from zoo.run import Run
@@ -61,7 +61,7 @@ def export(
     likelihood's flow in float16.
     """
     told = progress or Progress()
-    require_onnxruntime()
+    require_provider()
     if precision == "fp16" and "log_prob" in run.spec.capabilities:
         raise UsageError(
             f"--precision fp16 is not for {run.model}: each layer of a flow enlarges what the one "

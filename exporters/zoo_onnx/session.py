@@ -34,7 +34,7 @@ class Session:
 
     def __init__(self, path: Path, provider: str = "auto", threads: int | None = None) -> None:
         self.path = path
-        self._session = _open(path, provider, threads)
+        self._session = open_session(path, provider, threads)
         self.facts: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self.inputs = {one.name: list(one.shape) for one in self._session.get_inputs()}
         self.outputs = {one.name: list(one.shape) for one in self._session.get_outputs()}
@@ -81,10 +81,51 @@ class Session:
         return max(1, PIXELS // pixels // 4 * 4)
 
 
-def require_onnxruntime() -> None:
-    """Raise ZooError where onnxruntime is missing."""
+def open_session(model: Path | bytes, provider: str = "auto", threads: int | None = None) -> Any:
+    """onnxruntime's own session of a file, or of a model's bytes; as for :class:`Session`."""
+    require_provider(provider)
+    import onnxruntime
+
+    wanted: list[Any] = [_CPU]
+    if provider != "cpu" and _CUDA in onnxruntime.get_available_providers():
+        # In TF32, onnxruntime's default, products keep 10 bits: a flow would be off by 1e-3.
+        wanted = [(_CUDA, {"use_tf32": "0"}), _CPU]
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Its threads would wait for the next call by spinning, on cores that others want.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    given = model if isinstance(model, bytes) else str(model)
+    with _quietly(len(wanted) > 1):
+        try:
+            session = onnxruntime.InferenceSession(given, options, providers=wanted)
+        except Exception as error:  # onnxruntime's own have no common base
+            what = "the graph" if isinstance(model, bytes) else model
+            said = next(iter(str(error).splitlines()), "")
+            raise ZooError(f"{what} cannot be opened: {said}; export it again") from error
+    if provider == "cuda" and session.get_providers()[0] != _CUDA:
+        raise ZooError(
+            "onnxruntime could not start CUDA here, which needs a GPU, CUDA 13 and cuDNN 9: see "
+            "what zoo doctor says, or take the CPU"
+        )
+    return session
+
+
+def require_provider(provider: str = "cpu") -> None:
+    """Raise ZooError where onnxruntime is missing, or is built without ``provider``; UsageError for
+    a provider that there is not."""
+    if provider not in get_args(Provider):
+        raise UsageError(f"there is no provider {provider!r}: take auto, cuda or cpu")
     if reason := missing():
         raise ZooError(reason)
+    import onnxruntime
+
+    if provider == "cuda" and _CUDA not in onnxruntime.get_available_providers():
+        raise ZooError(
+            "this onnxruntime has no CUDA: pip uninstall -y onnxruntime, then "
+            'pip install "genzoo[gpu]"; or take the CPU'
+        )
 
 
 def missing() -> str | None:
@@ -97,42 +138,6 @@ def missing() -> str | None:
             'pip install "genzoo[cpu]", or genzoo[gpu]'
         )
     return None
-
-
-def _open(path: Path, provider: str, threads: int | None) -> Any:
-    require_onnxruntime()
-    import onnxruntime
-
-    if provider not in get_args(Provider):
-        raise UsageError(f"there is no provider {provider!r}: take auto, cuda or cpu")
-    available = _CUDA in onnxruntime.get_available_providers()
-    if provider == "cuda" and not available:
-        raise ZooError(
-            "this onnxruntime has no CUDA: pip uninstall -y onnxruntime, then "
-            'pip install "genzoo[gpu]"; or take the CPU'
-        )
-    wanted: list[Any] = [_CPU]
-    if provider != "cpu" and available:
-        # In TF32, onnxruntime's default, products keep 10 bits: a flow would be off by 1e-3.
-        wanted = [(_CUDA, {"use_tf32": "0"}), _CPU]
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    with _quietly(len(wanted) > 1):
-        try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
-        except Exception as error:  # onnxruntime's own have no common base
-            raise ZooError(
-                f"{path} cannot be opened: {next(iter(str(error).splitlines()), '')}; export it "
-                "again"
-            ) from error
-    if provider == "cuda" and session.get_providers()[0] != _CUDA:
-        raise ZooError(
-            "onnxruntime could not start CUDA here, which needs a GPU, CUDA 13 and cuDNN 9: see "
-            "what zoo doctor says, or take the CPU"
-        )
-    return session
 
 
 @contextlib.contextmanager

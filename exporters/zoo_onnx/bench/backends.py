@@ -1,0 +1,149 @@
+"""Three ways of drawing a run's pictures, each from latents in the host's memory to pictures there:
+what an application does with them."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zoo import graphs, latents
+from zoo.errors import ZooError
+from zoo.evaluation.progress import Progress
+from zoo_onnx.runtime import FOLDER
+from zoo_onnx.session import open_session
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zoo.run import Run
+    from zoo.specs import Graph
+
+TITLES = {"torch": "torch", "compile": "torch.compile", "onnx": "onnxruntime"}
+"""The backends by the names that ``--backend`` takes."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Latents float32 ``[N, latent.size]`` and, of a conditional model, classes int64 ``[N]``."""
+
+    z: NDArray[np.float32]
+    labels: NDArray[np.int64] | None
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+
+Draw = Callable[[Batch], "NDArray[Any]"]
+"""Pictures ``[N, C, H, W]`` of a batch, computed when it returns."""
+
+
+def batch_of(run: Run, size: int) -> Batch:
+    """The first latents of seed 0, and classes in turn."""
+    latent = run.latent
+    labels = np.arange(size) % latent.classes if latent.classes else None
+    return Batch(latents.draw(size, latent.size, latent.distribution), labels)
+
+
+def sampler_of(run: Run) -> Graph:
+    """The graph ``sampler``, frozen, on the run's device. Raises ZooError for a plugin's own that
+    cannot be fed from latents, classes and a temperature."""
+    found = [g for g in graphs.graphs_of(run.host, run.model, run.network) if g.name == "sampler"]
+    if not found:
+        raise ZooError(f"{run.model} has no graph 'sampler' to measure")
+    if unknown := set(found[0].inputs) - {"z", "temperature", "label"}:
+        raise ZooError(f"the sampler of {run.model} takes {', '.join(sorted(unknown))} as well")
+    return found[0]
+
+
+def make(name: str, run: Run, graph: Graph, told: Progress) -> Draw:
+    """The backend ``name``; ``graph`` is :func:`sampler_of` the run."""
+    if name == "torch":
+        return eager(run)
+    return compiled(run, graph) if name == "compile" else onnx(run, told)
+
+
+def eager(run: Run) -> Draw:
+    """The network as it was trained, called as ``zoo sample`` calls it."""
+    network = run.network.eval()
+
+    @torch.inference_mode()
+    def draw(batch: Batch) -> NDArray[Any]:
+        images: Tensor = run.host.call(
+            "zoo_sample",
+            run.model,
+            network=network,
+            latents=torch.from_numpy(batch.z).to(run.device),
+            temperature=run.spec.temperature,
+            labels=None if batch.labels is None else torch.from_numpy(batch.labels).to(run.device),
+        )
+        return images.cpu().numpy()
+
+    return draw
+
+
+def compiled(run: Run, graph: Graph) -> Draw:
+    """The frozen sampler, traced so that no plugin is called any more, through torch.compile in
+    its default mode. The first call of a batch size may compile."""
+    with graphs.quietly():
+        program = cast(nn.Module, torch.compile(graphs.trace(graph).module(), dynamic=True))
+    temperature = torch.tensor(run.spec.temperature, device=run.device)
+
+    @torch.inference_mode()
+    def draw(batch: Batch) -> NDArray[Any]:
+        inputs = {"z": torch.from_numpy(batch.z).to(run.device), "temperature": temperature}
+        if batch.labels is not None:
+            inputs["label"] = torch.from_numpy(batch.labels).to(run.device)
+        given = {name: inputs[name] for name in graph.inputs}
+        return graphs.run(program, graph, given)["image"].cpu().numpy()
+
+    return draw
+
+
+def onnx(run: Run, told: Progress) -> Draw:
+    """The exported sampler in onnxruntime: the run's own file, or where it has none one that is
+    exported for now and kept nowhere."""
+    with _exported(run, told) as path:
+        session = open_session(path, run.device.type, torch.get_num_threads())
+    taken = {one.name for one in session.get_inputs()}
+    temperature = np.array(run.spec.temperature, np.float32)
+
+    def draw(batch: Batch) -> NDArray[Any]:
+        inputs = {"z": batch.z, "temperature": temperature, "label": batch.labels}
+        (images,) = session.run(["image"], {name: inputs[name] for name in taken})
+        return images
+
+    return draw
+
+
+def because(error: BaseException) -> str:
+    """Why a backend failed, in a line: what was raised first, or what the compiler said of it."""
+    while True:
+        inner = getattr(error, "inner_exception", None) or error.__cause__
+        if inner is None:
+            break
+        error = inner
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    name = "" if isinstance(error, ZooError) else f"{type(error).__name__}: "
+    return f"{name}{lines[0]}" if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def _exported(run: Run, told: Progress) -> Iterator[Path]:
+    from zoo_onnx.export import export
+
+    path = run.path / FOLDER / "sampler.onnx"
+    if path.exists():
+        yield path
+        return
+    told.say(f"{path} is not there: the sampler is exported for now and not kept")
+    with tempfile.TemporaryDirectory() as folder:
+        (one,) = export(run, "sampler", out=Path(folder), progress=told)
+        yield one.path
