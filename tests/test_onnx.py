@@ -151,6 +151,22 @@ def test_a_step_of_glow_has_three_convolutions_and_one_that_is_folded(exported) 
         assert not [node.op_type for node in nodes if node.input and set(node.input) <= constants]
 
 
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_convolutions_of_the_reference_are_torchs(kernel: int) -> None:
+    from zoo_onnx import float64
+
+    layer = torch.nn.Conv2d(kernel**2 * 2, 2, kernel, padding=kernel // 2).double()
+    x, taken = torch.randn(3, kernel**2 * 2, 7, 6, dtype=torch.float64), []
+    torch.testing.assert_close(float64.by_taps(x, layer.weight, layer.bias), layer(x))
+    with pytest.MonkeyPatch.context() as patch, float64.FastConvolutions():
+        patch.setattr(float64, "by_taps", lambda *of: taken.append(of) or x)
+        assert layer(x) is x
+        strided = torch.nn.Conv2d(kernel**2 * 2, 2, kernel, stride=2, padding=kernel // 2)
+        assert strided.double()(x).shape == (3, 2, 4, 3)
+        assert layer.float()(x.float()).shape == (3, 2, 7, 6)
+    assert len(taken) == 1
+
+
 # The command
 
 

@@ -33,3 +33,8 @@ class Bijection(Freezable):
 def per_image(log_det: Tensor, x: Tensor) -> Tensor:
     """A log-determinant that is the same for every image of ``x``, as ``[N]``."""
     return log_det.expand(x.shape[0])
+
+
+def in_dtype_of(x: Tensor, said: Tensor) -> Tensor:
+    """What a network said, in the dtype of ``x``; no operation where it has that already."""
+    return said if said.dtype == x.dtype else said.to(x.dtype)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.flows.bijection import Bijection, per_image
+from zoo.flows.bijection import Bijection
 
 MOST_JOINED = 1024
 """Channels up to which layers are joined, since that may take a matrix."""
@@ -71,15 +71,16 @@ class FrozenChannelwise(Bijection):
 
     def __init__(self, affine: Affine, dtype: torch.dtype) -> None:
         super().__init__()
-        self.log_det_per_pixel = affine.log_abs_det()
+        self.log_abs_det = self.log_det_per_pixel = affine.log_abs_det()
         for name, one in (("", affine), ("inverse_", affine.inverse())):
-            self.register_buffer(f"{name}weight", one.weight.to(dtype))
+            kernel = one.weight if one.diagonal else one.weight[:, :, None, None]
+            self.register_buffer(f"{name}weight", kernel.to(dtype))
             bias = one.bias.to(dtype) if one.bias.any() else None
             self.register_buffer(f"{name}bias", bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        log_det = x.new_tensor(self.log_det_per_pixel) * (x.shape[2] * x.shape[3])
-        return _map(x, self.weight, self.bias), per_image(log_det, x)
+        log_det = self.log_abs_det * (x.shape[2] * x.shape[3])
+        return _map(x, self.weight, self.bias), x.new_full((x.shape[0],), log_det)
 
     def inverse(self, y: Tensor) -> Tensor:
         return _map(y, self.inverse_weight, self.inverse_bias)
@@ -99,8 +100,8 @@ def _map(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         scaled = x * weight[:, None, None]
         return scaled if bias is None else scaled + bias[:, None, None]
     if x.shape[2] == x.shape[3] == 1:  # a matrix product, where a convolution is slower
-        return F.linear(x.flatten(1), weight, bias)[:, :, None, None]
-    return F.conv2d(x, weight[:, :, None, None], bias)
+        return F.linear(x.flatten(1), weight.flatten(1), bias)[:, :, None, None]
+    return F.conv2d(x, weight, bias)
 
 
 def _dtype(layers: Sequence[nn.Module]) -> torch.dtype | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.flows.bijection import Bijection
+from zoo.flows.bijection import Bijection, in_dtype_of
 from zoo.flows.coupling import LearnedTanh
 
 
@@ -44,7 +44,7 @@ class CheckerboardCoupling(Bijection):
 
     def _shift_and_log_scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """t and log s, both 0 at the pixels that stay."""
-        said = self.network(x * self.mask).to(x.dtype)
+        said = in_dtype_of(x, self.network(x * self.mask))
         if self.scale is None:
             return said * (1 - self.mask), torch.zeros_like(x)
         shift, raw = said.chunk(2, dim=1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.flows.bijection import Bijection
+from zoo.flows.bijection import Bijection, in_dtype_of
 from zoo.flows.units import Units, fold_units
 from zoo.freezing import freeze_children
 
@@ -34,6 +34,10 @@ class LogSigmoid(nn.Module):
     def forward(self, raw: Tensor) -> Tensor:
         raw = raw + 2
         return raw.clamp(max=0) - torch.log1p(torch.exp(-raw.abs()))
+
+    def reciprocal(self, raw: Tensor) -> Tensor:
+        """1 / s, without the logarithm."""
+        return torch.exp(-2 - raw) + 1
 
 
 class AdditiveCoupling(Bijection):
@@ -65,7 +69,7 @@ class AdditiveCoupling(Bijection):
         return self
 
     def _shift(self, a: Tensor) -> Tensor:
-        return _counted(self.network(a).to(a.dtype), self.units)
+        return _counted(in_dtype_of(a, self.network(a)), self.units)
 
 
 class AffineCoupling(Bijection):
@@ -94,14 +98,19 @@ class AffineCoupling(Bijection):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         a, b = x.chunk(2, dim=1)
         _listen(self.units, b)
-        shift, log_scale = self._shift_and_log_scale(a)
+        shift, raw = self._shift_and_raw(a)
+        log_scale = self._log_scale(raw)
         y = torch.cat([a, (b + shift) * log_scale.exp()], dim=1)
         return y, log_scale.sum((1, 2, 3))
 
     def inverse(self, y: Tensor) -> Tensor:
         a, b = y.chunk(2, dim=1)
-        shift, log_scale = self._shift_and_log_scale(a)
-        return torch.cat([a, b * torch.exp(-log_scale) - shift], dim=1)
+        shift, raw = self._shift_and_raw(a)
+        if isinstance(self.scale, LogSigmoid):
+            factor = self.scale.reciprocal(raw)
+        else:
+            factor = torch.exp(-self._log_scale(raw))
+        return torch.cat([a, b * factor - shift], dim=1)
 
     def frozen(self) -> nn.Module:
         freeze_children(self)
@@ -111,14 +120,15 @@ class AffineCoupling(Bijection):
         self.units = fold_units(self.units, self.network)
         return self
 
-    def _shift_and_log_scale(self, a: Tensor) -> tuple[Tensor, Tensor]:
-        shift, raw = self.network(a).to(a.dtype).chunk(2, dim=1)
-        shift = _counted(shift, self.units)
+    def _shift_and_raw(self, a: Tensor) -> tuple[Tensor, Tensor]:
+        shift, raw = in_dtype_of(a, self.network(a)).chunk(2, dim=1)
+        return _counted(shift, self.units), raw
+
+    def _log_scale(self, raw: Tensor) -> Tensor:
         if isinstance(self.scale, nn.Module):
-            return shift, self.scale(raw)
-        if self.scale == "sigmoid":
-            return shift, F.logsigmoid(raw + 2)
-        return shift, torch.tanh(raw)
+            log_scale: Tensor = self.scale(raw)
+            return log_scale
+        return F.logsigmoid(raw + 2) if self.scale == "sigmoid" else torch.tanh(raw)
 
 
 def _listen(units: Units | None, b: Tensor) -> None:

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from zoo.flows.bijection import Bijection, per_image
+from zoo.flows.bijection import Bijection, in_dtype_of, per_image
 
 
 class SplitPrior(Bijection):
@@ -37,7 +37,7 @@ class SplitPrior(Bijection):
         return torch.cat([a, mean + z * log_std.exp()], dim=1)
 
     def _mean_and_log_std(self, a: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_std = self.network(a).to(a.dtype).chunk(2, dim=1)
+        mean, log_std = in_dtype_of(a, self.network(a)).chunk(2, dim=1)
         return mean, log_std
 
 
