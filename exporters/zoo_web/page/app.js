@@ -51,6 +51,7 @@ const HEARD = {
 
   ready({ threads }) {
     model.threads = threads;
+    asked.began = performance.now(); // what was asked before waited for the model
   },
 
   grid({ id, first, n, rgba, broken, last }) {
@@ -83,8 +84,9 @@ const HEARD = {
   own({ id, rgba, difference, logProb }) {
     if (id !== asked.own || !own) return;
     own.ready = true;
+    $("status").textContent = "";
     paint($("own-back"), rgba, 0);
-    $("own-facts").textContent = ownFacts(difference, logProb);
+    tellOwn(difference, logProb);
     idle("own");
     redraw(["morph", "strip"]);
   },
@@ -334,12 +336,14 @@ function describe() {
     Pictures: `${size} x ${size} pixels, ${colours}, ${2 ** bits} levels`,
     "Drawn from": `${model.latent_size} numbers, ${model.latent_distribution}`,
   };
-  for (const [name, graph] of Object.entries(graphs)) {
-    const parity = Object.entries(graph.parity ?? {})
-      .map(([output, error]) => `${output.replace("_", " ")} ${Number(error).toExponential(1)}`)
-      .join(", ");
-    const off = parity && `; off the trained network by at most ${parity}`;
-    about[name[0].toUpperCase() + name.slice(1)] = `${graph.file}, ${megabytes(graph.bytes)}${off}`;
+  const parity = Object.values(graphs).flatMap((graph) => Object.entries(graph.parity));
+  for (const [name, { file, bytes }] of Object.entries(graphs)) {
+    about[name === "sampler" ? "Sampler" : "Encoder"] = `${file}, ${megabytes(bytes)}`;
+  }
+  if (parity.length) {
+    const within = ([output, error]) =>
+      `${output.replace("_", " ")} within ${Number(error).toExponential(1)}`;
+    about.Parity = `${parity.map(within).join(", ")} of the trained network in float64`;
   }
   about.Exported = `by genzoo ${model.genzoo_version}`;
   for (const [term, text] of Object.entries(about)) {
@@ -382,10 +386,7 @@ function shownSize(room) {
 }
 
 function layOut() {
-  const width = $("grid").clientWidth;
-  const side = shownSize(width < 500 ? 58 : 84);
-  const columns = Math.max(2, Math.floor((width + 8) / (side + 8)));
-  const gap = Math.min(16, (width - columns * side) / (columns - 1));
+  const { side, columns, gap } = fit($("grid").clientWidth);
   const fits = Math.floor((innerHeight * 0.72) / (side + gap));
   const most = model.graphs.sampler.bytes > 2e7 ? 24 : 96;
   const rows = Math.max(1, Math.min(Math.max(4, fits), Math.floor(most / columns)));
@@ -396,7 +397,6 @@ function layOut() {
   $("grid").dataset.columns = columns;
   while (cells.length > rows * columns) cells.pop().remove();
   while (cells.length < rows * columns) cells.push(newCell(cells.length));
-  $("grid").style.setProperty("--side", `${side}px`);
   const stage = document.querySelector(".frame").clientWidth;
   size($("live"), shownSize(stage));
   size($("own-original"), shownSize((stage - 16) / 2));
@@ -406,6 +406,20 @@ function layOut() {
     $("strip").lastChild.append(blank());
   }
   for (const one of $("strip").children) size(one.firstChild, shownSize((stage - 48) / STEPS));
+}
+
+/* Columns of the grid: of the sizes that whole factors give, that which fills the width best. */
+function fit(width) {
+  const [least, most] = width < 500 ? [46, 66] : [64, 96];
+  const step = model.size / (window.devicePixelRatio || 1);
+  const sides = [];
+  for (let side = step; side <= most; side += step) if (side >= least) sides.push(side);
+  if (!sides.length) sides.push(shownSize(most));
+  const fits = sides.map((side) => {
+    const columns = Math.max(2, Math.floor((width + 8) / (side + 8)));
+    return { side, columns, gap: (width - columns * side) / (columns - 1) };
+  });
+  return fits.reduce((best, one) => (one.gap < best.gap ? one : best));
 }
 
 function newCell(index) {
@@ -490,12 +504,17 @@ function encode() {
   ask("own", { image, label: model.classes ? Number($("own-label").value) : null });
 }
 
-function ownFacts(difference, logProb) {
-  const off = `On average ${difference < 1e-4 ? difference.toExponential(1) : difference.toFixed(3)} apart, of 1.`;
-  if (logProb === null) return off;
+function tellOwn(difference, logProb) {
+  const off = difference < 1e-4 ? difference.toExponential(1) : difference.toFixed(3);
+  const back = `What comes back is ${off} off, on average, of 1.`;
+  $("own-bits").hidden = logProb === null;
+  $("own-facts").textContent = back;
+  if (logProb === null) return;
   const dimensions = model.channels * model.size ** 2;
   const bits = model.bits - logProb / (dimensions * Math.LN2);
-  return `${bits.toFixed(2)} bits/dim, at the centre of each pixel value, without dequantisation noise. ${off}`;
+  $("own-bits").replaceChildren(element("b", bits.toFixed(2)), " bits/dim");
+  $("own-facts").textContent =
+    `Counted at the centre of each pixel value, without dequantisation noise. ${back}`;
 }
 
 function forget() {

@@ -195,9 +195,8 @@ async function start() {
     );
   }
   found.env.wasm.wasmPaths = base.href;
-  found.env.wasm.numThreads = self.crossOriginIsolated
-    ? Math.min(4, navigator.hardwareConcurrency || 1)
-    : 1;
+  const cores = self.crossOriginIsolated ? (navigator.hardwareConcurrency ?? 2) / 2 : 1;
+  found.env.wasm.numThreads = Math.max(1, Math.min(4, Math.floor(cores))); // and room for others
   found.env.logLevel = "error";
   return found;
 }
