@@ -387,8 +387,8 @@ function shownSize(room) {
 
 function layOut() {
   const { side, columns, gap } = fit($("grid").clientWidth);
-  const fits = Math.floor((innerHeight * 0.72) / (side + gap));
-  const most = model.graphs.sampler.bytes > 2e7 ? 24 : 96;
+  const fits = Math.floor((innerHeight * (innerWidth < 700 ? 0.5 : 0.72)) / (side + gap));
+  const most = model.graphs.sampler.bytes > 2e7 ? 24 : 64;
   const rows = Math.max(1, Math.min(Math.max(4, fits), Math.floor(most / columns)));
   const style = $("grid").style;
   style.setProperty("--side", `${side}px`);
