@@ -194,6 +194,26 @@ def test_two_pictures_are_walked_between_on_the_great_circle(glow: Demo, page) -
     assert differ(found[[0, 6]], glow.draws(10, 7, 0.7)[[4, 9]]) <= 1
 
 
+def test_of_a_slider_that_is_dragged_the_last_value_wins(glow: Demo, chrome, address: str) -> None:
+    page = browser.Watched(chrome)
+    page.page.add_init_script(
+        "window.drawn = 0; const Real = Worker; window.Worker = class extends Real {"
+        " constructor(...given) { super(...given); this.addEventListener('message',"
+        " ({ data }) => { if (data.kind === 'morph') window.drawn += 1; }); } };"
+    )
+    page.open(f"{address}#seed=7")
+    page.page.evaluate("window.drawn = 0")
+    page.page.evaluate(
+        "for (let i = 0; i <= 200; i++) { const t = document.getElementById('t');"
+        " t.value = i / 200; t.dispatchEvent(new Event('input')); }"
+    )
+    page.settle()
+    assert differ(page.pictures("#live"), glow.draws(2, 7, 0.7)[1:]) <= 1
+    assert 1 <= page.page.evaluate("window.drawn") < 50
+    assert page.problems == []
+    page.close()
+
+
 def png(folder: Path, pixels: Any) -> Path:
     path = folder / "own.png"
     Image.fromarray(pixels).save(path)

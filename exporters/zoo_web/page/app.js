@@ -60,12 +60,12 @@ const HEARD = {
       if (cells[first + i]) paint(cells[first + i].firstChild, rgba, i);
     }
     asked.broken += broken;
+    const time = Math.round(performance.now() - asked.began);
     if (!last) {
-      $("status").textContent = `${first + n} of ${cells.length}`;
+      if (time > 300) $("status").textContent = `${first + n} of ${cells.length}`;
       return;
     }
     idle("grid");
-    const time = Math.round(performance.now() - asked.began);
     const threads = model.threads > 1 ? ` on ${model.threads} threads` : "";
     $("status").textContent = asked.broken
       ? `${asked.broken} pictures are not finite: lower the temperature.`
@@ -300,7 +300,7 @@ function restore() {
   const values = {
     seed: parseSeed(seed ?? "") ? seed : undefined,
     temperature: number("temperature", 0, 1.5),
-    label: number("label", 0, model.classes - 1, true),
+    label: number("label", 0, model.classes - 1, true) ?? (location.hash ? null : undefined),
     a: number("a", 0, 1e6, true),
     b: number("b", 0, 1e6, true),
     t: number("t", 0, 1),
@@ -417,9 +417,9 @@ function fit(width) {
   if (!sides.length) sides.push(shownSize(most));
   const fits = sides.map((side) => {
     const columns = Math.max(2, Math.floor((width + 8) / (side + 8)));
-    return { side, columns, gap: (width - columns * side) / (columns - 1) };
+    return { side, columns, gap: (width - columns * side) / (columns - 1), filled: columns * side };
   });
-  return fits.reduce((best, one) => (one.gap < best.gap ? one : best));
+  return fits.reduce((best, one) => (one.filled > best.filled ? one : best));
 }
 
 function newCell(index) {
