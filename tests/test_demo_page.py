@@ -32,7 +32,7 @@ from zoo_web.server import Handler  # noqa: E402
 
 SMALL: dict[str, dict[str, Any]] = {
     "glow": {"levels": 2, "depth": 2, "width": 16, "conditional": True},
-    "vae": {"width": 16, "depth": 1},
+    "vae": {"width": 16, "depth": 1, "data.channels": 3},
 }
 
 
@@ -184,9 +184,6 @@ def test_two_pictures_are_walked_between_on_the_great_circle(glow: Demo, page) -
     ends = glow.z(10, 7)[[4, 9]]
     path = walk(ends[:1], ends[1:], 101)[0, 25][None]
     assert differ(page.pictures("#live"), shown(glow.decode(path, 0.7, [4]))) <= 1
-    page.page.wait_for_function("document.querySelectorAll('#strip canvas').length === 7")
-    page.settle()
-    page.page.wait_for_timeout(300)  # the strip comes last and tells nobody
     found = page.pictures("#strip canvas")
     path = walk(ends[:1], ends[1:], 7)[0]
     labels = [4, 4, 4, 9, 9, 9, 9]
@@ -231,11 +228,12 @@ def test_a_picture_of_ones_own_is_encoded_decoded_and_walked_from(
     demos, opened, tmp_path: Path, model: str
 ) -> None:
     demo = demos(model)
-    pixels = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
+    channels = demo.run.image.channels
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, channels), np.uint8)
     with browser.served(demo.folder) as address:
         page = opened(f"{address}#seed=7&b=2")
-        show(page, png(tmp_path, pixels))
-        image = demo.run.as_images(pixels[None, None]).numpy()
+        show(page, png(tmp_path, pixels.squeeze()))
+        image = demo.run.as_images(pixels.transpose(2, 0, 1)[None].copy()).numpy()
         assert differ(page.pictures("#own-original"), shown(image)) == 0
         feeds = {"image": image}
         if demo.run.latent.classes:
@@ -450,6 +448,14 @@ def test_a_broken_encoder_leaves_the_rest(glow: Demo, chrome, tmp_path: Path) ->
         found = page.pictures("#grid canvas")
         assert differ(found, glow.draws(len(found), 7, 0.25)) <= 1
         page.close()
+
+
+def test_opened_as_a_file_the_page_says_what_it_needs(glow: Demo, chrome) -> None:
+    page = browser.Watched(chrome)
+    page.page.goto((glow.folder / "index.html").as_uri())
+    page.page.wait_for_selector(".unstarted", state="visible")
+    assert "has to come from a web server" in page.page.inner_text(".unstarted")
+    page.close()
 
 
 def test_a_model_that_cannot_encode_asks_for_no_picture(glow: Demo, opened, tmp_path: Path) -> None:

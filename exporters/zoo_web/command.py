@@ -48,7 +48,7 @@ def command(run: Path, out: Path | None, serve: bool, port: int | None, ort: Pat
     if not serve:
         written = write(run, run / NAME if out is None else out, ort)
         click.echo(written)
-        click.echo("any web server can show it, and so does: zoo demo RUN --serve", err=True)
+        click.echo(f"any web server can show it, and so does: zoo demo {run} --serve", err=True)
         return
 
     from zoo_web.server import serve as serve_folder

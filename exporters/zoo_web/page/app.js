@@ -14,7 +14,7 @@ let cells = [];
 let playing = 0;
 const settings = { seed: "0", temperature: 1, label: null, a: 0, b: 1, t: 0.5 };
 const asked = { grid: 0, morph: 0, strip: 0, own: 0 }; // the newest job of each kind
-const areas = { grid: "grid", morph: "stage", own: "own-result" };
+const areas = { grid: "grid", morph: "stage", strip: "strip", own: "own-result" };
 
 start().catch((error) => fail("problem", error.message));
 
@@ -66,6 +66,7 @@ const HEARD = {
       return;
     }
     idle("grid");
+    $("problem").hidden = true;
     const threads = model.threads > 1 ? ` on ${model.threads} threads` : "";
     $("status").textContent = asked.broken
       ? `${asked.broken} pictures are not finite: lower the temperature.`
@@ -77,8 +78,10 @@ const HEARD = {
     if (id === asked.morph) idle("morph");
   },
 
-  strip({ id, first, rgba }) {
-    if (id === asked.strip) paint($("strip").children[first].firstChild, rgba, 0);
+  strip({ id, first, rgba, last }) {
+    if (id !== asked.strip) return;
+    paint($("strip").children[first].firstChild, rgba, 0);
+    if (last) idle("strip");
   },
 
   own({ id, rgba, difference, logProb }) {
@@ -93,12 +96,15 @@ const HEARD = {
 
   failed({ job, id, message }) {
     if (job === "own") {
-      if (id === asked.own) fail("own-problem", message);
+      if (id !== asked.own || !own) return;
+      fail("own-problem", message);
+      own.ready = false;
+      redraw(["morph", "strip"]);
     } else {
       fail("problem", message);
       $("status").textContent = "";
     }
-    Object.keys(areas).forEach(idle);
+    (job === "own" ? ["own"] : Object.keys(areas)).forEach(idle);
   },
 };
 
@@ -115,7 +121,7 @@ function idle(kind) {
 
 function ask(kind, job) {
   asked[kind] += 1;
-  if (areas[kind]) $(areas[kind]).setAttribute("aria-busy", "true");
+  $(areas[kind]).setAttribute("aria-busy", "true");
   worker.postMessage({ kind, id: asked[kind], ...job });
 }
 
@@ -398,7 +404,7 @@ function layOut() {
   while (cells.length > rows * columns) cells.pop().remove();
   while (cells.length < rows * columns) cells.push(newCell(cells.length));
   const stage = document.querySelector(".frame").clientWidth;
-  size($("live"), shownSize(stage));
+  size($("live"), shownSize(innerWidth < 700 ? Math.min(stage, innerHeight * 0.36) : stage));
   size($("own-original"), shownSize((stage - 16) / 2));
   size($("own-back"), shownSize((stage - 16) / 2));
   while ($("strip").children.length < STEPS) {

@@ -81,12 +81,11 @@ const JOBS = {
   },
 
   async own(job) {
-    own = undefined;
     const encoder = await load("encoder");
     const shape = [1, model.channels, model.size, model.size];
     const feeds = { image: new runtime.Tensor("float32", job.image, shape) };
     if (job.label !== null) feeds.label = labelled([job.label]);
-    const found = await encoder.run(only(encoder, feeds));
+    const found = await run(encoder, feeds);
     const z = (found.z ?? found.mean).data.slice();
     if (!z.every(Number.isFinite)) throw new Error("The model finds no latent for this picture.");
     const back = await sample(z, 1, 1, job.label === null ? null : [job.label]);
@@ -123,16 +122,21 @@ async function sample(z, n, temperature, labels) {
     temperature: new runtime.Tensor("float32", [temperature], []),
   };
   if (labels) feeds.label = labelled(labels);
-  return (await sampler.run(only(sampler, feeds))).image.data;
+  return (await run(sampler, feeds)).image.data;
 }
 
 function labelled(labels) {
   return new runtime.Tensor("int64", BigInt64Array.from(labels, BigInt), [labels.length]);
 }
 
-/* A graph that does not use an input has none of its name. */
-function only(session, feeds) {
-  return Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]]));
+/* The outputs of a graph by name; one that does not use an input has none of its name. */
+async function run(session, feeds) {
+  const taken = session.inputNames.map((name) => [name, feeds[name]]);
+  try {
+    return await session.run(Object.fromEntries(taken));
+  } catch (error) {
+    throw new Error(`The graph could not be run: load the page again. (${firstLine(error)})`);
+  }
 }
 
 /* Posts pictures [n, C, S, S] as RGBA bytes, rounded as Python's grids are. */
