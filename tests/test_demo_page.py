@@ -30,6 +30,8 @@ from zoo_onnx.export import export  # noqa: E402
 from zoo_web.folder import ORT_CDN, ORT_FILES, write  # noqa: E402
 from zoo_web.server import Handler  # noqa: E402
 
+pytestmark = pytest.mark.browser
+
 SMALL: dict[str, dict[str, Any]] = {
     "glow": {"levels": 2, "depth": 2, "width": 16, "conditional": True},
     "vae": {"width": 16, "depth": 1, "data.channels": 3},
