@@ -307,7 +307,7 @@ def test_a_link_carries_the_settings(glow: Demo, opened, address: str) -> None:
     live = page.pictures("#live")
     page.page.fill("#seed", "22")
     page.slide("t", 0.75)
-    page.page.wait_for_function("location.hash.includes('seed=22')")
+    page.page.wait_for_function("/seed=22.*t=0.750/.test(location.hash)")
     link = page.page.evaluate("location.href")
     again = opened(link)
     assert differ(again.pictures("#live"), page.pictures("#live")) == 0
