@@ -204,6 +204,25 @@ def test_whole_blocks_are_moved_as_such() -> None:
     assert [len(order) for order in freeze(shuffle(784)).buffers()] == [784, 784]
 
 
+def test_a_transposed_convolution_of_few_pixels_becomes_dense() -> None:
+    layers = nn.Sequential(
+        nn.Linear(5, 12),
+        nn.Unflatten(1, (-1, 2, 2)),
+        nn.ConvTranspose2d(3, 4, 4, 2, 1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.ConvTranspose2d(4, 2, 4, 2, 1, bias=False),
+    )
+    random(layers)
+    layers = layers.double().eval()
+    frozen, z = freeze(layers), torch.randn(6, 5, dtype=torch.float64)
+    assert len([one for one in frozen if isinstance(one, nn.ConvTranspose2d)]) == 1
+    with torch.no_grad():
+        torch.testing.assert_close(frozen(z), layers(z))
+    larger = nn.Sequential(nn.Unflatten(1, (-1, 4, 4)), nn.ConvTranspose2d(3, 4, 4, 2, 1))
+    assert isinstance(freeze(larger)[1], nn.ConvTranspose2d)
+
+
 def test_saturated_scales_and_far_latents_stay_finite() -> None:
     """Where exporters would take the logarithm of a sigmoid that has become 0."""
     from zoo.flows.coupling import LogSigmoid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import platform
@@ -139,6 +140,15 @@ def _image(spec: ModelSpec, settings: list[Setting], stored: object, label: str)
     given = [Setting("data", key, stored[key], f"{label}, image") for key in bounded]
     validate(spec, [*settings, *given])
     return ImageSpec(**stored)
+
+
+def weights_digest(folder: Path) -> str | None:
+    """The SHA-256 of a run's weights, by which what was made of them is known; None without any."""
+    try:
+        with open(folder / WEIGHTS, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
 
 
 def read_data_facts(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, ZooError
-from zoo.folder import WEIGHTS, read_config
+from zoo.folder import WEIGHTS, read_config, weights_digest
 from zoo.specs import Format
 from zoo_onnx import session
 from zoo_onnx.runtime import FOLDER, OnnxModel
@@ -33,16 +33,13 @@ def open_run(folder: Path, device: str) -> OnnxModel:
 
     Raises UsageError where there are none, ZooError where they are of other weights than the run's.
     """
-    from zoo_onnx.metadata import digest
-
     read_config(folder)
     if not (folder / FOLDER).is_dir():
         raise UsageError(f"{folder} has no graphs yet: zoo export {folder} writes them")
     model = OnnxModel.load(folder, device)  # type: ignore[arg-type]
-    weights = folder / WEIGHTS
-    if weights.exists() and model.facts.get("weights_sha256") != digest(weights):
+    if weights_digest(folder) not in (None, model.facts.get("weights_sha256")):
         raise ZooError(
-            f"{model.folder} has the graphs of other weights than {weights.name}: zoo export "
-            f"{folder} writes them again"
+            f"{model.folder} has the graphs of other weights than {WEIGHTS}: zoo export {folder} "
+            "writes them again"
         )
     return model

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.folder import WEIGHTS
+from zoo.folder import weights_digest
 
 if TYPE_CHECKING:
     import onnx
@@ -52,13 +52,9 @@ def report(
 
 def file_facts(path: Path, name: str) -> dict[str, Any]:
     """Name, bytes and SHA-256 of a file that is to be called ``name``."""
-    return {"file": name, "bytes": path.stat().st_size, "sha256": digest(path)}
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"file": name, "bytes": path.stat().st_size, "sha256": digest}
 
 
 def _facts(run: Run, graph: Graph, precision: str, opset: int) -> dict[str, Any]:
@@ -84,8 +80,8 @@ def _facts(run: Run, graph: Graph, precision: str, opset: int) -> dict[str, Any]
     }
     if licence := _licence(run.config.data.source):
         facts["data_licence"] = licence
-    if (weights := run.path / WEIGHTS).exists():
-        facts["weights_sha256"] = digest(weights)
+    if weights := weights_digest(run.path):
+        facts["weights_sha256"] = weights
     return facts
 
 

@@ -1,0 +1,123 @@
+"""What the page knows of a model: the metadata of its graphs, as JSON that a browser reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.console import say
+from zoo.errors import ZooError
+from zoo.folder import read_config, weights_digest
+
+FOLDER = "onnx"
+"""Where a run keeps its graphs, and where the page finds them."""
+
+GRAPHS = ("sampler", "encoder")
+"""What the page can run; the first is needed."""
+
+_OF_MODEL = (
+    "model",
+    "family",
+    "title",
+    "paper",
+    "latent_size",
+    "latent_distribution",
+    "classes",
+    "temperature",
+    "image_shape",
+    "image_bits",
+    "data",
+)
+"""What both graphs of one model say alike."""
+
+
+def graph_files(run: Path) -> dict[str, Path]:
+    """The graphs of a run folder by name, exported first where there are none.
+
+    Raises UsageError where ``run`` is no run folder, and what ``Run.export`` raises.
+    """
+    read_config(run)
+    if not (run / FOLDER / "sampler.onnx").exists():
+        say(f"{run} has no ONNX graphs yet: they are written into {run / FOLDER} first")
+        from zoo.run import load  # with torch, which a run that is exported does not need here
+
+        load(run, "cpu").export()
+    paths = {name: run / FOLDER / f"{name}.onnx" for name in GRAPHS}
+    return {name: path for name, path in paths.items() if path.exists()}
+
+
+def facts(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
+    """What model.json says of the model and of each of ``graphs``.
+
+    Raises ZooError for a file that is no graph of genzoo's, and for two that are not of one model.
+    """
+    metadata = {name: _metadata(path) for name, path in graphs.items()}
+    known = metadata["sampler"]
+    for name, other in metadata.items():
+        if differing := [key for key in _OF_MODEL if other.get(key) != known.get(key)]:
+            raise ZooError(
+                f"{graphs[name]} and {graphs['sampler']} are not of one model, their "
+                f"{differing[0]} differs: zoo export {run} writes both again"
+            )
+    if known.get("weights_sha256") not in (None, weights_digest(run)):
+        raise ZooError(
+            f"{graphs['sampler']} is of other weights than the run's: zoo export {run} writes its "
+            "graphs again"
+        )
+    channels, size, _ = known["image_shape"]
+    said = {key: known[key] for key in _OF_MODEL if not key.startswith("image")}
+    if "data_licence" in known:
+        said["data_licence"] = known["data_licence"]
+    return {
+        "library_name": "genzoo",
+        "genzoo_version": known["genzoo_version"],
+        **said,
+        "channels": channels,
+        "size": size,
+        "bits": known["image_bits"],
+        "pad": _pad(run),
+        "graphs": {
+            name: {
+                "file": f"{FOLDER}/{path.name}",
+                "bytes": path.stat().st_size,
+                "parity": metadata[name].get("parity_max_abs_error", {}),
+            }
+            for name, path in graphs.items()
+        },
+    }
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    import onnx
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # of protobuf, of many kinds
+        raise _damaged(path) from error
+    stored = {one.key: _value(one.value) for one in model.metadata_props}
+    if missing := [key for key in ("genzoo_version", *_OF_MODEL) if key not in stored]:
+        raise ZooError(
+            f"{path} does not say its {missing[0]}, so it is no graph of genzoo's: remove it, and "
+            "it is exported again"
+        )
+    return stored
+
+
+def _damaged(path: Path) -> ZooError:
+    return ZooError(f"{path} is damaged, it is no ONNX file: remove it, and it is exported again")
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _pad(run: Path) -> int:
+    """The widest black border that the run's pictures got; the graphs do not know of it."""
+    data = read_config(run).get("config", {}).get("data", {})
+    pad = data.get("pad", 0) if isinstance(data, dict) else 0
+    return pad if isinstance(pad, int) else 0

@@ -1,0 +1,170 @@
+"""The folder of the page: what is in it, and that nobody's files are lost to it."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from zoo.errors import UsageError
+from zoo.files import replacing_folder, write_json, write_text
+from zoo_web.facts import FOLDER, facts, graph_files
+
+PAGE = "index.html"
+ASSETS = ("app.js", "latents.js", "pictures.js", "style.css", "worker.js")
+MODEL = "model.json"
+CARD = "README.md"
+
+ORT_VERSION = "1.30.0"
+ORT_CDN = f"https://cdn.jsdelivr.net/npm/onnxruntime-web@{ORT_VERSION}/dist/"
+ORT_FILES = (
+    "ort.wasm.min.mjs",
+    "ort-wasm-simd-threaded.mjs",
+    "ort-wasm-simd-threaded.wasm",
+)
+"""What of onnxruntime-web runs a graph on the CPU; its bundle of everything ran three times
+slower."""
+
+HEADERS = {
+    "cross-origin-embedder-policy": "require-corp",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "cross-origin",
+}
+"""What a browser wants to see before it gives a page threads."""
+
+KINDS = {
+    "flow": "Normalizing flow",
+    "gan": "Generative adversarial network",
+    "vae": "Variational autoencoder",
+}
+
+
+def write(run: Path, out: Path, ort: Path | None = None) -> Path:
+    """Write the page of the run folder ``run`` into ``out``, whole or not at all, with the files of
+    onnxruntime-web in ``ort`` where that is given; returns ``out``.
+
+    Raises UsageError where ``out`` has anything that :func:`write` did not put there or that was
+    changed since, where ``run`` is no run folder and where ``ort`` lacks a file.
+    """
+    check_free(out)
+    runtime = None if ort is None else _runtime_files(ort)
+    graphs = graph_files(run)
+    model = facts(run, graphs) | {"ort": ORT_CDN if runtime is None else "ort/"}
+    with _renewing(out) as beside:
+        page = files("zoo_web") / "page"
+        for name in ASSETS:
+            (beside / name).write_bytes((page / name).read_bytes())
+        write_text(beside / PAGE, _filled((page / PAGE).read_text("utf-8"), model))
+        write_text(beside / CARD, space_card(model))
+        _copy(graphs.values(), beside / FOLDER)
+        _copy(runtime or (), beside / "ort")
+        write_json(beside / MODEL, model | {"files": _hashes(beside)})
+    return out
+
+
+def check_free(out: Path) -> None:
+    """Raise UsageError where ``out`` is no folder, or has what :func:`write` did not write."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"-o {out}: a file stands there; name a folder")
+    if not out.exists() or not any(out.iterdir()):
+        return
+    try:
+        wrote = json.loads((out / MODEL).read_text("utf-8"))["files"]
+        assert isinstance(wrote, dict)
+    except (OSError, ValueError, KeyError, TypeError, AssertionError):
+        raise UsageError(
+            f"-o {out}: something stands there that zoo demo did not write; name an empty or a new "
+            "folder"
+        ) from None
+    found = _hashes(out)
+    found.pop(MODEL)
+    for name in sorted({*wrote, *found}):
+        if name in found and found[name] != wrote.get(name):
+            what = "was changed since zoo demo wrote it" if name in wrote else "is not zoo demo's"
+            raise UsageError(f"-o {out}: {name} {what}; move it away, or name another folder")
+
+
+def space_card(model: Mapping[str, Any]) -> str:
+    """README.md of a static Space: https://huggingface.co/docs/hub/spaces-config-reference."""
+    title = f"{_name(model)} on {model['data']}"
+    headers = "".join(f"  {name}: {value}\n" for name, value in HEADERS.items())
+    return (
+        f"---\ntitle: {json.dumps(title)}\nsdk: static\npinned: false\n"
+        f"custom_headers:\n{headers}tags:\n  - genzoo\n  - onnx\n---\n\n"
+        f"# {title}\n\n"
+        f"{model['title']} ({model['paper']}), trained on {model['data']}, drawing in your browser "
+        "with onnxruntime-web.\n\n"
+        "Any web server shows this folder: `python -m http.server` in it, and open the address "
+        "that it prints.\nThe headers above let a browser use several threads; without them it "
+        "uses one.\n"
+    )
+
+
+def _filled(page: str, model: Mapping[str, Any]) -> str:
+    values = {
+        "title": model["title"],
+        "name": _name(model),
+        "subtitle": model["title"].partition(": ")[2],
+        "kind": KINDS.get(model["family"], model["family"]),
+        "data": model["data"],
+    }
+    return Template(page).substitute({key: html.escape(text) for key, text in values.items()})
+
+
+def _name(model: Mapping[str, Any]) -> str:
+    name: str = model["title"].partition(": ")[0]
+    return name
+
+
+def _runtime_files(ort: Path) -> list[Path]:
+    """The files of onnxruntime-web in the package's folder or its ``dist``."""
+    folder = ort / "dist" if (ort / "dist").is_dir() else ort
+    paths = [folder / name for name in ORT_FILES]
+    if missing := [path for path in paths if not path.is_file()]:
+        raise UsageError(
+            f"--ort {ort}: there is no {missing[0].name} in it; name the folder of the npm package "
+            f"onnxruntime-web {ORT_VERSION}, or its dist"
+        )
+    return paths
+
+
+def _copy(paths: Any, to: Path) -> None:
+    for path in paths:
+        to.mkdir(exist_ok=True)
+        shutil.copyfile(path, to / path.name)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below ``folder``, by its path in it."""
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
+        with open(path, "rb") as file:
+            found[path.relative_to(folder).as_posix()] = hashlib.file_digest(
+                file, "sha256"
+            ).hexdigest()
+    return found
+
+
+@contextmanager
+def _renewing(out: Path) -> Iterator[Path]:
+    """:func:`zoo.files.replacing_folder` for a folder that may stand: it goes as the new one
+    comes, and comes back where that fails."""
+    before = out.with_name(f".{out.name}.before.part")
+    shutil.rmtree(before, ignore_errors=True)
+    try:
+        with replacing_folder(out) as beside:
+            yield beside
+            if out.exists():
+                out.rename(before)
+    except BaseException:
+        if before.exists() and not out.exists():
+            before.rename(out)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
