@@ -366,21 +366,9 @@ def test_a_phone_has_room_for_everything(opened, address: str, scheme: str) -> N
 
 def test_onnxruntime_comes_from_the_cdn_without_ort(glow: Demo, chrome, tmp_path: Path) -> None:
     write(glow.run.path, tmp_path / "page")
-    files = browser.ort() / "dist"
     with browser.served(tmp_path / "page", Handler) as address:
         page = browser.Watched(chrome)
-        kinds = {".mjs": "text/javascript", ".wasm": "application/wasm"}
-        page.context.route(
-            f"{ORT_CDN}*",
-            lambda route: route.fulfill(
-                path=files / route.request.url.rpartition("/")[2],
-                content_type=kinds[Path(route.request.url).suffix],
-                headers={
-                    "access-control-allow-origin": "*",
-                    "cross-origin-resource-policy": "cross-origin",
-                },
-            ),
-        )
+        page.serve(ORT_CDN)
         page.open(f"{address}#seed=7")
         found = page.pictures("#grid canvas")
         assert differ(found, glow.draws(len(found), 7, 0.7)) <= 1
