@@ -47,7 +47,12 @@ function ppm({ data, dims: [n, channels, height, width] }) {
 const text = { type: "string" };
 const { values: asked, positionals: [sampler = "sampler.onnx"] } = parseArgs({
   allowPositionals: true,
-  options: { seed: text, n: { ...text, short: "n" }, temperature: text, out: { ...text, short: "o" } },
+  options: {
+    seed: text,
+    n: { ...text, short: "n" },
+    temperature: text,
+    out: { ...text, short: "o" },
+  },
 });
 const { seed = "0", n = "16", temperature, out = "grid.ppm" } = asked;
 const images = await draw(sampler, Number(n), seed, temperature && Number(temperature));
