@@ -13,6 +13,7 @@ import browser
 import numpy as np
 import pytest
 
+import zoo
 from zoo import latents
 from zoo.pictures import to_bytes
 from zoo.run import Run
@@ -31,6 +32,21 @@ LARGE = 2**64 - 1
 @pytest.fixture(params=MODELS)
 def run(request: pytest.FixtureRequest, exported: Callable[[str], Run]) -> Run:
     return exported(request.param)
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A model of three channels that are not the same."""
+    run = zoo.train(
+        "vae",
+        steps=4,
+        config={"width": 16, "depth": 1, "data.channels": 3},
+        out=tmp_path_factory.mktemp("coloured") / "vae-digits",
+        device="cpu",
+        quiet=True,
+    )
+    run.export(graph="sampler")
+    return run
 
 
 def sampler(run: Run) -> Path:
@@ -118,6 +134,18 @@ def test_a_grid_at_another_temperature(
     assert not found[16:, 16:].any()
 
 
+@pytest.mark.parametrize("language", ["python", "node"])
+def test_a_grid_in_colour(
+    request: pytest.FixtureRequest, coloured: Run, tmp_path: Path, language: str
+) -> None:
+    out = tmp_path / "grid.ppm"
+    draw = python if language == "python" else request.getfixturevalue("node")
+    draw(sampler(coloured), "--seed", 7, "-o", out)
+    wanted = sheet(drawn(coloured, 16, 7), 4)
+    assert differ(wanted[..., 0], wanted[..., 2]) > 10
+    assert differ(read_ppm(out), wanted) <= 1
+
+
 @pytest.fixture(scope="module")
 def chrome() -> Iterator[Any]:
     with browser.chromium() as found:
@@ -132,18 +160,17 @@ def page(chrome: Any) -> Iterator[browser.Watched]:
     watched.close()
 
 
-@pytest.fixture
-def folder(run: Run, tmp_path: Path) -> Path:
-    """The page with a model beside it."""
-    path = Path(shutil.copytree(EXAMPLES / "page", tmp_path / "page"))
+def with_page(run: Run, folder: Path) -> Path:
+    """A copy of the page, with a model beside it."""
+    shutil.copytree(EXAMPLES / "page", folder)
     for name in ("sampler.onnx", "sampler.json"):
-        shutil.copy(run.path / "onnx" / name, path)
-    return path
+        shutil.copy(run.path / "onnx" / name, folder)
+    return folder
 
 
 @pytest.mark.browser
-def test_the_page_draws_what_genzoo_draws(run: Run, folder: Path, page: browser.Watched) -> None:
-    with browser.served(folder) as address:
+def test_the_page_draws_what_genzoo_draws(run: Run, page: browser.Watched, tmp_path: Path) -> None:
+    with browser.served(with_page(run, tmp_path / "page")) as address:
         page.open(address)
         for seed in (7, LARGE):
             page.page.fill("#seed", str(seed))
@@ -157,12 +184,20 @@ def test_the_page_draws_what_genzoo_draws(run: Run, folder: Path, page: browser.
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("run", ["glow"], indirect=True)
-def test_the_page_says_that_a_file_is_missing(folder: Path, page: browser.Watched) -> None:
+def test_the_page_draws_in_colour(coloured: Run, page: browser.Watched, tmp_path: Path) -> None:
+    with browser.served(with_page(coloured, tmp_path / "page")) as address:
+        (found,) = page.open(address).pictures("canvas")
+        assert differ(found, sheet(drawn(coloured, 16, 7), 4)) <= 1
+
+
+@pytest.mark.browser
+def test_the_page_says_that_a_file_is_missing(
+    exported: Callable[[str], Run], page: browser.Watched, tmp_path: Path
+) -> None:
+    folder = with_page(exported("glow"), tmp_path / "page")
     (folder / "sampler.onnx").unlink()
     with browser.served(folder) as address:
-        page.open(address)
-        assert page.text("problem")
+        assert "sampler.onnx" in page.open(address).text("problem")
 
 
 @pytest.mark.parametrize("distribution", ["normal", "uniform", "logistic"])
