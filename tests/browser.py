@@ -22,6 +22,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 TIMEOUT = 60_000
+KINDS = {".mjs": "text/javascript", ".wasm": "application/wasm"}
 
 
 def missing(what: str, reason: str) -> None:
@@ -47,6 +48,14 @@ def ort() -> Path:
         missing(
             "browser", f"onnxruntime-web is not in {folder}: npm install --no-save, see .ci/run"
         )
+    return folder
+
+
+def ort_node() -> Path:
+    """A ``node_modules`` that has onnxruntime-node."""
+    folder = ROOT / "node_modules"
+    if not (folder / "onnxruntime-node").is_dir():
+        missing("node", f"onnxruntime-node is not in {folder}: npm install --no-save, see .ci/run")
     return folder
 
 
@@ -112,6 +121,21 @@ class Watched:
         self.page.goto(address)
         self.settle()
         return self
+
+    def serve(self, cdn: str) -> None:
+        """Answer ``cdn``, where onnxruntime-web is fetched from, with the files of this disk."""
+        files = ort() / "dist"
+        self.context.route(
+            f"{cdn}*",
+            lambda route: route.fulfill(
+                path=files / route.request.url.rpartition("/")[2],
+                content_type=KINDS[Path(route.request.url).suffix],
+                headers={
+                    "access-control-allow-origin": "*",
+                    "cross-origin-resource-policy": "cross-origin",
+                },
+            ),
+        )
 
     def settle(self) -> None:
         """Wait until all that was asked for is drawn."""

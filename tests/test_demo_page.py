@@ -25,8 +25,8 @@ from zoo.run import Run
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
-from zoo_onnx import parity  # noqa: E402
 from zoo_onnx.export import export  # noqa: E402
+from zoo_onnx.session import open_session  # noqa: E402
 from zoo_web.folder import ORT_CDN, ORT_FILES, write  # noqa: E402
 from zoo_web.server import Handler  # noqa: E402
 
@@ -44,8 +44,8 @@ class Demo:
     def __init__(self, run: Run, ort: Path) -> None:
         self.run = run
         self.folder = write(run.path, run.path / "demo", ort)
-        self.sampler = parity.session(run.path / "onnx" / "sampler.onnx")
-        self.encoder = parity.session(run.path / "onnx" / "encoder.onnx")
+        self.sampler = open_session(run.path / "onnx" / "sampler.onnx", "cpu")
+        self.encoder = open_session(run.path / "onnx" / "encoder.onnx", "cpu")
 
     def z(self, n: int, seed: int, first: int = 0) -> Any:
         return latents.draw(n, self.run.latent.size, self.run.latent.distribution, seed, first)
@@ -366,21 +366,9 @@ def test_a_phone_has_room_for_everything(opened, address: str, scheme: str) -> N
 
 def test_onnxruntime_comes_from_the_cdn_without_ort(glow: Demo, chrome, tmp_path: Path) -> None:
     write(glow.run.path, tmp_path / "page")
-    files = browser.ort() / "dist"
     with browser.served(tmp_path / "page", Handler) as address:
         page = browser.Watched(chrome)
-        kinds = {".mjs": "text/javascript", ".wasm": "application/wasm"}
-        page.context.route(
-            f"{ORT_CDN}*",
-            lambda route: route.fulfill(
-                path=files / route.request.url.rpartition("/")[2],
-                content_type=kinds[Path(route.request.url).suffix],
-                headers={
-                    "access-control-allow-origin": "*",
-                    "cross-origin-resource-policy": "cross-origin",
-                },
-            ),
-        )
+        page.serve(ORT_CDN)
         page.open(f"{address}#seed=7")
         found = page.pictures("#grid canvas")
         assert differ(found, glow.draws(len(found), 7, 0.7)) <= 1

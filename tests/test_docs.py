@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HOOKS = (ROOT / "docs/hooks.md").read_text("utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-PAGES += [*(ROOT / "examples").glob("*/*.md"), *(ROOT / "benchmarks").glob("*/*.md")]
+PAGES += [ROOT / "examples/README.md", *(ROOT / "examples").glob("*/*.md")]
+PAGES += [*(ROOT / "benchmarks").glob("*/*.md")]
 
 
 def specified() -> dict[str, str]:
