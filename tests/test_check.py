@@ -240,8 +240,9 @@ def test_a_right_plugin_without_score_and_way_back() -> None:
     assert broken(found) == {}
     assert torch.equal(torch.get_rng_state(), state)
     assert {name for name in found if found[name].status == "does not apply"} == {
-        *("imports", "scores", "encodes", "inverts", "density"),
+        *("imports", "scores", "encodes", "inverts", "density", "exports"),
     }
+    assert found["exports"].measured == "no plugin offers a format"
     assert "which cannot be imported by name" in found["imports"].measured
     assert found["learns"].measured.startswith("energy distance to the pictures ")
     assert found["choices"].measured == "0 other values draw, 1 are refused"
