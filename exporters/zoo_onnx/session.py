@@ -49,7 +49,8 @@ class Session:
         return "cuda" if self._session.get_providers()[0] == _CUDA else "cpu"
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """The outputs by name, of any number of rows; inputs without dimensions go to every batch.
+        """The outputs by name, of any number of rows; inputs without dimensions go to every batch,
+        and those that the graph has no use for, and so has not, nowhere.
 
         The rows pass a batch at a time, and what comes out is written where it stays.
         """
@@ -64,6 +65,7 @@ class Session:
             given = {
                 name: np.require(value[part] if value.ndim else value, self._kinds[name], "C")
                 for name, value in inputs.items()
+                if name in self.inputs
             }
             for name, value in given.items():
                 binding.bind_cpu_input(name, value)

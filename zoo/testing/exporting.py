@@ -58,7 +58,7 @@ def _no_format(subject: Subject) -> str | None:
 @promise(
     "exports",
     "what it is exported to draws its pictures, at batch sizes that were not traced",
-    ("trains", "graphs"),
+    ("trains", "graphs", "varies"),
     _no_format,
 )
 def every_format(subject: Subject) -> str:
