@@ -32,3 +32,13 @@ def test_the_python_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     again = names["run"].decode(names["z"])
     assert torch.allclose(again, names["pictures"], atol=1e-4)
     assert names["bits"].shape == (16,)
+
+
+def test_the_graphs_draw_what_the_run_draws(exported) -> None:
+    (block,) = [b for b in blocks("python") if "OnnxModel" in b]
+    run = exported("nice")
+    names: dict = {}
+    exec(compile(block.replace("runs/glow-digits", str(run.path)), "README.md", "exec"), names)
+    expected = run.sample(16, seed=7)
+    assert abs(names["images"] - expected.numpy()).max() < 1e-4
+    assert abs(names["model"].decode(names["z"]) - expected.numpy()).max() < 1e-3
