@@ -242,6 +242,7 @@ def test_a_run_without_graphs_gets_one_for_now(exported, commands, tmp_path: Pat
 # torch.compile
 
 
+@pytest.mark.slow
 def test_the_compiled_sampler_draws_what_the_network_draws(
     dcgan: Run, commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -199,8 +199,9 @@ async function start() {
     );
   }
   found.env.wasm.wasmPaths = base.href;
-  const cores = self.crossOriginIsolated ? (navigator.hardwareConcurrency ?? 2) / 2 : 1;
-  found.env.wasm.numThreads = Math.max(1, Math.min(4, Math.floor(cores))); // and room for others
+  const cores = navigator.hardwareConcurrency ?? 1;
+  const some = cores > 2 ? Math.ceil(cores / 2) : cores; // and of many, room for others
+  found.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(4, some) : 1;
   found.env.logLevel = "error";
   return found;
 }
