@@ -21,7 +21,8 @@ from zoo.cli import cli, main
 from zoo.training.limits import Limits
 
 ROOT = Path(__file__).parents[1]
-TASKS = ["train", "gpu", "pictures", "compare", "export", "python"]
+TASKS = ["train", "gpu", "pictures", "compare", "python"]
+LONG = ["export"]
 SHORTER = 500
 """So many times fewer steps; 1,000 where a run ends by epochs or minutes."""
 
@@ -124,7 +125,7 @@ def check_sentences(code: str, printed: str) -> None:
     )
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", [*TASKS, *(pytest.param(t, marks=pytest.mark.slow) for t in LONG)])
 def test_what_the_page_says_is_so(
     task: str, newcomer: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
