@@ -11,7 +11,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -121,13 +121,18 @@ def encoder_graph(host: Host, model: str, network: nn.Module) -> Graph:
     return Graph("encoder", encoder, inputs, encoder.outputs)
 
 
-def trace(graph: Graph) -> ExportedProgram:
-    """The graph as a program for every batch size.
+def trace(graph: Graph, apart: Collection[str] = ()) -> ExportedProgram:
+    """The graph as a program for every batch size; the inputs named ``apart`` have each their own.
 
     Raises ZooError where the module remembers the batch size of its example inputs.
     """
-    batch = torch.export.Dim("batch", min=1)
-    shapes = {name: {0: batch} if tensor.ndim else None for name, tensor in graph.inputs.items()}
+    batches = {
+        name: torch.export.Dim(f"batch_of_{name}" if name in apart else "batch", min=1)
+        for name in graph.inputs
+    }
+    shapes = {
+        name: {0: batches[name]} if tensor.ndim else None for name, tensor in graph.inputs.items()
+    }
     try:
         with torch.no_grad(), quietly():
             return torch.export.export(

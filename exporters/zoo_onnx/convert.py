@@ -11,23 +11,18 @@ import torch
 
 from zoo import graphs
 from zoo.errors import ZooError
+from zoo_onnx.compositions import Compositions
+from zoo_onnx.functions import put_together
+from zoo_onnx.simplify import simplify
 
 if TYPE_CHECKING:
     import onnx
+    import onnx_ir
+    from torch.export import ExportedProgram
 
     from zoo.specs import Graph
 
 BATCH = "batch"
-FOLDED = 2**26
-"""Bytes up to which what depends on no input is computed beforehand."""
-
-RULES = (
-    *("materialize_reshape_shape", "reshape_reshape", "squeeze_reshape_1d", "unsqueeze_unsqueeze"),
-    *("collapse_slice", "collapse_slice2", "min_max", "max_min", "min_min", "max_max"),
-    *("add_0", "sub_0", "mul_by_1", "div_by_1", "cast_cast", "no_op_cast", "no_op_expand"),
-    *("no_op_transpose", "transpose_transpose"),
-)
-"""Which of onnxscript's rules simplify a graph."""
 
 RANDOM = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"}
@@ -48,21 +43,13 @@ def to_onnx(graph: Graph, opset: int) -> onnx.ModelProto:
 def _written(graph: Graph, opset: int) -> onnx.ModelProto:
     import onnx_ir
 
-    program = graphs.trace(graph)
+    compositions = Compositions(graph)
+    whole, program = compositions.trace()
     try:
         with torch.no_grad(), graphs.quietly():
-            written = torch.onnx.export(
-                program,
-                input_names=list(graph.inputs),
-                output_names=list(graph.outputs),
-                opset_version=opset,
-                external_data=False,
-                optimize=False,
-                verbose=False,
-            )
-            assert written is not None
-            model = written.model
-            _simplify(model)
+            model = _translated(program, whole, opset)
+            put_together(model, compositions)
+            simplify(model)
     except torch.onnx.OnnxExporterError as error:
         raise ZooError(
             f"the graph {graph.name!r} cannot be written as ONNX: {_reason(error)}"
@@ -74,6 +61,20 @@ def _written(graph: Graph, opset: int) -> onnx.ModelProto:
             "is random be an input"
         )
     return onnx_ir.to_proto(model)
+
+
+def _translated(program: ExportedProgram, graph: Graph, opset: int) -> onnx_ir.Model:
+    written = torch.onnx.export(
+        program,
+        input_names=list(graph.inputs),
+        output_names=list(graph.outputs),
+        opset_version=opset,
+        external_data=False,
+        optimize=False,
+        verbose=False,
+    )
+    assert written is not None
+    return written.model
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -99,36 +100,6 @@ def _without_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _simplify(model: Any) -> None:
-    """Compute beforehand what depends on no input, and forget what nothing needs.
-
-    As the optimizer of onnxscript, without its rule that looks at all pairs of nodes: of a network
-    of some thousand it takes longer than all the rest.
-    """
-    from onnx_ir.passes import common
-    from onnxscript import optimizer, rewriter
-    from onnxscript.rewriter.rules import common as rules
-
-    common.InlinePass()(model)
-    for _ in range(2):
-        optimizer.fold_constants(
-            model,
-            onnx_shape_inference=True,
-            input_size_limit=FOLDED,
-            output_size_limit=FOLDED,
-        )
-        rewriter.rewrite(model, [getattr(rules, f"{name}_rule") for name in RULES])
-    for step in (
-        common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
-        common.DeduplicateInitializersPass(),
-        common.CommonSubexpressionEliminationPass(),
-        common.OutputFixPass(),
-        common.NameFixPass(),
-        common.ClearMetadataAndDocStringPass(),
-    ):
-        step(model)
 
 
 def _name_the_batch(model: Any, graph: Graph) -> None:

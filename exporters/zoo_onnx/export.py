@@ -76,21 +76,20 @@ def export(
     paths = {one.name: folder / f"{one.name}{suffix}.onnx" for one in chosen}
     with contextlib.ExitStack() as stack:
         beside = {name: stack.enter_context(replacing(path)) for name, path in paths.items()}
-        models = {}
         for index, one in enumerate(chosen):
             told.show("writing graphs", index, len(chosen))
             model = convert.to_onnx(one, opset)
             if precision == "fp16":
                 model = convert.to_half(model)
-            models[one.name] = model
             metadata.describe(model, run, one, precision, opset)
             _save(model, beside[one.name], paths[one.name])
+            del model
         measured = parity.measure(run, chosen, beside, cast(Precision, precision), told)
         exported = []
         for one in chosen:
             report = metadata.report(run, one, precision, opset, measured[one.name])
-            metadata.describe_parity(models[one.name], measured[one.name])
-            _save(models[one.name], beside[one.name], paths[one.name])
+            with mended(paths[one.name]), open(beside[one.name], "ab") as file:
+                file.write(metadata.parity_part(measured[one.name]).SerializeToString())
             report |= metadata.file_facts(beside[one.name], paths[one.name].name)
             exported.append(Exported(paths[one.name], report))
     for one_exported in exported:
@@ -125,6 +124,7 @@ def _save(model: Any, beside: Path, path: Path) -> None:
             f"{path.name} would have {size / 2**30:.1f} GiB, and an ONNX file holds 2: train a "
             "smaller network"
         )
-    onnx.checker.check_model(model)
+    written = model.SerializeToString(deterministic=True)
+    onnx.checker.check_model(written)
     with mended(path):
-        beside.write_bytes(model.SerializeToString(deterministic=True))
+        beside.write_bytes(written)

@@ -23,16 +23,22 @@ def describe(model: onnx.ModelProto, run: Run, graph: Graph, precision: str, ops
     model.producer_name, model.producer_version = "genzoo", version("genzoo")
     model.graph.name = f"{run.model} {graph.name}"
     facts = {**_facts(run, graph, precision, opset), **graph.metadata}
-    _put(model, {key: _text(value) for key, value in facts.items()})
+    _put(model, facts)
 
 
-def describe_parity(model: onnx.ModelProto, measured: Mapping[str, Any]) -> None:
-    """Add what was measured: the largest error of each output against torch in float64."""
+def parity_part(measured: Mapping[str, Any]) -> onnx.ModelProto:
+    """What was measured, the largest error of each output against torch in float64, as a model with
+    nothing else. Behind the bytes of a whole model its bytes add to it, so no weight is written
+    twice."""
+    import onnx
+
     largest = {name: one["max_abs_error_float64"] for name, one in measured["outputs"].items()}
     facts = {"parity_max_abs_error": largest, "parity_reference": "the network in float64"}
     if "round_trip" in measured:
         facts["parity_round_trip"] = measured["round_trip"]["max_abs_error"]
-    _put(model, {key: _text(value) for key, value in facts.items()})
+    part = onnx.ModelProto()
+    _put(part, facts)
+    return part
 
 
 def report(
@@ -98,8 +104,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _put(model: onnx.ModelProto, facts: Mapping[str, str]) -> None:
+def _put(model: onnx.ModelProto, facts: Mapping[str, Any]) -> None:
     import onnx
 
-    stored = {one.key: one.value for one in model.metadata_props}
-    onnx.helper.set_model_props(model, {**stored, **facts})
+    onnx.helper.set_model_props(model, {key: _text(value) for key, value in facts.items()})

@@ -17,6 +17,7 @@ import click
 
 from zoo.cli.group import ZooGroup
 from zoo.errors import Interrupted, ZooError
+from zoo.heap import keep_freed_memory
 
 GREETING = """genzoo: generative image models to train, draw from and compare.
 
@@ -44,6 +45,7 @@ def cli(context: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status and never raises."""
     given = [*(sys.argv[1:] if arguments is None else arguments)]  # list is a module here
+    keep_freed_memory()
     try:
         return _run(given)
     except BaseException as error:

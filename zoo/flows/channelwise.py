@@ -71,7 +71,7 @@ class FrozenChannelwise(Bijection):
 
     def __init__(self, affine: Affine, dtype: torch.dtype) -> None:
         super().__init__()
-        self.log_abs_det = self.log_det_per_pixel = affine.log_abs_det()
+        self.log_det_per_pixel: float = affine.log_abs_det()
         for name, one in (("", affine), ("inverse_", affine.inverse())):
             kernel = one.weight if one.diagonal else one.weight[:, :, None, None]
             self.register_buffer(f"{name}weight", kernel.to(dtype))
@@ -79,7 +79,7 @@ class FrozenChannelwise(Bijection):
             self.register_buffer(f"{name}bias", bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        log_det = self.log_abs_det * (x.shape[2] * x.shape[3])
+        log_det = self.log_det_per_pixel * (x.shape[2] * x.shape[3])
         return _map(x, self.weight, self.bias), x.new_full((x.shape[0],), log_det)
 
     def inverse(self, y: Tensor) -> Tensor:
