@@ -228,7 +228,7 @@ def information(request: Request, kind: str, name: str, revision: str | None) ->
     data = (metadata(card.content.decode("utf-8", "replace")) if card else None) or {}
     siblings: list[dict[str, Any]] = [{"rfilename": path} for path in at.files]
     if "blobs" in request.query:
-        siblings = [{**_entry(p, b), "rfilename": p, "blobId": b.oid} for p, b in at.files.items()]
+        siblings = [_sibling(path, blob) for path, blob in at.files.items()]
     said = {
         "_id": first.oid[:24],
         "id": name,
@@ -251,6 +251,12 @@ def information(request: Request, kind: str, name: str, revision: str | None) ->
         said["modelId"] = name
         said |= {key: data[key] for key in ("library_name", "pipeline_tag") if key in data}
     request.answer(said)
+
+
+def _sibling(path: str, blob: Blob) -> dict[str, Any]:
+    entry = _entry(path, blob)
+    large = {"lfs": entry["lfs"] | {"sha256": blob.sha256}} if blob.large else {}
+    return {"rfilename": path, "size": entry["size"], "blobId": blob.oid, **large}
 
 
 def _tags(data: dict[str, Any]) -> list[str]:
