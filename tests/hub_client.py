@@ -32,6 +32,7 @@ FILES = {
     "empty.txt": b"",
     "model.safetensors": WEIGHTS,
     "onnx/sampler.onnx": b"graph",
+    "samples/é #1.json": b"1",
     "samples/grid.png": b"\x89PNG\0 not in .gitattributes",
 }
 

@@ -174,7 +174,7 @@ def commit(request: Request, kind: str, name: str, revision: str) -> None:
     ref = repository.ref(revision)
     if ref is None or ref.startswith("refs/tags/"):
         raise Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
-    change = _change(request.body, repository)
+    change = _change(request, repository)
     card = change.add.get("README.md")
     errors = validate(card.content.decode("utf-8", "replace"), kind)[0] if card else []
     if errors:
@@ -187,9 +187,9 @@ def commit(request: Request, kind: str, name: str, revision: str) -> None:
     request.answer({**said, **pull, "hookOutput": ""})
 
 
-def _change(body: bytes, repository: Repository) -> Change:
+def _change(request: Request, repository: Repository) -> Change:
     try:
-        lines = [json.loads(line) for line in body.splitlines() if line.strip()]
+        lines = [json.loads(line) for line in request.body.splitlines() if line.strip()]
         header, *operations = [(line["key"], line["value"]) for line in lines]
         change = Change(
             header[1]["summary"],
@@ -207,9 +207,11 @@ def _change(body: bytes, repository: Repository) -> Change:
             if key == "file":
                 change.add[path] = Blob(base64.b64decode(value["content"], validate=True))
             elif key == "lfsFile":
+                request.hub.take_from_xet(repository, value["oid"], value.get("size", 0))
                 if value["oid"] not in repository.objects:
                     raise Refused(422, f"The large object of {path} was never uploaded")
-                change.add[path] = Blob(repository.objects[value["oid"]], large=True)
+                content, xet = repository.objects[value["oid"]], repository.xet.get(value["oid"])
+                change.add[path] = Blob(content, large=True, xet=xet)
             elif key in ("deletedFile", "deletedFolder"):
                 folder = "/" if key == "deletedFolder" else ""
                 change.delete.append(path.rstrip("/") + folder)
@@ -300,6 +302,8 @@ def _entry(path: str, blob: Blob) -> dict[str, Any]:
     entry = {"type": "file", "path": path, "size": size, "oid": blob.oid}
     if blob.large:
         entry["lfs"] = {"oid": blob.sha256, "size": size, "pointerSize": len(blob.pointer)}
+    if blob.xet is not None:
+        entry["xetHash"] = blob.xet
     return entry
 
 

@@ -27,6 +27,7 @@ import hub_files  # noqa: F401  (its routes are added)
 from hub_http import Fault, Faults, Logged
 from hub_repository import Commit, Repository
 from hub_requests import Request
+from hub_xet import XetStore
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class LoopbackHub:
     """Repositories by kind (model, dataset, space) and name; see the module.
 
     ``url`` is the Hub's address and ``storage`` that of the host that keeps large objects: another
-    origin, as on the real Hub, which no token may be sent to.
+    name and port, as on the real Hub, where no token may be sent to.
     """
 
     user = "tester"
@@ -52,13 +53,15 @@ class LoopbackHub:
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.log: list[Logged] = []
         self.faults = Faults()
+        self.xet: XetStore | None = None
         self.lock = threading.RLock()
         self.started = datetime.now(UTC)
         self._secret = secrets.token_hex()
         known = {"hub": self, "log": self.log, "faults": self.faults}
         answers = type("Answers", (Request,), known)
         self.servers = [ThreadingHTTPServer(("127.0.0.1", 0), answers) for _ in range(2)]
-        self.url, self.storage = (f"http://127.0.0.1:{one.server_port}" for one in self.servers)
+        ports = [server.server_port for server in self.servers]
+        self.url, self.storage = f"http://127.0.0.1:{ports[0]}", f"http://localhost:{ports[1]}"
 
     def create(
         self,
@@ -103,6 +106,19 @@ class LoopbackHub:
         """Answer ``status`` to requests whose path contains ``path``."""
         self.faults.waiting.append(Fault(method, path, times, status=status))
 
+    def use_xet(self, folder: Path) -> XetStore:
+        """From now on take large objects through Xet too, by way of ``folder``; see ``hub_xet``."""
+        self.xet = XetStore(folder)
+        return self.xet
+
+    def take_from_xet(self, repository: Repository, oid: str, size: int) -> None:
+        """If an object was uploaded through Xet, keep its bytes as if it had come by LFS."""
+        name = None if self.xet is None else self.xet.hashes().get(oid)
+        if self.xet is not None and name is not None and oid not in repository.objects:
+            content = self.xet.read(name, size)
+            assert hashlib.sha256(content).hexdigest() == oid
+            repository.objects[oid], repository.xet[oid] = content, name
+
     def signature(self, oid: str) -> str:
         """Allows one large object to be sent up or down without a token."""
         return hashlib.sha256(f"{self._secret}{oid}".encode()).hexdigest()[:32]
@@ -125,13 +141,13 @@ class LoopbackHub:
             "HF_TOKEN": token or "",
             "HF_TOKEN_PATH": str(home / "token"),
             "HF_HUB_OFFLINE": "1" if offline else "0",
-            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_XET": "1" if self.xet is None else "0",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
             "HF_HUB_DISABLE_UPDATE_CHECK": "1",
             "HUGGING_FACE_HUB_TOKEN": "",
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
         }
         if hurry:
             mine["PYTHONPATH"] = os.pathsep.join(

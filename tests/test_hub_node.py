@@ -22,7 +22,7 @@ def test_node(hub: LoopbackHub) -> None:
         text=True,
         timeout=120,
         check=False,
-        env=os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
+        env=os.environ | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"},
     )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import subprocess
 import sys
@@ -10,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hub_xet
 import pytest
 from hub_client import CARD, FILES, NAME, WEIGHTS
+from hub_stories import check_pull, check_push, check_revisions, check_space, check_tokens, tell
 from loopback_hub import LoopbackHub
 
-CLIENT = Path(__file__).with_name("hub_client.py")
+OLDEST = "1.33.0"
 Client = Callable[..., Any]
 
 
@@ -22,28 +23,12 @@ Client = Callable[..., Any]
 def client(hub: LoopbackHub, tmp_path: Path) -> Client:
     """``client("push")`` is a story of hub_client.py; with a token unless ``token`` is another."""
 
-    def run(story: str, *arguments: object, home: str = "home", **options: Any) -> Any:
+    def run(story: str, *arguments: object, **options: Any) -> Any:
         options = {"token": hub.tokens.write, "hurry": True, **options}
-        return told(
-            [sys.executable, CLIENT, story, *arguments],
-            hub.environment(tmp_path / home, **options),
-        )["result"]
+        environment = hub.environment(tmp_path / "home", **options)
+        return tell(story, *arguments, environment=environment)["result"]
 
     return run
-
-
-def told(command: list[Any], environment: dict[str, str]) -> Any:
-    """What a client printed; its failing is the test's."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_push(hub: LoopbackHub, client: Client) -> None:
@@ -54,65 +39,12 @@ def test_push(hub: LoopbackHub, client: Client) -> None:
     assert [one.status for one in hub.requests("POST", "/api/repos/create")] == [200, 409, 409]
 
 
-def check_push(hub: LoopbackHub, said: dict[str, Any]) -> None:
-    assert said["user"] == "tester"
-    assert said["url"] == f"{hub.url}/{NAME}"
-    assert said["again"][1] == 409
-    assert said["same"] == said["first"]
-    second, first, start = hub.commits(NAME)
-    assert [first.oid, second.oid] == [said["first"], said["second"]]
-    assert said["commits"] == ["More", "Glow", "initial commit"]
-    assert (first.message, list(start.files)) == ("Why", [".gitattributes"])
-    files = hub.files(NAME, first.oid)
-    assert files.pop(".gitattributes").endswith(
-        b"samples/grid.png filter=lfs diff=lfs merge=lfs -text\n"
-    )
-    assert files == FILES
-    large = {path for path, blob in first.files.items() if blob.large}
-    assert large == {"model.safetensors", "onnx/sampler.onnx", "samples/grid.png"}
-    left = FILES.keys() - {"onnx/sampler.onnx"} | {".gitattributes"}
-    assert hub.files(NAME).keys() == left
-    assert hub.files(NAME)["config.json"] == b'{"a": 1}'
-    assert said["late"][1] == 412
-    assert said["gone"][:2] == ["RemoteEntryNotFoundError", 404]
-    kind, _, sentence = said["licence"]
-    assert kind == "ValueError"
-    assert '"license" must be one of [apache-2.0, mit,' in sentence
-    sent = [one.path.rsplit("/", 2)[1] for one in hub.requests("PUT")]
-    assert sorted(sent) == sorted(first.files[path].sha256 for path in large)
-
-
 def test_pull(hub: LoopbackHub, client: Client, tmp_path: Path) -> None:
-    commit = hub.create(NAME, files=FILES).write({"onnx/é #1.json": b"1"})
-    check_pull(client("pull", tmp_path / "out", token=None), commit.oid, tmp_path / "out")
+    hub.create(NAME, files=FILES)
+    check_pull(hub, client("pull", tmp_path / "out", token=None), tmp_path / "out")
     assert not any(one.token for one in hub.log)
     said = client("offline", offline=True)
     assert sorted(hub.files(NAME)) == said["files"]
-
-
-def check_pull(said: dict[str, Any], sha: str, folder: Path) -> None:
-    wanted = FILES | {"onnx/é #1.json": b"1"}
-    found = {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and ".cache" not in path.parts
-    }
-    assert found.pop(".gitattributes")
-    assert found == wanted
-    assert said["weights"]
-    assert said["snapshot"]
-    assert (said["sha"], said["library"]) == (sha, "genzoo")
-    assert said["tags"] == ["genzoo", "license:apache-2.0"]
-    sizes = {path: len(content) for path, content in wanted.items()}
-    assert said["sizes"] == sizes | {".gitattributes": said["sizes"][".gitattributes"]}
-    assert said["all"] == sorted({*wanted, ".gitattributes", "onnx", "samples"})
-    assert said["top"] == [path for path in said["all"] if "/" not in path]
-    assert said["folder"] == ["samples/grid.png"]
-    assert said["paths"] == ["config.json", "samples"]
-    assert said["exists"] == [True, False]
-    assert said["missing"][:2] == ["RemoteEntryNotFoundError", 404]
-    assert said["nobody"][:2] == ["RepositoryNotFoundError", 401]
-    assert said["revision"][:2] == ["RevisionNotFoundError", 404]
 
 
 def test_offline_makes_no_request(hub: LoopbackHub, client: Client) -> None:
@@ -124,57 +56,17 @@ def test_offline_makes_no_request(hub: LoopbackHub, client: Client) -> None:
 
 def test_revisions(hub: LoopbackHub, client: Client) -> None:
     hub.create(NAME, files=FILES)
-    said = client("revisions")
-    assert said["branches"] == ["big/try", "main"]
-    assert said["tags"] == [["v1", True]]
-    assert said["pulls"] == ["refs/pr/1"]
-    assert said["pull"] == [f"{hub.url}/{NAME}/discussions/1", "refs/pr/1"]
-    assert said["read"] == ["1", "2", "{}"]
-    assert said["short"] == "{}"
-    assert said["main"][:2] == ["RemoteEntryNotFoundError", 404]
-    assert said["again"][1] == 409
-    assert said["from"][:2] == ["RevisionNotFoundError", 404]
-    assert said["nowhere"][:2] == ["RevisionNotFoundError", 404]
-    assert (said["deleted"], said["left"]) == ("done", ["main"])
-    assert len(hub.commits(NAME)) == 2
+    check_revisions(hub, client("revisions"))
 
 
 def test_tokens(hub: LoopbackHub, client: Client) -> None:
     hub.create(NAME, files=FILES)
     hub.create("tester/private", files=FILES, private=True)
-    said = client("tokens", hub.tokens.write, hub.tokens.read, token=None)
-    assert said.pop("own") is None
-    ends = {
-        token: {what: "done" if end == "done" else end[:2] for what, end in tries.items()}
-        for token, tries in said.items()
-    }
-    lost, wrong = ["RepositoryNotFoundError", 401], ["HfHubHTTPError", 401]
-    may_not = ["HfHubHTTPError", 403]
-    seen = dict.fromkeys(("who", "info", "read", "public"), "done")
-    written = dict.fromkeys(("commit", "create", "delete"), "done")
-    assert ends["write"] == {**seen, **written, "other": may_not}
-    refused = dict.fromkeys(("commit", "create", "other"), may_not)
-    assert ends["read"] == {**seen, **refused, "delete": ["RepositoryNotFoundError", 404]}
-    assert ends["none"] == {
-        **dict.fromkeys(("info", "read", "commit", "delete"), lost),
-        **dict.fromkeys(("create", "other"), wrong),
-        "who": ["ValueError", None],
-        "public": "done",
-    }
-    assert {tuple(end) for end in ends["wrong"].values()} == {tuple(wrong)}
-    assert len(hub.commits("tester/private")) == 3
+    check_tokens(hub, client("tokens", hub.tokens.write, hub.tokens.read, token=None))
 
 
 def test_space(hub: LoopbackHub, client: Client) -> None:
-    said = client("space")
-    name = "tester/glow-demo"
-    made = hub.commits(name, kind="space")[0]
-    assert said["url"] == [f"{hub.url}/spaces/{name}", name, "space"]
-    assert said["commit"] == f"{hub.url}/spaces/{name}/commit/{made.oid}"
-    assert said["info"] == [True, "static", ["tester/glow"]]
-    assert (said["page"], said["graph"]) == ("<p>Glow</p>", "graph")
-    assert '"sdk" must be one of' in said["bad"][2]
-    assert said["model"][:2] == ["RepositoryNotFoundError", 404]
+    check_space(hub, client("space"))
 
 
 def test_an_upload_that_is_cut_once(hub: LoopbackHub, client: Client) -> None:
@@ -219,3 +111,50 @@ def test_a_status_that_is_asked_for(hub: LoopbackHub, client: Client) -> None:
     assert client("send", "config.json") == "done"
     assert hub.files(NAME)["config.json"] == b"{}"
     assert CARD not in hub.files(NAME).values()
+
+
+def test_xet(hub: LoopbackHub, client: Client, tmp_path: Path) -> None:
+    """What huggingface_hub does unless it is told not to."""
+    reason = hub_xet.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    hub.use_xet(tmp_path / "xet")
+    check_push(hub, client("push"))
+    assert hub.requests(path="/lfs/") == []
+    assert hub.requests(path="/xet-write-token/main")
+    hub.repository(NAME).refs["refs/heads/main"] = hub.commits(NAME)[1].oid
+    check_pull(hub, client("pull", tmp_path / "out", token=None), tmp_path / "out")
+    assert hub.requests("GET", "/cdn/") == []
+    assert hub.requests(path="/xet-read-token/")
+
+
+@pytest.mark.slow
+def test_the_oldest_client(hub: LoopbackHub, tmp_path: Path) -> None:
+    """pyproject.toml allows it; it speaks through another HTTP library than the newest."""
+    env = tmp_path / "env"
+    subprocess.run([sys.executable, "-m", "venv", env], check=True)
+    install = [env / "bin/python", "-m", "pip", "install", "--quiet", f"huggingface_hub=={OLDEST}"]
+    done = subprocess.run(install, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"huggingface_hub {OLDEST} cannot be installed: {done.stderr.strip()[-300:]}")
+
+    def client(story: str, *arguments: object, token: str | None = None) -> Any:
+        environment = hub.environment(
+            tmp_path / f"home-{story}-{hub.xet is not None}", token, hurry=True
+        )
+        said = tell(story, *arguments, environment=environment, python=env / "bin/python")
+        assert (said["version"], said["xet"]) == (OLDEST, hub.xet is not None)
+        return said["result"]
+
+    write, read = hub.tokens.write, hub.tokens.read
+    for xet in (False, True) if hub_xet.missing() is None else (False,):
+        if xet:
+            hub.use_xet(tmp_path / "xet")
+        hub.repositories.clear()
+        check_push(hub, client("push", token=write))
+        hub.repository(NAME).refs["refs/heads/main"] = hub.commits(NAME)[1].oid
+        check_pull(hub, client("pull", tmp_path / f"out-{xet}"), tmp_path / f"out-{xet}")
+        check_revisions(hub, client("revisions", token=write))
+        hub.create("tester/private", files=FILES, private=True)
+        check_tokens(hub, client("tokens", write, read))
+        check_space(hub, client("space", token=write))
