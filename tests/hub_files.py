@@ -83,6 +83,7 @@ def xet_token(request: Request, kind: str, name: str, what: str, revision: str) 
 def resolve(request: Request, kind: str | None, name: str, revision: str, path: str) -> None:
     """Sends to where the bytes are: large ones on a storage service, others in a cache."""
     repository = request.repository(kind or "model", name)
+    request.must_read_files(repository)
     at = repository.at(revision)
     commit = {"X-Repo-Commit": at.oid}
     blob = at.files.get(path)

@@ -88,6 +88,7 @@ class Repository:
 
     def __init__(self, name: str, kind: str, private: bool = False, sdk: str | None = None) -> None:
         self.name, self.kind, self.private, self.sdk = name, kind, private, sdk
+        self.gated = False
         self.created = datetime.now(UTC)
         self.history: dict[str, Commit] = {}
         self.refs: dict[str, str] = {}

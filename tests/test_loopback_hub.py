@@ -113,6 +113,31 @@ def test_a_status_that_is_asked_for(hub: LoopbackHub, client: Client) -> None:
     assert CARD not in hub.files(NAME).values()
 
 
+def test_an_answer_that_is_lost(hub: LoopbackHub, client: Client) -> None:
+    hub.create(NAME)
+    hub.lose("/commit/")
+    assert client("send", "config.json")[0] == "RemoteProtocolError"
+    assert [one.status for one in hub.requests(path="/commit/")] == [200]
+    assert hub.files(NAME)["config.json"] == b"{}"
+    assert client("send", "config.json") == "done"
+    assert len(hub.commits(NAME)) == 2
+
+
+def test_somebody_who_is_faster(hub: LoopbackHub, client: Client) -> None:
+    repository = hub.create(NAME)
+    hub.first(lambda: repository.write({"config.json": b"{}"}), "/preupload/")
+    assert client("send", "config.json") == "done"
+    assert [one.title for one in hub.commits(NAME)] == ["Filled by a test", "initial commit"]
+    assert hub.requests(path="/commit/") == []
+
+
+def test_a_gated_repository(hub: LoopbackHub, client: Client, tmp_path: Path) -> None:
+    hub.create(NAME, files=FILES, gated=True)
+    said = client("download", tmp_path / "out", "config.json", token=None)
+    assert said["config.json"][:2] == ["GatedRepoError", 401]
+    assert client("download", tmp_path / "out", "config.json")["config.json"] == "done"
+
+
 def test_xet(hub: LoopbackHub, client: Client, tmp_path: Path) -> None:
     """What huggingface_hub does unless it is told not to."""
     reason = hub_xet.missing()
