@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from zoo.card.facts import RunFacts, read_facts
 from zoo.card.front import DamagedCard
-from zoo.card.writing import new_card, renewed_card, write_card, write_figures
+from zoo.card.writing import new_card, read_card, renewed_card, write_card, write_figures
 
 __all__ = [
     "DamagedCard",
     "RunFacts",
     "new_card",
+    "read_card",
     "read_facts",
     "renewed_card",
     "write_card",

@@ -33,7 +33,8 @@ def snippet(facts: RunFacts) -> str:
     ]
     if "encode" in spec.capabilities:
         exact = "log_prob" in spec.capabilities
-        what = "run.decode(z) gives the pictures back" if exact else "the posterior's mean"
+        back = f"run.decode(z{labels}) gives the pictures back"
+        what = back if exact else "the posterior's mean"
         lines.append(f"z = run.encode(images{labels})  # {what}")
     elif "interpolate" in spec.capabilities:
         lines.append("walks = run.interpolate(rows=4, columns=8)  # from picture to picture")
