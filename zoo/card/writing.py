@@ -137,7 +137,7 @@ def _text_of(spec: ModelSpec) -> str:
     try:
         return files(package).joinpath(name).read_text(encoding="utf-8")
     except (OSError, ImportError, ValueError) as error:
-        raise ZooError(f"the card {spec.card} of {spec.name} cannot be read: {error}") from error
+        raise ZooError(f"{spec.card} cannot be read: {error}") from error
 
 
 def _parts(facts: RunFacts, graphs: str) -> dict[str, str]:

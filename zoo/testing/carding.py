@@ -8,7 +8,7 @@ from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 
 
-@promise("card", "its model card can be read")
+@promise("card", "its model card can be read", ("presets",))
 def card(subject: Subject) -> str:
     spec = subject.spec
     try:
