@@ -67,7 +67,7 @@ def test_it_adds_graphs_and_writes_the_same_bytes_again(commands: Commands, run:
     for said in (
         f"{report['bytes'] / 1e3:.1f} kB" if report["bytes"] < 1e5 else " MB |",
         "| float32 |",
-        "`z` float32 [batch, 64], normal",
+        "`z` float32 [batch, 64], standard normal",
         "`label` int64 [batch], 0 to 9",
         "`image` float32 [batch, 1, 8, 8] in [0, 1]",
         f"`image` {error}",

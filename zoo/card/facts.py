@@ -121,7 +121,7 @@ def facts_part(facts: RunFacts) -> str:
         for name, value in logged.items()
         if math.isfinite(value)
     ]
-    said = [markdown.table(("", ""), rows)]
+    said = [markdown.table(("", "this run"), rows)]
     odd = [name for name, value in logged.items() if not math.isfinite(value)]
     if odd:
         names = markdown.escaped(", ".join(odd))
@@ -152,7 +152,8 @@ def _origin(folder: Path, source: str, known: Mapping[str, Any]) -> tuple[str | 
     if known:
         found = [known.get(key) for key in ("dataset", "data_licence")]
         dataset, licence = (markdown.plain(one) if isinstance(one, str) else None for one in found)
-        return dataset or None, licence or None
+        known_there = dataset is not None and hub.REPOSITORY.fullmatch(dataset)
+        return dataset if known_there else None, licence or None
     if files.read_data_facts(folder).get("source", source) != source:
         return None, None
     if source == digits.NAME:
@@ -162,7 +163,7 @@ def _origin(folder: Path, source: str, known: Mapping[str, Any]) -> tuple[str | 
 
 def _data(facts: RunFacts) -> str:
     name = markdown.escaped(facts.data)
-    if facts.dataset is None or not hub.REPOSITORY.fullmatch(facts.dataset):
+    if facts.dataset is None:
         return name
     return f"[{name}](https://huggingface.co/datasets/{facts.dataset})"
 

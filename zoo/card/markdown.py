@@ -26,7 +26,7 @@ def escaped(text: str) -> str:
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
     """A table of cells that are Markdown already; columns of ``right`` are aligned there."""
     rule = ["--:" if column in right else "---" for column in range(len(header))]
-    lines = [f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in (header, *rows)]
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, *rows)]
     return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
 
 

@@ -63,7 +63,7 @@ def figures_part(measured: Measured) -> str:
             (markdown.escaped(one.title), f"{one.number} [{known.index(one.protocol) + 1}]")
             for one in measured.figures
         ]
-        said.append(markdown.table(("measured", ""), rows))
+        said.append(markdown.table(("figure", "value [protocol]"), rows))
         notes = [f"- [{n}] {markdown.escaped(text)}" for n, text in enumerate(known, 1)]
         said.append("\n".join(notes))
     if measured.odd:
@@ -103,7 +103,7 @@ def _result(figure: Figure, dataset: Mapping[str, str]) -> dict[str, Any]:
     return {
         "task": {"type": TASK, "name": "Unconditional Image Generation"},
         "dataset": {
-            "type": dataset.get(figure.facts.data, data),
+            "type": dataset.get(data, data),
             "name": data,
             "split": figure.facts.split,
         },

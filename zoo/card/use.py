@@ -14,7 +14,7 @@ def use_part(facts: RunFacts) -> str:
     if facts.distribution != "genzoo" and re.fullmatch(r"[\w.-]+", facts.distribution, re.ASCII):
         packages += f" {facts.distribution}"
     where = "" if "/" in facts.load else ", in this folder"
-    said = f"With genzoo (`pip install {packages}`){where}:"
+    said = f"With genzoo, a zoo of generative models for PyTorch (`pip install {packages}`){where}:"
     return f"## Use\n\n{said}\n\n{markdown.code('python', snippet(facts))}"
 
 

@@ -17,7 +17,11 @@ from zoo_hub.card.snippet import snippet
 
 FOLDER = "onnx"
 
-_DISTRIBUTIONS = ("normal", "uniform", "logistic")
+_DRAWN = {
+    "normal": "standard normal",
+    "uniform": "uniform in (0, 1)",
+    "logistic": "standard logistic",
+}
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def _graph(path: Path, report: Mapping[str, Any]) -> Graph:
         round_trip=float(report["round_trip"]["max_abs_error"]) if "round_trip" in report else None,
     )
     numbers = (*graph.errors.values(), graph.temperature, graph.round_trip or 0.0)
-    known = graph.distribution in _DISTRIBUTIONS and graph.batches
+    known = graph.distribution in _DRAWN and graph.batches
     if not known or not all(map(math.isfinite, numbers)):
         raise ValueError
     if not re.fullmatch(r"[\w.-]+", path.name, re.ASCII):
@@ -123,7 +127,7 @@ def _described(name: str, graph: Graph) -> str:
     channels, height, width = graph.shape
     latents = f"float32 [batch, {graph.latent}]"
     known = {
-        "z": f"{latents}, {graph.distribution}" if "z" in graph.inputs else latents,
+        "z": f"{latents}, {_DRAWN[graph.distribution]}" if "z" in graph.inputs else latents,
         "temperature": "float32, a scalar",
         "label": f"int64 [batch], 0 to {graph.classes - 1}",
         "image": f"float32 [batch, {channels}, {height}, {width}] in [0, 1]",
