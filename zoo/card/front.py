@@ -59,6 +59,9 @@ def edited(front: str, changes: Mapping[str, Any]) -> str:
         return front
     after = {key: value for key, value in (before | wanted).items() if value is not None}
     blocks = list(_blocks(front))
+    names = [name for name, _ in blocks]
+    if any(key in before and names.count(key) != 1 for key in wanted):
+        return _dumped(after)  # a key in quotes, or in braces
     for key, value in wanted.items():
         lines = "" if value is None else _dumped({key: value})
         at = next((i for i, (name, _) in enumerate(blocks) if name == key), len(blocks))
@@ -68,7 +71,7 @@ def edited(front: str, changes: Mapping[str, Any]) -> str:
         kept = read(text) == after
     except DamagedCard:
         kept = False
-    return text if kept else _dumped(after)  # YAML of a form that lines cannot be exchanged in
+    return text if kept else _dumped(after)
 
 
 def _blocks(front: str) -> Iterator[tuple[str, str]]:
