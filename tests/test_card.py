@@ -8,11 +8,13 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import zoo
 from zoo.card import RunFacts, front, new_card, parts, read_facts, writing
+from zoo.data import hub
 from zoo.folder import read_metrics
 from zoo.hardware import hardware, hardware_text
 
@@ -34,6 +36,11 @@ def test_a_card_says_time_speed_hardware_threads_seed_and_versions(trained: zoo.
     assert float(found["pictures a second"].replace(",", "")) == pytest.approx(
         seen / last["seconds"], rel=0.01
     )
+    facts_kept = stored["facts"]
+    assert facts_kept["parameters"] == sum(p.numel() for p in trained.network.parameters())
+    assert found["parameters"] == f"{facts_kept['parameters']:,}"
+    assert facts_kept["latent"] == {"size": 64, "distribution": "normal", "classes": 0}
+    assert found["licence of the data"] == facts_kept["data_licence"] == "CC BY 4.0"
     assert found["seed"] == "0"
     assert found["genzoo, torch, Python"] == ", ".join(stored["versions"].values())
 
@@ -63,6 +70,23 @@ def test_hardware_in_words(changes: dict[str, object], text: str) -> None:
     one = {"device": "cpu", "name": "A CPU", "cores": 2, "threads": 1, "processes": 1}
     assert hardware_text(one | changes) == text
     assert hardware_text({}) == ""
+
+
+def test_a_file_that_is_called_like_a_data_set_is_not_it(here: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    np.savez("mnist.npz", images=pictures)
+    run = zoo.train(
+        "nice", data="mnist.npz", steps=1, config={"width": 4}, device="cpu", quiet=True
+    )
+    assert {"dataset", "data_licence"}.isdisjoint(
+        json.loads((run.path / "config.json").read_text())["facts"]
+    )
+    text = (run.path / "README.md").read_text("utf-8")
+    assert "| data | mnist |\n| licence of the data | not known to genzoo |" in text
+    assert "datasets" not in text.partition("# ")[0]
+    assert hub.repository_of("mnist") == "ylecun/mnist"
+    assert hub.repository_of("me/birds@v1:small") == "me/birds"
+    assert hub.repository_of("birds") is None
 
 
 # The texts of models
