@@ -22,7 +22,7 @@ from zoo.training.limits import Limits
 
 ROOT = Path(__file__).parents[1]
 TASKS = ["train", "gpu", "pictures", "compare", "python"]
-LONG = ["export"]
+LONG = ["export", "cards"]
 SHORTER = 500
 """So many times fewer steps; 1,000 where a run ends by epochs or minutes."""
 

@@ -50,9 +50,11 @@ def write_config(
     image: ImageSpec,
     source: str,
     hardware: Mapping[str, Any],
+    facts: Mapping[str, Any],
 ) -> None:
     """Write config.json; ``source`` is what the data are called, a path's last component,
-    ``hardware`` what :func:`zoo.hardware.hardware` says of the machine that trains."""
+    ``hardware`` what :func:`zoo.hardware.hardware` says of the machine that trains, ``facts`` what
+    is known of network and data while they are at hand."""
     import torch
 
     values = config.dump()
@@ -72,6 +74,7 @@ def write_config(
                 "python": platform.python_version(),
             },
             "hardware": dict(hardware),
+            "facts": dict(facts),
         },
     )
 

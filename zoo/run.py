@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from zoo import folder as files
 from zoo import latents
-from zoo.card import card_values, fill_card
+from zoo.card import write_card
 from zoo.config import Config, DataConfig
 from zoo.device import choose_device
 from zoo.errors import UsageError, ZooError
-from zoo.files import write_text
 from zoo.formats import format_of
 from zoo.interpolation import walks
 from zoo.labels import choose
@@ -300,8 +299,11 @@ class Run:
         return format_of(self.host, format).export(self, **options)
 
     def write_card(self) -> None:
-        """Write README.md, the run's model card."""
-        write_text(self.path / files.CARD, fill_card(card_values(self), self.spec))
+        """Write README.md, the run's model card; one that stands keeps what a person wrote.
+
+        Raises DamagedCard where that one is damaged.
+        """
+        write_card(self.path, self.host)
 
 
 def load(source: str | Path, device: str = "auto") -> Run:

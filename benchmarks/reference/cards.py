@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tables import DATA, data_of, sentence, wrapped
 
-from zoo.card import card_values, fill_card
+from zoo.card import new_card, read_facts
 from zoo.files import replacing, write_text
 from zoo.folder import CARD, EVALUATION, GRID
 from zoo.pictures import grid
@@ -24,11 +25,13 @@ def write_card(results: Mapping[str, Any], record: Mapping[str, Any], run: Path,
     loaded = load(run, "cpu")
     folder = f"runs/reference/{record['name']}"
     name = to.name
-    text = fill_card(card_values(loaded) | {"name": name}, loaded.spec)
+    facts = replace(read_facts(run, loaded.host), name=name)
     # The weights are not beside this card: they are where the commands below put them.
-    text = text.replace(f'zoo.load("{name}")', f'zoo.load("{folder}")')
-    text = text.replace(f"{name}: ", "").replace(
-        f" on {record['data']}\n", f" on {DATA.get(record['data'], record['data'])}\n"
+    text = new_card(facts).replace('zoo.load(".")', f'zoo.load("{folder}")')
+    text = (
+        text.replace("), in this folder:", "):")
+        .replace(f"{name}: ", "")
+        .replace(f" on {record['data']}\n", f" on {DATA.get(record['data'], record['data'])}\n")
     )
     head, mark, citation = text.partition("## Citation\n")
     write_text(to / CARD, head + _section(results, record) + "\n" + mark + citation)

@@ -85,7 +85,7 @@ def command(
     is kept in the run's metrics.json, with how each figure was counted; figures of an earlier
     evaluation of the same weights stay there until they are measured again.
     """
-    from zoo.card import renew_figures
+    from zoo.card import DamagedCard, write_figures
     from zoo.cli.progress import progress
     from zoo.run import load
 
@@ -110,7 +110,10 @@ def command(
         names = [name for name, why in found.skipped.items() if why == reason]
         told.say(f"not counted: {', '.join(map(title_of, names))}, for {reason}")
     whole = _kept(run, found, told)
-    renew_figures(run, whole.figures)
+    try:
+        write_figures(run, loaded.host)
+    except DamagedCard as error:
+        told.say(f"the card stays as it is: {error}")
     if as_json:
         echo_json(whole.as_json())
     else:

@@ -43,6 +43,17 @@ SETS: Mapping[str, HubSet] = {
 """The data sets that have a name here; no licence is stated for CIFAR."""
 
 
+def repository_of(source: str) -> str | None:
+    """The repository on the Hub of a name in SETS or of ``user/dataset``; None for another word.
+
+    A path may look like either: ask where there is none.
+    """
+    if source in SETS:
+        return SETS[source].repository
+    found = REPOSITORY.fullmatch(source)
+    return found["repository"] if found else None
+
+
 def open_hub(source: str) -> Source:
     """The data set of a name in SETS, or of a repository on the Hub.
 

@@ -208,20 +208,25 @@ def read_evaluation(folder: Path) -> Evaluation | None:
     """
     path = folder / EVALUATION
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["format_version"] != FORMAT_VERSION:
-            raise ValueError
-        return Evaluation(
-            tuple(_figure(one) for one in values["figures"]),
-            {str(name): str(why) for name, why in values["skipped"].items()},
-            str(values["weights"]),
-        )
+        return parse_evaluation(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ZooError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ZooError(f"{path} is damaged: measure again with zoo evaluate {folder}") from None
+
+
+def parse_evaluation(values: Mapping[str, Any]) -> Evaluation:
+    """The document of metrics.json. Raises ValueError, KeyError, TypeError or AttributeError for
+    what is none, or has a figure that is not finite."""
+    if values["format_version"] != FORMAT_VERSION:
+        raise ValueError
+    return Evaluation(
+        tuple(_figure(one) for one in values["figures"]),
+        {str(name): str(why) for name, why in values["skipped"].items()},
+        str(values["weights"]),
+    )
 
 
 def current_evaluation(folder: Path) -> Evaluation | None:

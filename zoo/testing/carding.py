@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from zoo.card import fill_card
+from zoo.card import RunFacts, new_card
+from zoo.errors import ZooError
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 
 
-@promise("card", "its model card can be read")
+@promise("card", "its model card can be read", ("presets",))
 def card(subject: Subject) -> str:
     spec = subject.spec
-    values = {
-        "name": "run",
-        "config": {"data": {"source": "digits"}, "training": {"seed": 0}},
-        "image": {"channels": 1, "size": 8, "bits": 8},
-        "parameters": 1,
-        "last": {},
-        "versions": {"genzoo": "0", "torch": "0", "python": "0"},
-    }
     try:
-        text = fill_card(values, spec)
-    except (OSError, ImportError, UnicodeDecodeError, ValueError) as error:
-        raise Broken(f"{spec.card} cannot be read: {error}") from error
-    if not text.strip():
-        raise Broken(f"{spec.card} is empty")
+        text = new_card(RunFacts("run", spec, subject.config, subject.image, "digits"))
+    except ZooError as error:
+        raise Broken(str(error)) from error
     which = "the plain one: the plugin brings none" if spec.card is None else spec.card
     return f"{which}, {len(text.splitlines())} lines"

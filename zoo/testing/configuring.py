@@ -49,6 +49,7 @@ def remembered(subject: Subject) -> str:
                 subject.image,
                 "digits",
                 {},
+                {},
             )
             again, _ = parse_config(subject.folder, subject.host, read_config(subject.folder))
         except Exception as error:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from zoo import folder as files
+from zoo.card import DamagedCard
 from zoo.curves import save_curve
 from zoo.data.batches import Batches
 from zoo.errors import Interrupted, ZooError
@@ -265,7 +266,10 @@ class Loop:
                 metrics = [key for key in known if not key.startswith(files.VALIDATION)]
                 save_curve(path / files.CURVE, lines, metrics)
             self.run.network.load_state_dict(self.kept.state_dict())
-            self.run.write_card()
+            try:
+                self.run.write_card()
+            except DamagedCard as error:  # the run is done, and worth more than its card
+                self.reporter.say(f"the card stays as it is: {error}")
             self.run.host.notify("zoo_run_finished", run=self.run, step=self.progress.step)
         self._part()
         if stopped:

@@ -7,13 +7,14 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import folder as files
 from zoo.config import Config
 from zoo.data import open_data
+from zoo.data.hub import repository_of
 from zoo.data.source import local_name
 from zoo.device import choose_device
 from zoo.errors import UsageError, ZooError
@@ -117,7 +118,8 @@ def _run(
         if request.resume:
             _check_pictures(folder, data)
         machine = hardware(accelerator.device, accelerator.num_processes)
-        files.write_config(folder, host, model, config, data.image, data.name, machine)
+        facts = _facts(run, data)
+        files.write_config(folder, host, model, config, data.image, data.name, machine, facts)
         write_json(folder / files.DATA_FACTS, _data_facts(config, data))
     accelerator.wait_for_everyone()
     if (note := unasked_preset(host, request)) is not None:
@@ -267,6 +269,19 @@ def _accelerator(
         except (ImportError, ModuleNotFoundError) as error:
             raise ZooError(f"--track {track}: {error}; pip install 'genzoo[track]'") from None
     return accelerator
+
+
+def _facts(run: Run, data: Dataset) -> dict[str, Any]:
+    """What config.json says of the network and of where the data came from."""
+    source = run.config.data.source
+    local = Path(source).expanduser().exists()
+    found = {
+        "parameters": sum(p.numel() for p in run.network.parameters()),
+        "latent": asdict(run.latent),
+        "dataset": None if local else repository_of(source),
+        "data_licence": data.licence,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _data_facts(config: Config, data: Dataset) -> dict[str, Any]:

@@ -1,0 +1,97 @@
+"""``zoo card RUN``: a run's README.md, with its graphs, as a model card of the Hub.
+
+:func:`refresh` writes it, :func:`renewable` says whether one that stands there is genzoo's to
+renew, :func:`licence_of` what it says of the licence of the weights. None of them loads torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.card import (
+    DamagedCard,
+    front,
+    new_card,
+    parts,
+    read_card,
+    read_facts,
+    renewed_card,
+)
+from zoo.errors import UsageError
+from zoo.files import mended, write_text
+from zoo.folder import CARD, read_config
+from zoo.plugins import host
+from zoo_hub.card.graphs import graphs_part, read_graphs
+from zoo_hub.card.licences import check_licence
+
+__all__ = ["licence_of", "refresh", "renewable"]
+
+
+def refresh(
+    folder: Path,
+    repository: str | None = None,
+    licence: str | None = None,
+    *,
+    new: bool = False,
+) -> Path:
+    """Write the parts of a run's card that are genzoo's anew, and return README.md.
+
+    ``repository``, a ``user/repo`` on the Hub, is where the code in the card takes the run from; it
+    is kept until another is named. ``licence`` is that of the weights, an id of the Hub's list. All
+    that a person wrote stays: text around the parts, other metadata, changed values. ``new`` begins
+    again from the model's text and keeps the card that stands there beside, as README.old.md.
+
+    Raises UsageError for a licence or a repository that cannot be, for a folder that is no run, and
+    for a card without any of genzoo's parts, unless ``new``; ZooError for a damaged card.
+    """
+    if licence is not None:
+        check_licence(licence)
+    if repository is not None and not parts.REPOSITORY.fullmatch(repository):
+        raise UsageError(f"{repository!r} is no repository of the Hub: write user/repo")
+    read_config(folder)
+    path = folder / CARD
+    text = read_card(folder) if not new else None
+    if text is not None and not parts.names_in(text):
+        raise UsageError(
+            f"{path} has none of the marks between which genzoo writes, so it stays as it is: "
+            f"zoo card {folder} --new writes another and keeps this one beside it"
+        )
+    facts = read_facts(folder, host(), repository or (parts.repository_in(text) if text else None))
+    graphs = read_graphs(folder)
+    written = graphs_part(graphs, facts)
+    tags = {"onnx": bool(graphs)}
+    if text is None:
+        made = new_card(facts, written, tags, licence)
+        _keep(path)
+    else:
+        made = renewed_card(text, facts, written, tags, licence)
+    write_text(path, made)
+    return path
+
+
+def renewable(folder: Path) -> bool:
+    """Whether :func:`refresh` may write the card of a run: there is none, or it has a part of
+    genzoo's. Raises ZooError for a card that is no text."""
+    text = read_card(folder)
+    return text is None or bool(parts.names_in(text))
+
+
+def licence_of(text: str) -> str | None:
+    """The licence of the weights that the metadata of a card state; None where they state none."""
+    try:
+        found = front.read(front.split(text)[0]).get("license")
+    except DamagedCard:
+        return None
+    if isinstance(found, list):  # a few cards have a list of them
+        found = ", ".join(map(str, found))
+    return str(found) if found else None
+
+
+def _keep(path: Path) -> None:
+    """Move a card out of the way to the first name that is free."""
+    if not path.exists():
+        return
+    names = (f"README.old{number}.md" for number in ("", *(f"-{n}" for n in range(2, 10_000))))
+    free = next(path.with_name(name) for name in names if not path.with_name(name).exists())
+    with mended(path):
+        path.rename(free)

@@ -1,0 +1,95 @@
+"""The Python in a card does what it says, pasted as it stands: with genzoo, and without."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from exported import SMALL
+from loopback_hub import LoopbackHub
+
+import zoo
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+from zoo_hub.card import refresh
+
+SHOW = """
+import sys
+assert 0 <= images.min() and images.max() <= 1 and images.std() > 0
+print(tuple(images.shape), sorted({*sys.modules} & {"torch", "zoo"}))
+"""
+
+
+def blocks(folder: Path) -> tuple[str, str]:
+    """The Python of a card: with genzoo and with onnxruntime."""
+    text = (folder / "README.md").read_text("utf-8")
+    first, second = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return first, second
+
+
+def python(code: str, folder: Path, environment: dict[str, str] | None = None) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+@pytest.fixture(params=sorted(SMALL))
+def run(request: pytest.FixtureRequest, exported: Callable[[str], zoo.Run], tmp_path: Path) -> Path:
+    """Each model: latents normal, uniform and logistic, with labels and without."""
+    path = Path(shutil.copytree(exported(request.param).path, tmp_path / "run"))
+    refresh(path)
+    return path
+
+
+def test_onnxruntime_and_numpy_draw_by_what_the_card_says(run: Path) -> None:
+    _, code = blocks(run)
+    assert len(code.splitlines()) <= 15
+    assert python(code + SHOW, run) == "(16, 1, 8, 8) []\n"
+
+
+def test_genzoo_draws_by_what_the_card_says(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, _ = blocks(run)
+    monkeypatch.chdir(run)
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    images, loaded = names["images"], zoo.load(run)
+    label = 7 if loaded.latent.classes else None
+    assert (images == loaded.sample(16, seed=0, labels=label)).all()  # type: ignore[attr-defined]
+    assert f"float32 {list(images.shape)} in [0, 1]" in code  # type: ignore[attr-defined]
+    if "z" in names and "gives the pictures back" in code:
+        back = loaded.decode(names["z"], label)  # type: ignore[arg-type]
+        assert (back - images).abs().max() < 1e-3
+
+
+def test_in_a_process_of_its_own(exported: Callable[[str], zoo.Run], tmp_path: Path) -> None:
+    path = Path(shutil.copytree(exported("glow").path, tmp_path / "run"))
+    refresh(path)
+    code, _ = blocks(path)
+    assert python(code + SHOW, path).startswith("(16, 1, 8, 8)")
+
+
+def test_the_graph_comes_from_the_hub(
+    exported: Callable[[str], zoo.Run], hub: LoopbackHub, tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(exported("glow").path, tmp_path / "run"))
+    refresh(path, f"{hub.user}/glow-digits")
+    files = {"onnx/sampler.onnx": (path / "onnx/sampler.onnx").read_bytes()}
+    hub.create(f"{hub.user}/glow-digits", files=files)
+    shutil.rmtree(path / "onnx")
+    _, code = blocks(path)
+    said = python(code + SHOW, tmp_path, hub.environment(tmp_path / "home"))
+    assert said == "(16, 1, 8, 8) []\n"
