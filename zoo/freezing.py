@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from zoo.polyphase import ELEMENTWISE, Polyphase, is_doubling, is_last
+
 Module = TypeVar("Module", bound=nn.Module)
 
 MOST_UNITS = 1024
@@ -42,7 +44,8 @@ def freeze(network: Module) -> Module:
     Weights with a parametrization, spectral normalisation say, become plain; batch normalisation
     behind a dense or convolutional layer in an ``nn.Sequential`` moves into its weights, and a
     transposed convolution of so small a picture that each of its outputs needs all of it becomes
-    dense. Anything else stays, so code around the layers, ``network.inverse`` say, runs as before.
+    dense, and the last one joins the convolution behind it (:mod:`zoo.polyphase`). Anything else
+    stays, so code around the layers, ``network.inverse`` say, runs as before.
     Weights are computed in float64 and kept in the dtype that they had.
     """
     made = frozen_parts(copy.deepcopy(network).eval().requires_grad_(False))
@@ -63,6 +66,7 @@ def freeze_children(module: Module) -> Module:
     if isinstance(module, nn.Sequential):
         _fold_norms(module)
         _make_dense(module)
+        _join_phases(module)
     return module
 
 
@@ -152,3 +156,21 @@ def _make_dense(layers: nn.Sequential) -> None:
         dense.weight, dense.bias = plain(matrix, weight.dtype), plain(start.flatten(), weight.dtype)
         setattr(layers, name, dense)
         setattr(layers, following, nn.Unflatten(1, tuple(start.shape[1:])))
+
+
+def _join_phases(layers: nn.Sequential) -> None:
+    """The last transposed convolution, what is elementwise behind it, and a convolution then."""
+    named = list(layers.named_children())
+    doublings = [index for index, (_, layer) in enumerate(named) if is_doubling(layer)]
+    if not doublings:
+        return
+    first = last = doublings[-1]
+    while (last := last + 1) < len(named) and isinstance(named[last][1], ELEMENTWISE):
+        pass
+    if last == len(named) or not is_last(named[last][1]):
+        return
+    between = nn.Sequential(*(layer for _, layer in named[first + 1 : last]))
+    joined = Polyphase(named[first][1], between, named[last][1])  # type: ignore[arg-type]
+    setattr(layers, named[first][0], joined)
+    for name, _ in named[first + 1 : last + 1]:
+        setattr(layers, name, nn.Identity())

@@ -16,7 +16,7 @@ RULES = (
     *("materialize_reshape_shape", "reshape_reshape", "squeeze_reshape_1d", "unsqueeze_unsqueeze"),
     *("collapse_slice", "collapse_slice2", "min_max", "max_min", "min_min", "max_max"),
     *("add_0", "sub_0", "mul_by_1", "div_by_1", "cast_cast", "no_op_cast", "no_op_expand"),
-    *("no_op_transpose", "transpose_transpose"),
+    *("no_op_transpose", "transpose_transpose", "fuse_pad_into_conv"),
 )
 """Which of onnxscript's rules simplify a graph."""
 

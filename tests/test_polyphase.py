@@ -1,0 +1,68 @@
+"""A doubling and the convolution behind it, joined: the same pictures, fewer things to move."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from zoo.freezing import freeze
+from zoo.polyphase import Polyphase
+
+
+def joined(*layers: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
+    """A network in float64 with statistics that are not those at the start, and it frozen."""
+    torch.manual_seed(0)
+    network = nn.Sequential(*layers).double().eval()
+    for layer in network:
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.running_mean)
+            nn.init.uniform_(layer.running_var, 0.5, 2)
+    return network, freeze(network)
+
+
+def doubling(inputs: int, outputs: int, bias: bool = True) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_it_is_what_the_layers_were(channels: int, bias: bool) -> None:
+    network, frozen = joined(
+        doubling(6, 4),
+        nn.ReLU(),
+        doubling(4, 12, bias),
+        nn.BatchNorm2d(12),
+        nn.LeakyReLU(0.1),
+        nn.Conv2d(12, channels, 3, padding=1, bias=bias),
+        nn.Tanh(),
+    )
+    assert [type(layer) for layer in frozen if not isinstance(layer, nn.Identity)] == [
+        nn.ConvTranspose2d,
+        nn.ReLU,
+        Polyphase,
+        nn.Tanh,
+    ]
+    x = torch.randn(2, 6, 3, 5, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.allclose(frozen(x), network(x), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.ConvTranspose2d(4, 16, 3, 1, 1), nn.ReLU(), nn.Conv2d(16, 1, 3, padding=1)],
+        [nn.ConvTranspose2d(4, 16, 4, 2, 1, groups=2), nn.ReLU(), nn.Conv2d(16, 1, 3, padding=1)],
+        [doubling(4, 16), nn.Softmax2d(), nn.Conv2d(16, 1, 3, padding=1)],
+        [doubling(4, 16), nn.ReLU(), nn.Conv2d(16, 1, 3)],
+        [doubling(4, 16), nn.ReLU(), nn.Conv2d(16, 1, 3, padding=1, padding_mode="reflect")],
+        [doubling(4, 16), nn.ReLU(), nn.Conv2d(16, 8, 3, padding=1)],
+        [doubling(4, 16), nn.ReLU()],
+    ],
+)
+def test_other_layers_stay(layers: list[nn.Module]) -> None:
+    network, frozen = joined(*layers)
+    assert [type(layer) for layer in frozen] == [type(layer) for layer in layers]
+    x = torch.randn(2, 4, 5, 5, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.allclose(frozen(x), network(x), rtol=0, atol=1e-12)
