@@ -10,6 +10,7 @@ import click
 from zoo.cli.group import columns, echo_json, json_option
 from zoo.errors import ZooError
 from zoo.evaluation.figures import NAMES, protocols, read_evaluation, title_of, write_evaluation
+from zoo.sources import is_here
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("evaluate")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path())
 @click.option("--data", "source", help="Pictures to score; what the run was trained on otherwise.")
 @click.option(
     "--split",
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @json_option
 def command(
-    run: Path,
+    run: str,
     source: str | None,
     split: str,
     figures: tuple[str, ...],
@@ -83,7 +84,8 @@ def command(
 
     Likelihoods, where the model has one, and how its samples compare with real pictures. All of it
     is kept in the run's metrics.json, with how each figure was counted; figures of an earlier
-    evaluation of the same weights stay there until they are measured again.
+    evaluation of the same weights stay there until they are measured again. Those of a run that is
+    not a folder here are printed alone.
     """
     from zoo.card import renew_figures
     from zoo.cli.progress import progress
@@ -109,8 +111,12 @@ def command(
     for reason in dict.fromkeys(found.skipped.values()):
         names = [name for name, why in found.skipped.items() if why == reason]
         told.say(f"not counted: {', '.join(map(title_of, names))}, for {reason}")
-    whole = _kept(run, found, told)
-    renew_figures(run, whole.figures)
+    whole = found
+    if is_here(run):
+        whole = _kept(Path(run), found, told)
+        renew_figures(Path(run), whole.figures)
+    else:
+        told.say(f"{run} is not a folder here, so the figures are printed and not kept")
     if as_json:
         echo_json(whole.as_json())
     else:
