@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from environments import make_environment, run
 from exported import SMALL as EXPORTED
+from loopback_hub import LoopbackHub, loopback_hub
 
 import zoo
 
@@ -146,6 +147,13 @@ def away(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("away")
     make_environment(folder, wheel)
     return folder
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    """An empty Hugging Face Hub on loopback, for clients in processes of their own."""
+    with loopback_hub() as found:
+        yield found
 
 
 @pytest.fixture

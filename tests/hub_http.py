@@ -1,0 +1,185 @@
+"""The Hub's HTTP without its meaning: bodies, answers, ranges, the log, and faults asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import struct
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from hub_repository import Refused
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A request that was answered; ``status`` is 0 if the connection was cut instead."""
+
+    method: str
+    path: str
+    query: str
+    status: int
+    agent: str
+    token: bool
+
+
+@dataclass
+class Fault:
+    """What shall go wrong, ``times`` times, with requests whose method and path are these.
+
+    Either ``status`` is answered, or the connection is cut ``after`` so many bytes: of what is sent
+    up by PUT and POST, of a file that is sent down by GET.
+    """
+
+    method: str
+    path: str
+    times: float
+    status: int | None = None
+    after: int | None = None
+
+
+class Faults:
+    """Those asked for and not yet used up, in their order."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Fault] = []
+        self.lock = threading.Lock()
+
+    def status(self, method: str, path: str) -> int | None:
+        return self._take(method, path, "status")
+
+    def after(self, method: str, path: str) -> int | None:
+        return self._take(method, path, "after")
+
+    def _take(self, method: str, path: str, what: str) -> int | None:
+        with self.lock:
+            for fault in self.waiting:
+                value: int | None = getattr(fault, what)
+                fits = fault.method in (method, "") and fault.path in unquote(path)
+                if value is not None and fault.times > 0 and fits:
+                    fault.times -= 1
+                    return value
+        return None
+
+
+class Cut(Exception):
+    """The connection ends here."""
+
+
+class Exchange(BaseHTTPRequestHandler):
+    """One request and its answer; a subclass says what is answered, in ``respond``."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "loopback-hub", ""
+    disable_nagle_algorithm = True  # headers and body are two writes
+    faults: Faults
+    log: list[Logged]
+
+    def respond(self) -> None:
+        raise NotImplementedError
+
+    def handle_any(self) -> None:
+        parts = urlsplit(self.path)
+        self.where, self.query = parts.path, parse_qs(parts.query, keep_blank_values=True)
+        try:
+            self.body = self._read()
+            status = self.faults.status(self.command, self.where)
+            if status is not None:
+                raise Refused(status, "A test asked for this")
+            self.respond()
+        except Refused as refused:
+            self.refuse(refused)
+        except Cut:
+            self._log(0)
+            self.close_connection = True
+            linger = struct.pack("ii", 1, 0)  # closing is then a reset, as of a cable pulled
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        except ConnectionError:
+            self.close_connection = True
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_any
+
+    def json(self) -> Any:
+        """What the body says; the values of a form are lists."""
+        try:
+            if "form" in self.headers.get("Content-Type", ""):
+                return parse_qs(self.body.decode())
+            return json.loads(self.body or b"{}")
+        except ValueError as error:
+            raise Refused(400, f"The body is no JSON: {error}") from error
+
+    def answer(
+        self, value: Any = None, status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        """``value`` as JSON."""
+        content = json.dumps(value).encode()
+        kind = {"Content-Type": "application/json; charset=utf-8"}
+        self._send(status, kind | (headers or {}), content, len(content))
+
+    def answer_file(self, content: bytes, headers: dict[str, str]) -> None:
+        """The bytes, or the range of them that is asked for."""
+        kind = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"}
+        status, part, ranges = self._range(content)
+        after = None if self.command == "HEAD" else self.faults.after("GET", self.where)
+        self._send(status, kind | headers | ranges, part[:after], len(part))
+        if after is not None and after < len(part):
+            self.close_connection = True
+
+    def refuse(self, refused: Refused, **more: Any) -> None:
+        headers = {"X-Error-Message": refused.sentence.encode("ascii", "replace").decode()}
+        if refused.code is not None:
+            headers["X-Error-Code"] = refused.code
+        self.answer({"error": refused.sentence, **more}, refused.status, headers)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def _send(self, status: int, headers: dict[str, str], content: bytes, length: int) -> None:
+        self._log(status)  # before the client can know
+        self.send_response(status)
+        for name, text in headers.items():
+            self.send_header(name, text)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def _read(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            pieces = []
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                pieces.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(pieces)
+        length = int(self.headers.get("Content-Length", 0))
+        if self.command in ("PUT", "POST"):
+            after = self.faults.after(self.command, self.where)
+            if after is not None:
+                self.rfile.read(min(length, after))
+                raise Cut
+        content = self.rfile.read(length)
+        if len(content) < length:
+            raise ConnectionError("the client went away")
+        return content
+
+    def _range(self, content: bytes) -> tuple[int, bytes, dict[str, str]]:
+        asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        if asked is None or asked.groups() == ("", ""):
+            return 200, content, {}
+        size = len(content)
+        first = int(asked[1]) if asked[1] else max(size - int(asked[2]), 0)
+        last = min(int(asked[2]), size - 1) if asked[1] and asked[2] else size - 1
+        if first > last:
+            return 416, b"", {"Content-Range": f"bytes */{size}"}
+        span = {"Content-Range": f"bytes {first}-{last}/{size}"}
+        return 206, content[first : last + 1], span
+
+    def _log(self, status: int) -> None:
+        where, _, query = self.path.partition("?")
+        agent, token = self.headers.get("User-Agent", ""), "Authorization" in self.headers
+        self.log.append(Logged(self.command, where, query, status, agent, token))

@@ -1,0 +1,345 @@
+"""The requests that the Hub answers: accounts, repositories, commits, refs and listings.
+
+``hub_files`` has those that carry the bytes of files.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from hub_http import Exchange
+from hub_metadata import metadata, validate
+from hub_repository import KINDS, Blob, Change, Commit, Refused, Repository, matches
+
+if TYPE_CHECKING:
+    from loopback_hub import LoopbackHub
+
+NAME = re.compile(r"(?!.*(--|\.\.))[\w][\w.-]{0,94}[\w]|\w", re.ASCII)
+API = r"/api/(?P<kind>model|dataset|space)s/(?P<name>[^/]+/[^/]+)"
+Answer = Callable[..., None]
+ROUTES: list[tuple[str, re.Pattern[str], Answer]] = []
+
+
+def route(methods: str, pattern: str) -> Callable[[Answer], Answer]:
+    """Answers these requests; the named groups of the path, unquoted, become its arguments."""
+
+    def add(function: Answer) -> Answer:
+        ROUTES.append((methods, re.compile(pattern), function))
+        return function
+
+    return add
+
+
+class Request(Exchange):
+    """An exchange that knows the hub, who asks, and what they may do."""
+
+    hub: LoopbackHub
+
+    def respond(self) -> None:
+        stored = self.where.startswith(("/cdn/", "/lfs/"))
+        if f"http://{self.headers.get('Host')}" == self.hub.storage and not stored:
+            raise Refused(404, f"The storage does not answer {self.where}")
+        self.role = self._role()
+        for methods, pattern, function in ROUTES:
+            found = pattern.fullmatch(self.where)
+            if self.command in methods.split() and found is not None:
+                with self.hub.lock:
+                    function(self, **{k: v and unquote(v) for k, v in found.groupdict().items()})
+                return
+        raise Refused(404, f"The loopback Hub does not answer {self.command} {self.where}")
+
+    def repository(self, kind: str, name: str, write: bool = False) -> Repository:
+        """What is there for this token: a private repository is there only for its owner."""
+        found = self.hub.repositories.get((kind or "model", name))
+        if found is None or (found.private and not (self.role and self._mine(name))):
+            status = 404 if self.role else 401
+            said = "Repository not found" if self.role else "Invalid username or password."
+            raise Refused(status, said, "RepoNotFound")
+        if write:
+            self.must_write(name)
+        return found
+
+    def must_write(self, name: str) -> None:
+        if not self.role:
+            raise Refused(401, "Invalid username or password.")
+        if self.role != "write":
+            sentence = "Forbidden: you must use a write token to upload to a repository."
+            raise Refused(403, sentence)
+        if not self._mine(name):
+            raise Refused(403, f"You don't have the rights to write to {name}")
+
+    def _mine(self, name: str) -> bool:
+        return name.split("/")[0] in (self.hub.user, self.hub.organization)
+
+    def _role(self) -> str | None:
+        given = self.headers.get("Authorization")
+        roles = {
+            f"Bearer {self.hub.tokens.write}": "write",
+            f"Bearer {self.hub.tokens.read}": "read",
+        }
+        if given is not None and given not in roles:
+            raise Refused(401, "Invalid credentials in Authorization header")
+        return None if given is None else roles[given]
+
+
+@route("GET", "/api/whoami-v2")
+def who_am_i(request: Request) -> None:
+    if not request.role:
+        raise Refused(401, "Invalid username or password.")
+    hub, org = request.hub, {"type": "org", "id": "2", "name": request.hub.organization}
+    user = {"type": "user", "id": "1", "name": hub.user, "fullname": hub.user, "isPro": False}
+    token = {"displayName": "a token", "role": request.role, "createdAt": _iso(hub.started)}
+    auth = {"type": "access_token", "accessToken": token}
+    request.answer({**user, "orgs": [{**org, "fullname": org["name"]}], "auth": auth})
+
+
+@route("POST", "/api/repos/create")
+def create(request: Request) -> None:
+    asked = request.json()
+    kind, name = _asked_for(request, asked)
+    request.must_write(name)
+    if not NAME.fullmatch(name.split("/")[1]) or kind not in KINDS:
+        raise Refused(400, f"Invalid repo name: {name}")
+    if kind == "space" and asked.get("sdk") not in ("gradio", "docker", "static"):
+        raise Refused(400, '"sdk" must be one of [gradio, docker, static]')
+    there = request.hub.repositories.get((kind, name))
+    if there is not None:
+        said = f"You already created this {kind} repo"
+        request.refuse(Refused(409, said), url=f"{request.hub.url}/{there.path}")
+        return
+    private = asked.get("visibility") == "private" or asked.get("private") is True
+    made = request.hub.create(name, kind, private=private, sdk=asked.get("sdk"))
+    request.answer({"url": f"{request.hub.url}/{made.path}", "name": name, "id": name})
+
+
+@route("DELETE", "/api/repos/delete")
+def delete(request: Request) -> None:
+    kind, name = _asked_for(request, request.json())
+    request.repository(kind, name, write=True)
+    del request.hub.repositories[kind, name]
+    request.answer({})
+
+
+def _asked_for(request: Request, asked: dict[str, Any]) -> tuple[str, str]:
+    owner = asked.get("organization") or request.hub.user
+    return asked.get("type") or "model", f"{owner}/{asked.get('name')}"
+
+
+@route("POST", "/api/validate-yaml")
+def validate_yaml(request: Request) -> None:
+    asked = request.json()
+    errors, warnings = validate(asked["content"], asked.get("repoType") or "model")
+    said = {
+        "errors": [{"message": one} for one in errors],
+        "warnings": [{"message": one} for one in warnings],
+    }
+    if errors:
+        request.refuse(Refused(400, "\n".join(errors)), **said)
+    else:
+        request.answer(said)
+
+
+@route("POST", API + "/preupload/(?P<revision>[^/]+)")
+def preupload(request: Request, kind: str, name: str, revision: str) -> None:
+    """How each file is to be sent, and the oid of what is there, so that no-ops are seen."""
+    repository = request.repository(kind, name, write="create_pr" not in request.query)
+    asked, now = request.json(), repository.at(revision)
+    ignored = (asked.get("gitIgnore") or "").split()
+    files = []
+    for file in asked["files"]:
+        path, sample = file["path"], base64.b64decode(file.get("sample", ""))
+        large = repository.is_large(path, file["size"], sample, asked.get("gitAttributes"))
+        there = now.files.get(path)
+        oid = {} if there is None else {"oid": there.etag}
+        mode = "lfs" if large else "regular"
+        files.append(
+            {"path": path, "uploadMode": mode, "shouldIgnore": matches(path, ignored), **oid}
+        )
+    request.answer({"files": files, "commitOid": now.oid})
+
+
+@route("POST", API + "/commit/(?P<revision>[^/]+)")
+def commit(request: Request, kind: str, name: str, revision: str) -> None:
+    to_pull = "create_pr" in request.query
+    repository = request.repository(kind, name, write=not to_pull)
+    if not request.role:
+        raise Refused(401, "Invalid username or password.")
+    ref = repository.ref(revision)
+    if ref is None or ref.startswith("refs/tags/"):
+        raise Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+    change = _change(request.body, repository)
+    card = change.add.get("README.md")
+    errors = validate(card.content.decode("utf-8", "replace"), kind)[0] if card else []
+    if errors:
+        raise Refused(400, "\n".join(errors))
+    number = 1 + sum(one.startswith("refs/pr/") for one in repository.refs)
+    made = repository.commit(change, f"refs/pr/{number}" if to_pull else ref, ref)
+    home = f"{request.hub.url}/{repository.path}"
+    said = {"success": True, "commitOid": made.oid, "commitUrl": f"{home}/commit/{made.oid}"}
+    pull = {"pullRequestUrl": f"{home}/discussions/{number}"} if to_pull else {}
+    request.answer({**said, **pull, "hookOutput": ""})
+
+
+def _change(body: bytes, repository: Repository) -> Change:
+    try:
+        lines = [json.loads(line) for line in body.splitlines() if line.strip()]
+        header, *operations = [(line["key"], line["value"]) for line in lines]
+        change = Change(
+            header[1]["summary"],
+            header[1].get("description") or "",
+            parent=header[1].get("parentCommit"),
+        )
+        for key, value in operations:
+            path = value["path"]
+            if (
+                not path
+                or path.startswith("/")
+                or {"", ".", "..", ".git"} & set(path.rstrip("/").split("/"))
+            ):
+                raise Refused(400, f"Invalid path: {path}")
+            if key == "file":
+                change.add[path] = Blob(base64.b64decode(value["content"], validate=True))
+            elif key == "lfsFile":
+                if value["oid"] not in repository.objects:
+                    raise Refused(422, f"The large object of {path} was never uploaded")
+                change.add[path] = Blob(repository.objects[value["oid"]], large=True)
+            elif key in ("deletedFile", "deletedFolder"):
+                folder = "/" if key == "deletedFolder" else ""
+                change.delete.append(path.rstrip("/") + folder)
+            else:
+                raise Refused(400, f"Unknown operation: {key}")
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise Refused(400, f"The commit cannot be read: {error!r}") from error
+    return change
+
+
+@route("GET", API + "(/revision/(?P<revision>[^/]+))?")
+def information(request: Request, kind: str, name: str, revision: str | None) -> None:
+    repository = request.repository(kind, name)
+    at, first = repository.at(revision or "main"), repository.commits()[-1]
+    card = at.files.get("README.md")
+    data = (metadata(card.content.decode("utf-8", "replace")) if card else None) or {}
+    siblings: list[dict[str, Any]] = [{"rfilename": path} for path in at.files]
+    if "blobs" in request.query:
+        siblings = [{**_entry(p, b), "rfilename": p, "blobId": b.oid} for p, b in at.files.items()]
+    said = {
+        "_id": first.oid[:24],
+        "id": name,
+        "author": name.split("/")[0],
+        "sha": at.oid,
+        "createdAt": _iso(repository.created),
+        "lastModified": _iso(at.date),
+        "private": repository.private,
+        "gated": False,
+        "disabled": False,
+        "downloads": 0,
+        "likes": 0,
+        "tags": _tags(data),
+        "cardData": data,
+        "siblings": siblings,
+    }
+    if kind == "space":
+        said |= {"sdk": data.get("sdk", repository.sdk), "models": data.get("models", [])}
+    if kind == "model":
+        said["modelId"] = name
+        said |= {key: data[key] for key in ("library_name", "pipeline_tag") if key in data}
+    request.answer(said)
+
+
+def _tags(data: dict[str, Any]) -> list[str]:
+    library = [data["library_name"]] if "library_name" in data else []
+    licence = [f"license:{data['license']}"] if "license" in data else []
+    return [*library, *(data.get("tags") or []), *licence]
+
+
+@route("GET", API + "/tree/(?P<revision>[^/]+)(/(?P<folder>.*))?")
+def tree(request: Request, kind: str, name: str, revision: str, folder: str | None) -> None:
+    files = request.repository(kind, name).at(revision).files
+    start = f"{folder.rstrip('/')}/" if folder else ""
+    below = {path: files[path] for path in sorted(files) if path.startswith(start)}
+    if start and not below:
+        raise Refused(404, f"{folder} does not exist on {revision}", "EntryNotFound")
+    recursive = request.query.get("recursive", [""])[0].lower() in ("true", "1")
+    found: dict[str, dict[str, Any]] = {}
+    for path, blob in below.items():
+        parts = path.removeprefix(start).split("/")
+        for depth in range(1, len(parts) if recursive else min(len(parts), 2)):
+            inner = start + "/".join(parts[:depth])
+            found[inner] = {"type": "directory", "path": inner, "size": 0, "oid": "0" * 40}
+        if recursive or len(parts) == 1:
+            found[path] = _entry(path, blob)
+    request.answer(list(found.values()))
+
+
+@route("POST", API + "/paths-info/(?P<revision>[^/]+)")
+def paths_info(request: Request, kind: str, name: str, revision: str) -> None:
+    files = request.repository(kind, name).at(revision).files
+    asked = request.json()["paths"]
+    folders = [path for path in asked if any(one.startswith(f"{path}/") for one in files)]
+    request.answer(
+        [_entry(path, files[path]) for path in asked if path in files]
+        + [{"type": "directory", "path": path, "size": 0, "oid": "0" * 40} for path in folders]
+    )
+
+
+def _entry(path: str, blob: Blob) -> dict[str, Any]:
+    size = len(blob.content)
+    entry = {"type": "file", "path": path, "size": size, "oid": blob.oid}
+    if blob.large:
+        entry["lfs"] = {"oid": blob.sha256, "size": size, "pointerSize": len(blob.pointer)}
+    return entry
+
+
+@route("GET", API + "/refs")
+def refs(request: Request, kind: str, name: str) -> None:
+    repository = request.repository(kind, name)
+
+    def under(start: str) -> list[dict[str, str]]:
+        return [
+            {"name": ref.removeprefix(start), "ref": ref, "targetCommit": oid}
+            for ref, oid in repository.refs.items()
+            if ref.startswith(start)
+        ]
+
+    said = {"branches": under("refs/heads/"), "tags": under("refs/tags/"), "converts": []}
+    pulls = {"pullRequests": under("refs/pr/")} if "include_prs" in request.query else {}
+    request.answer(said | pulls)
+
+
+@route("POST DELETE", API + "/(?P<what>branch|tag)/(?P<ref>[^/]+)")
+def change_ref(request: Request, kind: str, name: str, what: str, ref: str) -> None:
+    """POST makes branch ``ref``, or a tag at the revision ``ref``; DELETE ends either."""
+    repository = request.repository(kind, name, write=True)
+    asked = request.json() if request.command == "POST" else {}
+    full = f"refs/heads/{ref}" if what == "branch" else f"refs/tags/{asked.get('tag', ref)}"
+    if request.command == "DELETE":
+        if full not in repository.refs:
+            raise Refused(404, f"Invalid rev id: {ref}", "RevisionNotFound")
+        del repository.refs[full]
+    else:
+        if full in repository.refs and not asked.get("overwrite"):
+            raise Refused(409, f"Reference already exists: {full}")
+        start = asked.get("startingPoint") or "main" if what == "branch" else ref
+        repository.refs[full] = repository.at(start).oid
+    request.answer({})
+
+
+@route("GET", API + "/commits/(?P<revision>[^/]+)")
+def commits(request: Request, kind: str, name: str, revision: str) -> None:
+    def line(one: Commit) -> dict[str, Any]:
+        authors = [{"user": request.hub.user}]
+        said = {"id": one.oid, "title": one.title, "message": one.message, "authors": authors}
+        return {**said, "date": _iso(one.date)}
+
+    request.answer([line(one) for one in request.repository(kind, name).commits(revision)])
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
