@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,16 @@ class Step:
         assert "something went wrong inside" not in last, self
         assert "failed in zoo_" not in last, self
         return last.removeprefix("zoo: ")
+
+
+def licensed(run: Path, to: Path) -> Path:
+    """A copy of a run folder whose card has a licence, so that it can be pushed."""
+    shutil.copytree(run, to)
+    card = (to / "README.md").read_text("utf-8")
+    if "\nlicense:" not in card:
+        card = card.replace("---\n", "---\nlicense: apache-2.0\n", 1)
+    (to / "README.md").write_text(card, "utf-8")
+    return to
 
 
 def run_steps(

@@ -23,7 +23,7 @@ from zoo.formats import format_of
 from zoo.interpolation import walks
 from zoo.labels import choose
 from zoo.plugins import Host, host
-from zoo.sources import is_here, local, named, publish
+from zoo.sources import is_here, local, named, publish, require_here
 from zoo.specs import Capability, ImageSpec, Latent, ModelSpec
 from zoo.weights import load_weights, no_larger_than
 
@@ -309,6 +309,7 @@ class Run:
 
     def write_card(self) -> None:
         """Write README.md, the run's model card."""
+        require_here(self.source or self.path, "fetch it into one of yours to write a card")
         write_text(self.path / files.CARD, fill_card(card_values(self), self.spec))
 
 

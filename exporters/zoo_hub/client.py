@@ -117,8 +117,8 @@ def _network(of: Address, kind: str) -> ZooError:
     if "Protocol" in kind or "Read" in kind or "Write" in kind:
         return _cut(of)
     return ZooError(
-        f"there is no run folder {of.repository} here, and the Hub at {constants.ENDPOINT} cannot be "
-        f"reached ({kind}): check the network, or HF_ENDPOINT"
+        f"there is no run folder {of.repository} here, and the Hub at {constants.ENDPOINT} cannot "
+        f"be reached ({kind}): check the network, or HF_ENDPOINT"
     )
 
 

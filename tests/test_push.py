@@ -1,0 +1,286 @@
+"""A run goes to the Hub and comes down again, over real HTTP, by the Hub's own client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from exported import SMALL
+from hub_steps import Step, licensed, run_steps
+from loopback_hub import LoopbackHub, loopback_hub
+
+import zoo
+
+MODELS = sorted(SMALL)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A Hub to which every model's run was pushed twice, and a folder with the runs."""
+
+    hub: LoopbackHub
+    root: Path
+    first: dict[str, Step]
+    second: dict[str, Step]
+
+
+@pytest.fixture(scope="module")
+def shared(
+    exported: Callable[[str], zoo.Run], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shared]:
+    root = tmp_path_factory.mktemp("hub")
+    for model in MODELS:
+        licensed(exported(model).path, root / model)
+    with loopback_hub() as hub:
+        pushes = [["push", model, f"tester/{model}"] for model in MODELS]
+        environment = hub.environment(root / "home", hub.tokens.write)
+        done = run_steps(environment, root, *pushes, *pushes)
+        first, second = (dict(zip(MODELS, part, strict=True)) for part in (done[:6], done[6:]))
+        yield Shared(hub, root, first, second)
+
+
+def carried(run: Path) -> dict[str, bytes]:
+    """What a push may carry of a run folder, said anew."""
+    names = ["config.json", "model.safetensors", "README.md", "metrics.jsonl", "samples/grid.png"]
+    graphs = [path.relative_to(run).as_posix() for path in run.glob("onnx/*")]
+    return {name: (run / name).read_bytes() for name in (*names, *graphs)}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_push_is_one_commit_of_the_files_that_say_what_a_run_is(
+    shared: Shared, model: str
+) -> None:
+    done = shared.first[model]
+    assert (done.status, done.out) == (0, f"{shared.hub.url}/tester/{model}\n")
+    assert f"Push {model} with genzoo" in shared.hub.commits(f"tester/{model}")[0].title
+    assert len(shared.hub.commits(f"tester/{model}")) == 2
+    there = shared.hub.files(f"tester/{model}")
+    assert {k: v for k, v in there.items() if k != ".gitattributes"} == carried(shared.root / model)
+    assert (shared.root / model / "checkpoints").is_dir()
+    rows = {line.split()[0]: line for line in done.err.splitlines()}
+    assert {*carried(shared.root / model)} < {*rows}
+    assert all("is sent" in rows[name] for name in carried(shared.root / model))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_pushing_again_what_has_not_changed_makes_no_commit(shared: Shared, model: str) -> None:
+    done = shared.second[model]
+    assert (done.status, done.out) == (0, f"{shared.hub.url}/tester/{model}\n")
+    assert "nothing has changed since" in done.err
+    assert len(shared.hub.commits(f"tester/{model}")) == 2
+    assert "is sent" not in done.err
+
+
+def test_pulled_runs_draw_the_same_pictures_byte_for_byte_and_offline_too(
+    shared: Shared, tmp_path: Path
+) -> None:
+    expected = {
+        model: zoo.load(shared.root / model, "cpu").sample(5, seed=3).numpy() for model in MODELS
+    }
+    pulls = [["pull", f"tester/{model}", model] for model in MODELS]
+    named = [
+        ["sample", f"tester/{model}", "-n", 5, "--seed", 3, "--device", "cpu", "-o", f"{model}.npy"]
+        for model in MODELS
+    ]
+    for offline in (False, True):
+        folder = tmp_path / str(offline)
+        folder.mkdir()
+        before = len(shared.hub.log)
+        environment = shared.hub.environment(tmp_path / "home", None, offline)
+        done = run_steps(environment, folder, *pulls, *named)
+        assert [step.status for step in done] == [0] * 12, done
+        assert (len(shared.hub.log) > before) != offline
+        for model in MODELS:
+            found = zoo.load(folder / model, "cpu").sample(5, seed=3).numpy()
+            assert found.tobytes() == expected[model].tobytes(), model
+            assert np.load(folder / f"{model}.npy").tobytes() == expected[model].tobytes(), model
+            there = {
+                path.relative_to(folder / model).as_posix(): path.read_bytes()
+                for path in (folder / model).rglob("*")
+                if path.is_file()
+            }
+            assert there == carried(shared.root / model)
+
+
+CLIENT = (
+    "from huggingface_hub import HfApi, CommitOperationAdd; api = HfApi(); from pathlib import Path"
+)
+
+
+def test_what_changes_is_sent_and_what_is_gone_is_deleted(
+    exported, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    run = licensed(exported("vae").path, tmp_path / "vae")
+    (run / "metrics.json").write_text("{}")
+    push = ["push", "vae", "tester/vae", "--commit-message", "Mine"]
+    upload = (
+        "api.upload_file(path_or_fileobj=b'kept', path_in_repo='notes.txt', repo_id='tester/vae')"
+    )
+    done = run_steps(
+        hub.environment(tmp_path / "home", hub.tokens.write),
+        tmp_path,
+        CLIENT,
+        push,
+        upload,
+        "[path.unlink() for path in Path('vae/onnx').glob('encoder.*')]; "
+        "Path('vae/metrics.json').unlink(); "
+        "Path('vae/README.md').open('a').write('More. ![curve](curve.png)\\n')",
+        push,
+        [*push, "--revision", "dev"],
+        "Path('vae/metrics.jsonl').open('a').write('\\n')",
+        [*push, "--revision", "dev"],
+    )
+    assert [step.status for step in done] == [0] * 8, done
+    newest, mine, theirs, first, *_ = hub.commits("tester/vae", "dev")
+    assert (newest.title, mine.title, first.title) == ("Mine", "Mine", "Mine")
+    assert {*first.files} - {*mine.files} == {
+        "onnx/encoder.onnx",
+        "onnx/encoder.json",
+        "metrics.json",
+    }
+    assert {*mine.files} - {*theirs.files} == {"curve.png"}
+    assert mine.files["notes.txt"].content == b"kept"
+    assert mine.files["README.md"].content.endswith(b"More. ![curve](curve.png)\n")
+    assert hub.commits("tester/vae")[0] == mine
+    assert "nothing has changed" in done[5].err
+    assert "1 of 8 files" in done[7].err
+
+
+def test_a_card_that_somebody_changed_on_the_hub_stays(
+    exported, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    licensed(exported("vae").path, tmp_path / "vae")
+    push = ["push", "vae", "tester/vae"]
+    more = "Path('vae/README.md').open('a').write('more\\n')"
+    theirs = "api.upload_file(path_or_fileobj=b'---\\nlicense: mit\\n---\\nTheirs', path_in_repo='README.md', repo_id='tester/vae')"
+    done = run_steps(
+        hub.environment(tmp_path / "home", hub.tokens.write),
+        tmp_path,
+        CLIENT,
+        push,
+        more,
+        push,
+        theirs,
+        more,
+        push,
+        "Path('vae/metrics.jsonl').open('a').write('\\n')",
+        push,
+        push,
+        "api.delete_file('README.md', 'tester/vae')",
+        push,
+    )
+    assert [step.status for step in done] == [0] * 12, done
+    cards = [
+        one.files["README.md"].content
+        for one in hub.commits("tester/vae")
+        if "README.md" in one.files
+    ]
+    mine = (tmp_path / "vae/README.md").read_bytes()
+    first = mine.removesuffix(b"more\nmore\n")
+    person = b"---\nlicense: mit\n---\nTheirs"
+    assert cards == [mine, person, person, first + b"more\n", first]
+    said = "README.md of tester/vae was written or changed on the Hub and stays as it is there"
+    assert [said in step.err for step in done] == [step in (6, 8, 9) for step in range(12)]
+    assert "nothing has changed" in done[6].err
+
+
+def test_a_card_that_is_there_before_the_first_push_stays(
+    exported, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    licensed(exported("vae").path, tmp_path / "vae")
+    hub.create("tester/vae", files={"README.md": b"---\nlicense: mit\n---\n"})
+    (done,) = run_steps(
+        hub.environment(tmp_path / "home", hub.tokens.write),
+        tmp_path,
+        ["push", "vae", "tester/vae"],
+    )
+    assert done.status == 0
+    assert "stays as it is there" in done.err
+    assert hub.files("tester/vae")["README.md"] == b"---\nlicense: mit\n---\n"
+    assert "model.safetensors" in hub.files("tester/vae")
+
+
+def test_a_run_that_is_not_fit_to_be_shared_is_refused(
+    exported, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    spoil = {
+        "weights": "(run / 'model.safetensors').write_bytes(b'0' * 99)",
+        "config": "(run / 'config.json').write_text('{}')",
+        "licence": "t = (run / 'README.md').read_text(); (run / 'README.md').write_text(t.replace('license: ', 'licence: '))",
+        "yaml": "(run / 'README.md').write_text('---\\n[\\n---\\n')",
+        "card": "(run / 'README.md').unlink()",
+        "report": "(run / 'onnx/sampler.json').unlink()",
+        "file": "(run / 'onnx/sampler.onnx').open('ab').write(b' ')",
+        "other": "r = json.loads((run / 'onnx/sampler.json').read_text()); r['weights_sha256'] = '0'; (run / 'onnx/sampler.json').write_text(json.dumps(r))",
+        "parity": "r = json.loads((run / 'onnx/sampler.json').read_text()); r['outputs']['image']['max_abs_error_float64'] = 1.0; (run / 'onnx/sampler.json').write_text(json.dumps(r))",
+    }
+    steps: list[list[str] | str] = ["import json; from pathlib import Path"]
+    for name, code in spoil.items():
+        licensed(exported("vae").path, tmp_path / name)
+        steps += [f"run = Path('{name}'); {code}", ["push", name, "tester/vae"]]
+    elsewhere = [
+        ["push", "weights", "nowhere"],
+        ["push", "weights", "a/b/c"],
+        ["push", "none", "a/b"],
+    ]
+    environment = hub.environment(tmp_path / "home", hub.tokens.write)
+    done = run_steps(environment, tmp_path, *steps, *elsewhere)
+    said = dict(
+        zip(spoil, (step.sentence for step in done[2 : 2 * len(spoil) + 1 : 2]), strict=True)
+    )
+    assert said["weights"].startswith("weights/model.safetensors cannot be read as safetensors")
+    assert said["config"].startswith("config is no run folder")
+    assert said["licence"].startswith("licence/README.md has no license in its front matter")
+    assert "add a line such as license: apache-2.0" in said["licence"]
+    assert said["yaml"] == "the front matter of yaml/README.md cannot be read: mend it"
+    assert said["card"].endswith("the card that the Hub shows: zoo card writes it")
+    again = "zoo export {} writes the graphs again"
+    for name, why in {
+        "report": "has no parity report beside it",
+        "file": "is not the file that its parity report speaks of",
+        "other": "is of other weights than the run's",
+        "parity": "does not agree with the network, image is 1 off and may be",
+    }.items():
+        assert said[name].startswith(f"{name}/onnx/sampler.onnx {why}")
+        assert said[name].endswith(again.format(name))
+    no_name, too_long, no_run = done[-3:]
+    assert no_name.sentence == "nowhere is no repository of the Hub: name one as user/repo"
+    assert too_long.sentence == "a/b/c is no repository of the Hub: name one as user/repo"
+    assert "there is no run folder none" in no_run.sentence
+    assert not hub.requests("POST")
+    assert not hub.repositories
+
+
+def test_a_space_shows_the_page_that_demo_writes(
+    exported, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    import yaml
+
+    run = licensed(exported("vae").path, tmp_path / "vae")
+    edit = "api.upload_file(path_or_fileobj=b'---\\nsdk: static\\n---\\n', path_in_repo='README.md', repo_id='tester/vae', repo_type='space')"
+    push = ["push", "vae", "tester/vae", "--with-space", "--private"]
+    done = run_steps(
+        hub.environment(tmp_path / "home", hub.tokens.write),
+        tmp_path, CLIENT, push, push, edit, push, ["demo", "vae", "-o", "page"],
+    )  # fmt: skip
+    assert [step.status for step in done] == [0] * 6, done
+    assert done[1].out == f"{hub.url}/tester/vae\n"
+    assert f"the page: {hub.url}/spaces/tester/vae" in done[1].err
+    assert done[2].err.count("nothing has changed") == 2
+    assert "README.md of tester/vae was written or changed on the Hub and stays" in done[4].err
+    theirs, pushed, _ = hub.commits("tester/vae", kind="space")
+    assert [len(hub.commits("tester/vae"))] == [2]
+    page = {p.relative_to(tmp_path / "page").as_posix(): p for p in (tmp_path / "page").rglob("*")}
+    for name in ("index.html", "app.js", "onnx/sampler.onnx", "model.json"):
+        assert pushed.files[name].content == page[name].read_bytes()
+    card = yaml.safe_load(pushed.files["README.md"].content.split(b"---")[1])
+    assert (card["sdk"], card["models"]) == ("static", ["tester/vae"])
+    assert card["custom_headers"]["cross-origin-embedder-policy"] == "require-corp"
+    assert theirs.files["README.md"].content == b"---\nsdk: static\n---\n"
+    assert hub.repository("tester/vae").private
+    assert hub.repository("tester/vae", "space").private
+    assert json.loads((run / "config.json").read_text())["model"] == "vae"
