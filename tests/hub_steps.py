@@ -46,6 +46,20 @@ class Step:
         return last.removeprefix("zoo: ")
 
 
+def upload(name: str, content: str, repository: str = "tester/vae", kind: str = "model") -> str:
+    """Python for a step: somebody writes a file on the Hub, with its client."""
+    return (
+        "import huggingface_hub\n"
+        f"huggingface_hub.upload_file(path_or_fileobj={content.encode()!r}, "
+        f"path_in_repo={name!r}, repo_id={repository!r}, repo_type={kind!r})"
+    )
+
+
+def append(path: str, text: str) -> str:
+    """Python for a step: a line is added to a file."""
+    return f"with open({path!r}, 'a') as file: file.write({text!r})"
+
+
 def licensed(run: Path, to: Path) -> Path:
     """A copy of a run folder whose card has a licence, so that it can be pushed."""
     shutil.copytree(run, to)
