@@ -169,9 +169,7 @@ class Harm:
 
 
 @pytest.fixture(scope="module")
-def harm(
-    exported: Callable[[str], zoo.Run], tmp_path_factory: pytest.TempPathFactory
-) -> Harm:
+def harm(exported: Callable[[str], zoo.Run], tmp_path_factory: pytest.TempPathFactory) -> Harm:
     """Every repository, sampled from and pulled in one process whose memory is bounded."""
     root = tmp_path_factory.mktemp("hostile")
     OTHER.update(files_of(exported("nice")))
