@@ -59,6 +59,14 @@ def ort_node() -> Path:
     return folder
 
 
+def hub_client() -> Path:
+    """The module of the npm package @huggingface/hub."""
+    module = ROOT / "node_modules/@huggingface/hub/dist/index.mjs"
+    if not module.is_file():
+        missing("node", f"@huggingface/hub is not in {ROOT / 'node_modules'}: see .ci/run")
+    return module
+
+
 @contextmanager
 def chromium() -> Iterator[Any]:
     """A headless Chromium of this machine, as Playwright drives it."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any
 from urllib.parse import quote
 
 from hub_repository import Blob, Commit, Refused, Repository
-from hub_requests import Request, route
+from hub_requests import API, Request, route
 
 HOME = r"/((?P<kind>dataset|space)s/)?(?P<name>[^/]+/[^/]+)"
 
@@ -59,10 +60,30 @@ def verify(request: Request, kind: str, name: str, oid: str, size: str) -> None:
     request.answer({})
 
 
+@route("GET", API + "/xet-(?P<what>read|write)-token/(?P<revision>[^/]+)")
+def xet_token(request: Request, kind: str, name: str, what: str, revision: str) -> None:
+    """Where the Xet storage is."""
+    repository = request.repository(kind, name, write=what == "write")
+    store = request.hub.xet
+    if store is None:
+        raise Refused(404, "This loopback Hub has no Xet storage")
+    if "create_pr" not in request.query:
+        repository.at(revision)
+    token, until = "xet", int(time.time()) + 3600
+    headers = {
+        "X-Xet-Cas-Url": store.url,
+        "X-Xet-Access-Token": token,
+        "X-Xet-Token-Expiration": str(until),
+    }
+    said = {"casUrl": store.url, "accessToken": token, "exp": until}
+    request.answer(said, headers=headers)
+
+
 @route("GET HEAD", HOME + "/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
 def resolve(request: Request, kind: str | None, name: str, revision: str, path: str) -> None:
     """Sends to where the bytes are: large ones on a storage service, others in a cache."""
     repository = request.repository(kind or "model", name)
+    request.must_read_files(repository)
     at = repository.at(revision)
     commit = {"X-Repo-Commit": at.oid}
     blob = at.files.get(path)
@@ -71,6 +92,9 @@ def resolve(request: Request, kind: str | None, name: str, revision: str, path: 
         request.answer({"error": "Entry not found"}, 404, commit | said)
         return
     linked = {"X-Linked-Size": str(len(blob.content)), "X-Linked-ETag": f'"{blob.etag}"'}
+    if blob.xet is not None:
+        token = f"{request.hub.url}/api/{repository.kind}s/{name}/xet-read-token/{at.oid}"
+        linked |= {"X-Xet-Hash": blob.xet, "Link": f'<{token}>; rel="xet-auth"'}
     status, location = _location(request, repository, at, path, blob)
     request.answer(None, status, commit | linked | {"Location": location})
 

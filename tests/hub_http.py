@@ -29,40 +29,30 @@ class Logged:
 
 @dataclass
 class Fault:
-    """What shall go wrong, ``times`` times, with requests whose method and path are these.
+    """What shall happen, ``times`` times, to requests with this method whose path contains this."""
 
-    Either ``status`` is answered, or the connection is cut ``after`` so many bytes: of what is sent
-    up by PUT and POST, of a file that is sent down by GET.
-    """
-
+    kind: str
+    value: Any
     method: str
     path: str
     times: float
-    status: int | None = None
-    after: int | None = None
 
 
 class Faults:
-    """Those asked for and not yet used up, in their order."""
+    """Those asked for, in their order: each is used up after its ``times``."""
 
     def __init__(self) -> None:
         self.waiting: list[Fault] = []
         self.lock = threading.Lock()
 
-    def status(self, method: str, path: str) -> int | None:
-        return self._take(method, path, "status")
-
-    def after(self, method: str, path: str) -> int | None:
-        return self._take(method, path, "after")
-
-    def _take(self, method: str, path: str, what: str) -> int | None:
+    def take(self, kind: str, method: str, path: str) -> Any:
+        """The value of the first of this kind that fits, or None."""
         with self.lock:
             for fault in self.waiting:
-                value: int | None = getattr(fault, what)
                 fits = fault.method in (method, "") and fault.path in unquote(path)
-                if value is not None and fault.times > 0 and fits:
+                if fits and fault.kind == kind and fault.times > 0:
                     fault.times -= 1
-                    return value
+                    return fault.value
         return None
 
 
@@ -87,8 +77,9 @@ class Exchange(BaseHTTPRequestHandler):
         self.where, self.query = parts.path, parse_qs(parts.query, keep_blank_values=True)
         try:
             self.body = self._read()
-            status = self.faults.status(self.command, self.where)
-            if status is not None:
+            if (action := self._fault("first")) is not None:
+                action()
+            if (status := self._fault("status")) is not None:
                 raise Refused(status, "A test asked for this")
             self.respond()
         except Refused as refused:
@@ -124,7 +115,7 @@ class Exchange(BaseHTTPRequestHandler):
         """The bytes, or the range of them that is asked for."""
         kind = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"}
         status, part, ranges = self._range(content)
-        after = None if self.command == "HEAD" else self.faults.after("GET", self.where)
+        after = None if self.command == "HEAD" else self._fault("cut")
         self._send(status, kind | headers | ranges, part[:after], len(part))
         if after is not None and after < len(part):
             self.close_connection = True
@@ -140,6 +131,9 @@ class Exchange(BaseHTTPRequestHandler):
 
     def _send(self, status: int, headers: dict[str, str], content: bytes, length: int) -> None:
         self._log(status)  # before the client can know
+        if self._fault("lose"):
+            self.close_connection = True
+            return
         self.send_response(status)
         for name, text in headers.items():
             self.send_header(name, text)
@@ -147,6 +141,9 @@ class Exchange(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+
+    def _fault(self, kind: str) -> Any:
+        return self.faults.take(kind, self.command, self.where)
 
     def _read(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
@@ -157,11 +154,9 @@ class Exchange(BaseHTTPRequestHandler):
             self.rfile.readline()
             return b"".join(pieces)
         length = int(self.headers.get("Content-Length", 0))
-        if self.command in ("PUT", "POST"):
-            after = self.faults.after(self.command, self.where)
-            if after is not None:
-                self.rfile.read(min(length, after))
-                raise Cut
+        if self.command in ("PUT", "POST") and (after := self._fault("cut")) is not None:
+            self.rfile.read(min(length, after))
+            raise Cut
         content = self.rfile.read(length)
         if len(content) < length:
             raise ConnectionError("the client went away")

@@ -35,6 +35,8 @@ class Blob:
 
     content: bytes
     large: bool = False
+    xet: str | None = None
+    """Its name in Xet, if it was uploaded that way."""
 
     @cached_property
     def sha256(self) -> str:
@@ -86,11 +88,14 @@ class Repository:
 
     def __init__(self, name: str, kind: str, private: bool = False, sdk: str | None = None) -> None:
         self.name, self.kind, self.private, self.sdk = name, kind, private, sdk
+        self.gated = False
         self.created = datetime.now(UTC)
         self.history: dict[str, Commit] = {}
         self.refs: dict[str, str] = {}
         self.objects: dict[str, bytes] = {}
         """Large objects that were uploaded, by sha256: of a commit or not yet of any."""
+        self.xet: dict[str, str] = {}
+        """The Xet hashes of those that were uploaded that way."""
         first = {".gitattributes": ATTRIBUTES.encode()}
         if kind == "space":  # a new Space is a page that says so
             first["README.md"] = f"---\ntitle: {name}\nsdk: {sdk}\n---\n".encode()

@@ -1,6 +1,6 @@
-"""The requests that the Hub answers: accounts, repositories, commits, refs and listings.
+"""The requests that change the Hub, and what all requests share: who asks, and what they may do.
 
-``hub_files`` has those that carry the bytes of files.
+``hub_listings`` has those that ask what there is, ``hub_files`` those that carry files.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from hub_http import Exchange
-from hub_metadata import metadata, validate
-from hub_repository import KINDS, Blob, Change, Commit, Refused, Repository, matches
+from hub_metadata import validate
+from hub_repository import KINDS, Blob, Change, Refused, Repository, matches
 
 if TYPE_CHECKING:
     from loopback_hub import LoopbackHub
@@ -66,6 +66,12 @@ class Request(Exchange):
             self.must_write(name)
         return found
 
+    def must_read_files(self, repository: Repository) -> None:
+        """Raises Refused of a gated repository that this token was not let into."""
+        if repository.gated and not (self.role and self._mine(repository.name)):
+            sentence = f"Access to model {repository.name} is restricted."
+            raise Refused(403 if self.role else 401, sentence, "GatedRepo")
+
     def must_write(self, name: str) -> None:
         if not self.role:
             raise Refused(401, "Invalid username or password.")
@@ -95,7 +101,7 @@ def who_am_i(request: Request) -> None:
         raise Refused(401, "Invalid username or password.")
     hub, org = request.hub, {"type": "org", "id": "2", "name": request.hub.organization}
     user = {"type": "user", "id": "1", "name": hub.user, "fullname": hub.user, "isPro": False}
-    token = {"displayName": "a token", "role": request.role, "createdAt": _iso(hub.started)}
+    token = {"displayName": "a token", "role": request.role, "createdAt": iso(hub.started)}
     auth = {"type": "access_token", "accessToken": token}
     request.answer({**user, "orgs": [{**org, "fullname": org["name"]}], "auth": auth})
 
@@ -174,7 +180,7 @@ def commit(request: Request, kind: str, name: str, revision: str) -> None:
     ref = repository.ref(revision)
     if ref is None or ref.startswith("refs/tags/"):
         raise Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
-    change = _change(request.body, repository)
+    change = _change(request, repository)
     card = change.add.get("README.md")
     errors = validate(card.content.decode("utf-8", "replace"), kind)[0] if card else []
     if errors:
@@ -187,9 +193,9 @@ def commit(request: Request, kind: str, name: str, revision: str) -> None:
     request.answer({**said, **pull, "hookOutput": ""})
 
 
-def _change(body: bytes, repository: Repository) -> Change:
+def _change(request: Request, repository: Repository) -> Change:
     try:
-        lines = [json.loads(line) for line in body.splitlines() if line.strip()]
+        lines = [json.loads(line) for line in request.body.splitlines() if line.strip()]
         header, *operations = [(line["key"], line["value"]) for line in lines]
         change = Change(
             header[1]["summary"],
@@ -207,9 +213,11 @@ def _change(body: bytes, repository: Repository) -> Change:
             if key == "file":
                 change.add[path] = Blob(base64.b64decode(value["content"], validate=True))
             elif key == "lfsFile":
+                request.hub.take_from_xet(repository, value["oid"], value.get("size", 0))
                 if value["oid"] not in repository.objects:
                     raise Refused(422, f"The large object of {path} was never uploaded")
-                change.add[path] = Blob(repository.objects[value["oid"]], large=True)
+                content, xet = repository.objects[value["oid"]], repository.xet.get(value["oid"])
+                change.add[path] = Blob(content, large=True, xet=xet)
             elif key in ("deletedFile", "deletedFolder"):
                 folder = "/" if key == "deletedFolder" else ""
                 change.delete.append(path.rstrip("/") + folder)
@@ -220,126 +228,5 @@ def _change(body: bytes, repository: Repository) -> Change:
     return change
 
 
-@route("GET", API + "(/revision/(?P<revision>[^/]+))?")
-def information(request: Request, kind: str, name: str, revision: str | None) -> None:
-    repository = request.repository(kind, name)
-    at, first = repository.at(revision or "main"), repository.commits()[-1]
-    card = at.files.get("README.md")
-    data = (metadata(card.content.decode("utf-8", "replace")) if card else None) or {}
-    siblings: list[dict[str, Any]] = [{"rfilename": path} for path in at.files]
-    if "blobs" in request.query:
-        siblings = [{**_entry(p, b), "rfilename": p, "blobId": b.oid} for p, b in at.files.items()]
-    said = {
-        "_id": first.oid[:24],
-        "id": name,
-        "author": name.split("/")[0],
-        "sha": at.oid,
-        "createdAt": _iso(repository.created),
-        "lastModified": _iso(at.date),
-        "private": repository.private,
-        "gated": False,
-        "disabled": False,
-        "downloads": 0,
-        "likes": 0,
-        "tags": _tags(data),
-        "cardData": data,
-        "siblings": siblings,
-    }
-    if kind == "space":
-        said |= {"sdk": data.get("sdk", repository.sdk), "models": data.get("models", [])}
-    if kind == "model":
-        said["modelId"] = name
-        said |= {key: data[key] for key in ("library_name", "pipeline_tag") if key in data}
-    request.answer(said)
-
-
-def _tags(data: dict[str, Any]) -> list[str]:
-    library = [data["library_name"]] if "library_name" in data else []
-    licence = [f"license:{data['license']}"] if "license" in data else []
-    return [*library, *(data.get("tags") or []), *licence]
-
-
-@route("GET", API + "/tree/(?P<revision>[^/]+)(/(?P<folder>.*))?")
-def tree(request: Request, kind: str, name: str, revision: str, folder: str | None) -> None:
-    files = request.repository(kind, name).at(revision).files
-    start = f"{folder.rstrip('/')}/" if folder else ""
-    below = {path: files[path] for path in sorted(files) if path.startswith(start)}
-    if start and not below:
-        raise Refused(404, f"{folder} does not exist on {revision}", "EntryNotFound")
-    recursive = request.query.get("recursive", [""])[0].lower() in ("true", "1")
-    found: dict[str, dict[str, Any]] = {}
-    for path, blob in below.items():
-        parts = path.removeprefix(start).split("/")
-        for depth in range(1, len(parts) if recursive else min(len(parts), 2)):
-            inner = start + "/".join(parts[:depth])
-            found[inner] = {"type": "directory", "path": inner, "size": 0, "oid": "0" * 40}
-        if recursive or len(parts) == 1:
-            found[path] = _entry(path, blob)
-    request.answer(list(found.values()))
-
-
-@route("POST", API + "/paths-info/(?P<revision>[^/]+)")
-def paths_info(request: Request, kind: str, name: str, revision: str) -> None:
-    files = request.repository(kind, name).at(revision).files
-    asked = request.json()["paths"]
-    folders = [path for path in asked if any(one.startswith(f"{path}/") for one in files)]
-    request.answer(
-        [_entry(path, files[path]) for path in asked if path in files]
-        + [{"type": "directory", "path": path, "size": 0, "oid": "0" * 40} for path in folders]
-    )
-
-
-def _entry(path: str, blob: Blob) -> dict[str, Any]:
-    size = len(blob.content)
-    entry = {"type": "file", "path": path, "size": size, "oid": blob.oid}
-    if blob.large:
-        entry["lfs"] = {"oid": blob.sha256, "size": size, "pointerSize": len(blob.pointer)}
-    return entry
-
-
-@route("GET", API + "/refs")
-def refs(request: Request, kind: str, name: str) -> None:
-    repository = request.repository(kind, name)
-
-    def under(start: str) -> list[dict[str, str]]:
-        return [
-            {"name": ref.removeprefix(start), "ref": ref, "targetCommit": oid}
-            for ref, oid in repository.refs.items()
-            if ref.startswith(start)
-        ]
-
-    said = {"branches": under("refs/heads/"), "tags": under("refs/tags/"), "converts": []}
-    pulls = {"pullRequests": under("refs/pr/")} if "include_prs" in request.query else {}
-    request.answer(said | pulls)
-
-
-@route("POST DELETE", API + "/(?P<what>branch|tag)/(?P<ref>[^/]+)")
-def change_ref(request: Request, kind: str, name: str, what: str, ref: str) -> None:
-    """POST makes branch ``ref``, or a tag at the revision ``ref``; DELETE ends either."""
-    repository = request.repository(kind, name, write=True)
-    asked = request.json() if request.command == "POST" else {}
-    full = f"refs/heads/{ref}" if what == "branch" else f"refs/tags/{asked.get('tag', ref)}"
-    if request.command == "DELETE":
-        if full not in repository.refs:
-            raise Refused(404, f"Invalid rev id: {ref}", "RevisionNotFound")
-        del repository.refs[full]
-    else:
-        if full in repository.refs and not asked.get("overwrite"):
-            raise Refused(409, f"Reference already exists: {full}")
-        start = asked.get("startingPoint") or "main" if what == "branch" else ref
-        repository.refs[full] = repository.at(start).oid
-    request.answer({})
-
-
-@route("GET", API + "/commits/(?P<revision>[^/]+)")
-def commits(request: Request, kind: str, name: str, revision: str) -> None:
-    def line(one: Commit) -> dict[str, Any]:
-        authors = [{"user": request.hub.user}]
-        said = {"id": one.oid, "title": one.title, "message": one.message, "authors": authors}
-        return {**said, "date": _iso(one.date)}
-
-    request.answer([line(one) for one in request.repository(kind, name).commits(revision)])
-
-
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -1,10 +1,14 @@
 """A Hugging Face Hub on loopback: the real protocol over real HTTP, for real clients.
 
-``hub.create("tester/glow", files={"config.json": b"{}"})`` fills it; ``env=hub.environment(home,
-hub.tokens.write)`` is for a client in a process of its own; then ``hub.files("tester/glow")``,
-``hub.commits("tester/glow")`` and ``hub.log`` say what came of it, ``hub.cut`` and ``hub.fail``
-make things go wrong. What the requests mean stands in ``hub_requests`` and ``hub_files``, what a
-repository is in ``hub_repository``, what it says of a card in ``hub_metadata``.
+A test that takes the fixture ``hub`` fills it, starts a client, and sees what came of it:
+
+    hub.create("tester/glow", files={"config.json": b"{}"})
+    process("push", run, "tester/glow", **hub.environment(tmp_path / "home", hub.tokens.write))
+    assert hub.files("tester/glow").keys() >= {"model.safetensors"} and hub.requests("PUT")
+
+Also ``hub.commits``, ``hub.log``; for what goes wrong ``hub.cut``, ``fail``, ``lose``, ``first``.
+The requests are in ``hub_requests``, ``hub_listings`` and ``hub_files``, what a repository is in
+``hub_repository``, what is wrong with a card in ``hub_metadata``, Xet in ``hub_xet``.
 
 Clients that agree with it agree with the protocol as huggingface_hub and npm's @huggingface/hub
 speak it; of rules that the real Hub keeps beyond that, it knows a few.
@@ -16,17 +20,19 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-import hub_files  # noqa: F401  (its routes are added)
+import hub_files  # noqa: F401  (routes)
+import hub_listings  # noqa: F401  (routes)
 from hub_http import Fault, Faults, Logged
 from hub_repository import Commit, Repository
 from hub_requests import Request
+from hub_xet import XetStore
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class LoopbackHub:
     """Repositories by kind (model, dataset, space) and name; see the module.
 
     ``url`` is the Hub's address and ``storage`` that of the host that keeps large objects: another
-    origin, as on the real Hub, which no token may be sent to.
+    name and port, as on the real Hub, where no token may be sent to.
     """
 
     user = "tester"
@@ -52,13 +58,15 @@ class LoopbackHub:
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.log: list[Logged] = []
         self.faults = Faults()
+        self.xet: XetStore | None = None
         self.lock = threading.RLock()
         self.started = datetime.now(UTC)
         self._secret = secrets.token_hex()
         known = {"hub": self, "log": self.log, "faults": self.faults}
         answers = type("Answers", (Request,), known)
         self.servers = [ThreadingHTTPServer(("127.0.0.1", 0), answers) for _ in range(2)]
-        self.url, self.storage = (f"http://127.0.0.1:{one.server_port}" for one in self.servers)
+        ports = [server.server_port for server in self.servers]
+        self.url, self.storage = f"http://127.0.0.1:{ports[0]}", f"http://localhost:{ports[1]}"
 
     def create(
         self,
@@ -66,11 +74,17 @@ class LoopbackHub:
         kind: str = "model",
         files: Mapping[str, bytes] | None = None,
         private: bool = False,
+        gated: bool = False,
         sdk: str | None = None,
     ) -> Repository:
-        """A new repository, with the Hub's first commit, and one of ``files`` under any names."""
+        """A new repository, with the Hub's first commit, and one of ``files`` under any names.
+
+        Private ones are hidden from all but their owner, ``tester`` or ``team``; the files of gated
+        ones are withheld from them.
+        """
         sdk = "static" if kind == "space" and sdk is None else sdk
         made = self.repositories[kind, name] = Repository(name, kind, private, sdk)
+        made.gated = gated
         if files:
             made.write(files)
         return made
@@ -97,11 +111,32 @@ class LoopbackHub:
 
         ``times`` may be ``math.inf``. A body that is shorter arrives whole.
         """
-        self.faults.waiting.append(Fault(method, path, times, after=after))
+        self.faults.waiting.append(Fault("cut", after, method, path, times))
 
     def fail(self, status: int, path: str = "", method: str = "", times: float = 1) -> None:
         """Answer ``status`` to requests whose path contains ``path``."""
-        self.faults.waiting.append(Fault(method, path, times, status=status))
+        self.faults.waiting.append(Fault("status", status, method, path, times))
+
+    def lose(self, path: str, method: str = "", times: float = 1) -> None:
+        """Do what is asked for, as far as the log goes too, and end the connection unanswered."""
+        self.faults.waiting.append(Fault("lose", True, method, path, times))
+
+    def first(self, action: Callable[[], object], path: str, method: str = "") -> None:
+        """Call ``action`` before the next such request is answered: somebody else is faster."""
+        self.faults.waiting.append(Fault("first", action, method, path, 1))
+
+    def use_xet(self, folder: Path) -> XetStore:
+        """From now on take large objects through Xet too, by way of ``folder``; see ``hub_xet``."""
+        self.xet = XetStore(folder)
+        return self.xet
+
+    def take_from_xet(self, repository: Repository, oid: str, size: int) -> None:
+        """If an object was uploaded through Xet, keep its bytes as if it had come by LFS."""
+        name = None if self.xet is None else self.xet.hashes().get(oid)
+        if self.xet is not None and name is not None and oid not in repository.objects:
+            content = self.xet.read(name, size)
+            assert hashlib.sha256(content).hexdigest() == oid
+            repository.objects[oid], repository.xet[oid] = content, name
 
     def signature(self, oid: str) -> str:
         """Allows one large object to be sent up or down without a token."""
@@ -125,13 +160,13 @@ class LoopbackHub:
             "HF_TOKEN": token or "",
             "HF_TOKEN_PATH": str(home / "token"),
             "HF_HUB_OFFLINE": "1" if offline else "0",
-            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_XET": "1" if self.xet is None else "0",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
             "HF_HUB_DISABLE_UPDATE_CHECK": "1",
             "HUGGING_FACE_HUB_TOKEN": "",
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
         }
         if hurry:
             mine["PYTHONPATH"] = os.pathsep.join(
