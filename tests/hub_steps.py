@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,7 @@ class Step:
         assert self.status in (1, 2), self
         *_, last = self.err.splitlines()
         assert last.startswith("zoo: "), self
-        assert self.err.count("zoo: ") == 1, self
+        assert len(re.findall(r"^zoo: ", self.err, re.MULTILINE)) == 1, self
         assert "something went wrong inside" not in last, self
         assert "failed in zoo_" not in last, self
         return last.removeprefix("zoo: ")

@@ -90,6 +90,16 @@ def graph(location: str) -> Callable[[Files], Files]:
     return change
 
 
+def metadata(key: str, value: str | None) -> Callable[[Files], Files]:
+    def change(files: Files) -> Files:
+        model = load_from_string(files["onnx/sampler.onnx"])
+        said = {one.key: one.value for one in model.metadata_props} | {key: value}
+        helper.set_model_props(model, {k: v for k, v in said.items() if v is not None})
+        return files | {"onnx/sampler.onnx": model.SerializeToString()}
+
+    return change
+
+
 def hidden(files: Files) -> Files:
     """The same in a branch of a node, where a glance at the initializers does not see it."""
     model = load_from_string(files["onnx/sampler.onnx"])
@@ -156,6 +166,17 @@ PULLS: dict[str, tuple[Callable[[Files], Files], str]] = {
 }
 """The same of ``zoo pull`` alone, which fails."""
 
+GRAPHS: dict[str, tuple[Callable[[Files], Files], str]] = {
+    "latents": (metadata("latent_size", str(2**40)), "their sizes are not the graph's"),
+    "picture": (
+        metadata("image_shape", "[1, 1048576, 1048576]"),
+        "their sizes are not the graph's",
+    ),
+    "silent": (metadata("classes", None), "they lack classes"),
+    "nobody": (metadata("library_name", "x"), "is no sampler that genzoo exported"),
+}
+"""The same of ``zoo sample --backend onnx`` alone."""
+
 
 @dataclass(frozen=True)
 class Harm:
@@ -176,12 +197,14 @@ def harm(exported: Callable[[str], zoo.Run], tmp_path_factory: pytest.TempPathFa
     (root / "work").mkdir()
     (root / "secret").write_bytes(b"0" * 9999)
     with loopback_hub() as hub:
-        for name, (change, *_) in {**LOADS, **PULLS}.items():
+        for name, (change, *_) in {**LOADS, **PULLS, **GRAPHS}.items():
             hub.create(f"tester/{name}", files=change(files_of(exported("glow"))))
         every = [*LOADS, *PULLS]
         sample = [["sample", f"tester/{name}", "-n", "1", "-o", "x.npy"] for name in LOADS]
         pull = [["pull", f"tester/{name}", f"pulled-{name}"] for name in every]
-        draw = [["sample", f"tester/{n}", "--backend", "onnx", "-o", "y.npy"] for n in PULLS]
+        draw = [
+            ["sample", f"tester/{n}", "--backend", "onnx", "-o", "y.npy"] for n in [*PULLS, *GRAPHS]
+        ]
         peak = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
         environment = hub.environment(root / "home", hub.tokens.read, hurry=True)
         *done, used = run_steps(environment, root / "work", *sample, *pull, *draw, peak)
@@ -191,7 +214,7 @@ def harm(exported: Callable[[str], zoo.Run], tmp_path_factory: pytest.TempPathFa
     return Harm(
         dict(zip(LOADS, done[:a], strict=True)),
         dict(zip(every, done[a:b], strict=True)),
-        dict(zip(PULLS, done[b:], strict=True)),
+        dict(zip([*PULLS, *GRAPHS], done[b:], strict=True)),
         root,
         int(used.out),
     )
@@ -219,6 +242,12 @@ def test_a_repository_that_reaches_out_of_itself_is_not_pulled(harm: Harm, name:
 def test_a_graph_that_reaches_out_of_its_folder_is_not_run(harm: Harm, name: str) -> None:
     assert harm.drawn[name].status == 1
     assert "cannot be opened" in harm.drawn[name].sentence
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_graph_whose_metadata_are_not_its_own_is_refused(harm: Harm, name: str) -> None:
+    assert harm.drawn[name].status == 1
+    assert GRAPHS[name][1] in harm.drawn[name].sentence
 
 
 def test_nothing_was_unpickled_run_or_written_outside_the_cache(harm: Harm) -> None:

@@ -134,11 +134,16 @@ def test_a_pull_is_of_a_revision_into_a_new_folder(vae, hub: LoopbackHub, tmp_pa
 
 def test_a_private_run_takes_a_token(exported, hub: LoopbackHub, tmp_path: Path) -> None:
     hub.create("tester/own", files=files_of(exported("vae")), private=True)
+    hub.create("tester/gated", files=files_of(exported("vae")), gated=True)
     token = f"import os; os.environ['HF_TOKEN'] = {hub.tokens.read!r}"
     given = f"import zoo; zoo.load('tester/own', token={hub.tokens.read!r})"
     pull = ["pull", "tester/own", "own"]
     environment = hub.environment(tmp_path / "home")
-    refused, loaded, _, pulled = run_steps(environment, tmp_path, pull, given, token, pull)
+    gated = ["pull", "tester/gated", "gated"]
+    refused, kept, loaded, _, pulled = run_steps(
+        environment, tmp_path, pull, gated, given, token, pull
+    )
+    assert kept.sentence.startswith("tester/gated is gated: ask for access on its page, then hf")
     assert refused.sentence.endswith(
         "a private one needs hf auth login, or HF_TOKEN set to a token of "
         "https://huggingface.co/settings/tokens"

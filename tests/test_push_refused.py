@@ -11,11 +11,11 @@ from loopback_hub import LoopbackHub, loopback_hub
 
 REPORT = """import json
 with open({path!r}) as file: report = json.load(file)
-report{key} = {value!r}
+report{key} = {value}
 with open({path!r}, "w") as file: json.dump(report, file)"""
 
 
-def report(run: str, key: str, value: object) -> str:
+def report(run: str, key: str, value: str) -> str:
     return REPORT.format(path=f"{run}/onnx/sampler.json", key=key, value=value)
 
 
@@ -35,9 +35,9 @@ UNFIT = {
     "card": remove("card/README.md"),
     "report": remove("report/onnx/sampler.json"),
     "file": append("file/onnx/sampler.onnx", " "),
-    "other": report("other", "['weights_sha256']", "0"),
-    "parity": report("parity", "['outputs']['image']['max_abs_error_float64']", 1.0),
-    "nan": report("nan", "['outputs']['image']['max_abs_error_float64']", math.nan),
+    "other": report("other", "['weights_sha256']", "'0'"),
+    "parity": report("parity", "['outputs']['image']['max_abs_error_float64']", "1.0"),
+    "nan": report("nan", "['outputs']['image']['max_abs_error_float64']", "float('nan')"),
 }
 
 
@@ -82,9 +82,16 @@ def test_what_the_hub_refuses_is_a_sentence_and_writes_nothing(
     run = licensed(exported("vae").path, tmp_path / "vae")
     before = contents(run)
     token = "import os\nos.environ['HF_TOKEN'] = {!r}".format
-    for status in (401, 403, 412, 429, 500, 503):
+    for status in (401, 403, 429, 500):
         hub.fail(status, path=f"tester/r{status}/commit", times=math.inf)
+
+    def overtake() -> None:
+        hub.repository("tester/r412").write({"theirs": b""})
+
+    hub.first(overtake, path="tester/r412/commit")
+    hub.lose(path="tester/lost/commit")
     hub.create("tester/late")
+    licensed(run, tmp_path / "word")
     unknown = "hf_" + "x" * 34
     steps = [
         token(""),
@@ -96,13 +103,16 @@ def test_what_the_hub_refuses_is_a_sentence_and_writes_nothing(
         token(hub.tokens.write),
         ["push", "vae", "somebody/vae"],
         *(["push", "vae", f"tester/r{status}", "--debug"] for status in (401, 403, 412, 429, 500)),
-        ["push", "vae", "tester/late", "--revision", "no..branch@"],
+        ["push", "vae", "tester/lost"],
+        ["push", "vae", "tester/lost"],
+        write("word/README.md", "---\nlicense: whatever\n---\n"),
+        ["push", "word", "tester/word"],
     ]
     environment = hub.environment(tmp_path / "home", hurry=True)
     done = run_steps(environment, tmp_path, *steps)
     login = "hf auth login, or HF_TOKEN set to a token of https://huggingface.co/settings/tokens"
     assert done[1].sentence == f"the Hub takes tester/vae from those it knows alone: {login}"
-    known = [step.err.splitlines()[-1].removeprefix("zoo: ") for step in done]
+    known = [step.err.strip().rpartition("zoo: ")[2] for step in done]  # below a traceback
     assert known[3] == f"the Hub does not know the token that it was sent for tester/vae: {login}"
     assert done[5].sentence.startswith("the token may not do this with tester/late (Forbidden: you")
     assert done[7].sentence.startswith("the token may not do this with somebody/vae (You don't")
@@ -113,8 +123,16 @@ def test_what_the_hub_refuses_is_a_sentence_and_writes_nothing(
     )
     assert known[11].startswith("the Hub was asked too often about tester/r429")
     assert known[12].startswith("the Hub is out of order (status 500), tester/r500 must wait")
-    assert [step.status for step in done[1::2][:4]] == [1] * 4
-    assert all(len(hub.commits(name)) == 1 for kind, name in hub.repositories)
+    assert done[13].sentence.startswith("the connection was cut while files of tester/lost were")
+    assert "nothing has changed since" in done[14].err
+    assert done[16].sentence.startswith(
+        'the Hub does not take README.md of tester/word: "license" must be one of [apache-2.0,'
+    )
+    assert [step.status for step in done] == [0, 1] * 4 + [1] * 6 + [0, 0, 1]
+    made = {name: len(hub.commits(name)) for _, name in hub.repositories}
+    assert made.pop("tester/lost") == made.pop("tester/r412") == 2
+    assert {*made.values()} == {1}
+    assert hub.files("tester/r412").keys() == {".gitattributes", "theirs"}
     for step in done:
         for secret in (hub.tokens.write, hub.tokens.read, unknown):
             assert secret not in step.out + step.err

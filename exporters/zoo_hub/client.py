@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -55,6 +56,11 @@ def sentence(of: Address, error: BaseException) -> ZooError:
     """What went wrong with ``of``, and what to do."""
     from huggingface_hub import errors
 
+    if isinstance(error, ValueError) and str(error).startswith("Invalid metadata"):
+        what = " ".join(line.lstrip("- ") for line in str(error).splitlines()[1:])
+        return ZooError(f"the Hub does not take README.md of {of}: {_plain(what)}")
+    if isinstance(error, json.JSONDecodeError):
+        return ZooError(f"what answered for {of} is no Hub: check HF_ENDPOINT, or try again later")
     causes = list(_chain(error))
     for cause in causes:
         match cause:

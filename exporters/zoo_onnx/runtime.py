@@ -30,6 +30,8 @@ FOLDER = "onnx"
 
 Labels = int | Sequence[int] | None
 
+_FACTS = {"model", "latent_size", "latent_distribution", "classes", "temperature", "image_shape"}
+
 
 class OnnxModel:
     """What :class:`zoo.Run` does with a network, by the graphs ``sampler`` and ``encoder``.
@@ -200,6 +202,8 @@ class OnnxModel:
         session = Session(path, *self._how)
         if session.facts.get("library_name") != "genzoo" or session.facts.get("graph") != graph:
             raise ZooError(f"{path} is no {graph} that genzoo exported: zoo export writes one")
+        if graph == "sampler":
+            _check(session)
         for other in self._sessions.values():
             if other.facts.get("weights_sha256") != session.facts.get("weights_sha256"):
                 raise ZooError(
@@ -209,6 +213,20 @@ class OnnxModel:
 
     def _labels(self, n: int, labels: Labels) -> NDArray[np.int64] | None:
         return choose(n, labels, self.latent.classes, self.facts["model"])
+
+
+def _check(sampler: Session) -> None:
+    """Raise ZooError for a file whose metadata and inputs are not those of one sampler: what it
+    says of itself decides how much is drawn."""
+    facts = {key: _value(text) for key, text in sampler.facts.items()}
+    missing = sorted(_FACTS - facts.keys())
+    sizes = [facts.get("latent_size")], facts.get("image_shape")
+    if missing or (sampler.inputs.get("z", [])[1:], sampler.outputs.get("image", [])[1:]) != sizes:
+        why = f"they lack {missing[0]}" if missing else "their sizes are not the graph's"
+        raise ZooError(
+            f"{sampler.path} is no sampler that genzoo exported, by its metadata: {why}; zoo "
+            "export writes one"
+        )
 
 
 def _fetched(source: str | Path, revision: str | None, token: str | None, name: str) -> Path:
