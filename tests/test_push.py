@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hub_xet
 import numpy as np
 import pytest
 from exported import SMALL
@@ -103,6 +104,30 @@ def test_pulled_runs_draw_the_same_pictures_byte_for_byte_and_offline_too(
                 if path.is_file()
             }
             assert there == carried(shared.root / model)
+
+
+def test_large_files_travel_by_xet_as_well(exported, hub: LoopbackHub, tmp_path: Path) -> None:
+    if reason := hub_xet.missing():
+        pytest.skip(reason)
+    store = hub.use_xet(tmp_path / "store")
+    licensed(exported("vae").path, tmp_path / "vae")
+    (pushed,) = run_steps(
+        hub.environment(tmp_path / "home", hub.tokens.write),
+        tmp_path,
+        ["push", "vae", "tester/vae"],
+    )
+    pulled, again = run_steps(
+        hub.environment(tmp_path / "new", hub.tokens.write),
+        tmp_path,
+        ["pull", "tester/vae", "back"],
+        ["push", "back", "tester/vae"],
+    )
+    assert (pushed.status, pulled.status, again.status) == (0, 0, 0), (pushed, pulled, again)
+    assert "nothing has changed" in again.err
+    assert store.hashes()
+    assert not hub.requests("PUT", "/lfs/")
+    for name, data in carried(tmp_path / "vae").items():
+        assert (tmp_path / "back" / name).read_bytes() == data
 
 
 def test_what_changes_is_sent_and_what_is_gone_is_deleted(

@@ -118,10 +118,10 @@ def _commit(
 
     url = f"{constants.ENDPOINT}/{'spaces/' if kind == 'space' else ''}{of.repository}"
     changed = [name for name in names if _differs(folder / name, remote.hashes.get(name))]
-    say(_table(folder, names, changed, gone))
     if not changed and not gone:
         say(f"nothing has changed since {url} was written: there is no commit")
         return Pushed(url, None)
+    say(_table(folder, names, changed, gone))
     operations: list[Any] = [
         CommitOperationAdd(path_in_repo=name, path_or_fileobj=folder / name) for name in changed
     ]
