@@ -123,6 +123,13 @@ LOADS: dict[str, tuple[Callable[[Files], Files], int, str]] = {
     "key": (config("config", "model", "evil", value=1), 2, "there is no key 'model.evil'"),
     "auto": (config("auto_map", value={"AutoModel": "evil.Evil"}), 0, ""),
     "path": (config("model", value="../../evil"), 2, "there is no model '../../evil'"),
+    "absent": (
+        lambda files: config("plugin", value={"distribution": "genzoo-waves"})(
+            config("model", value="waves")(files)
+        ),
+        2,
+        "there is no model 'waves'",
+    ),
     "module": (config("model", value="os"), 2, "there is no model 'os'"),
     "plugin": (config("plugin", value={"name": "x", "distribution": 5}), 0, ""),
     "version": (config("format_version", value=99), 1, "has format version 99"),
@@ -229,6 +236,11 @@ def test_a_spoilt_run_is_refused_by_a_sentence(harm: Harm, name: str) -> None:
             assert said in step.sentence
             assert f"tester/{name}" in step.sentence or "pixels" in step.sentence
             assert len(step.sentence) < 600
+
+
+def test_a_plugin_that_is_not_here_is_named_with_where_it_comes_from(harm: Harm) -> None:
+    for step in (harm.sampled["absent"], harm.pulled["absent"]):
+        assert step.sentence.endswith("(the run came from genzoo-waves: install that)")
 
 
 @pytest.mark.parametrize("name", PULLS)

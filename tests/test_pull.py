@@ -217,19 +217,3 @@ def test_offline_without_the_run_in_the_cache_is_a_sentence(
             "without"
         )
     assert len(hub.log) == requests
-
-
-def test_a_plugin_that_is_not_here_is_named_with_where_it_comes_from(
-    vae, hub: LoopbackHub, tmp_path: Path
-) -> None:
-    values = vae["config.json"].replace(b'"model": "vae"', b'"model": "flowmatching"')
-    values = values.replace(b'"distribution": "genzoo"', b'"distribution": "genzoo-flowmatching"')
-    hub.create("tester/other", files=vae | {"config.json": values})
-    environment = hub.environment(tmp_path / "home")
-    pulled, drawn = run_steps(
-        environment, tmp_path, ["pull", "tester/other", "run"], ["sample", "tester/other"]
-    )
-    for step in (pulled, drawn):
-        assert step.sentence.startswith("tester/other/config.json: there is no model")
-        assert "(the run came from genzoo-flowmatching: install that)" in step.sentence
-    assert not (tmp_path / "run").exists()

@@ -166,6 +166,7 @@ def test_a_card_that_somebody_changed_on_the_hub_stays(
     exported, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     licensed(exported("vae").path, tmp_path / "vae")
+    hub.create("tester/web", files={"README.md": b"of the form for a new repository"})
     push, more = ["push", "vae", "tester/vae"], append("vae/README.md", "more\n")
     person = "---\nlicense: mit\n---\nTheirs"
     done = run_steps(
@@ -175,8 +176,9 @@ def test_a_card_that_somebody_changed_on_the_hub_stays(
         *(upload("README.md", person), more, push),
         *(append("vae/metrics.jsonl", "\n"), push, push),
         *("huggingface_hub.delete_file('README.md', 'tester/vae')", push),
+        ["push", "vae", "tester/web"],
     )
-    assert [step.status for step in done] == [0] * 11, done
+    assert [step.status for step in done] == [0] * 12, done
     commits = hub.commits("tester/vae")
     mine = (tmp_path / "vae/README.md").read_bytes()
     first = mine.removesuffix(b"more\nmore\n")
@@ -185,19 +187,9 @@ def test_a_card_that_somebody_changed_on_the_hub_stays(
     said = "README.md of tester/vae was written or changed on the Hub and stays as it is there"
     assert [step for step in range(11) if said in done[step].err] == [5, 7, 8]
     assert "nothing has changed" in done[5].err
-
-
-def test_a_card_that_is_there_before_the_first_push_stays(
-    exported, hub: LoopbackHub, tmp_path: Path
-) -> None:
-    licensed(exported("vae").path, tmp_path / "vae")
-    hub.create("tester/vae", files={"README.md": b"---\nlicense: mit\n---\n"})
-    environment = hub.environment(tmp_path / "home", hub.tokens.write)
-    (done,) = run_steps(environment, tmp_path, ["push", "vae", "tester/vae"])
-    assert done.status == 0
-    assert "stays as it is there" in done.err
-    assert hub.files("tester/vae")["README.md"] == b"---\nlicense: mit\n---\n"
-    assert "model.safetensors" in hub.files("tester/vae")
+    assert said.replace("vae", "web") in done[11].err
+    assert hub.files("tester/web")["README.md"] == b"of the form for a new repository"
+    assert "model.safetensors" in hub.files("tester/web")
 
 
 def test_a_space_shows_the_page_that_demo_writes(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+import traceback
 from pathlib import Path
 
+import pytest
 from conftest import contents
 from hub_steps import append, licensed, run_steps, upload
 from loopback_hub import LoopbackHub, loopback_hub
+
+from zoo import ZooError
+from zoo_hub.address import Address
+from zoo_hub.client import speaking
 
 REPORT = """import json
 with open({path!r}) as file: report = json.load(file)
@@ -54,9 +60,9 @@ def test_a_run_that_is_not_fit_to_be_shared_is_refused(
     said = dict(zip(UNFIT, (step.sentence for step in done[1:-3:2]), strict=True))
     assert said["weights"].startswith("weights/model.safetensors cannot be read as safetensors")
     assert said["config"].startswith("config is no run folder")
-    assert said["licence"].startswith("licence/README.md has no license in its front matter")
-    assert "add a line such as license: apache-2.0" in said["licence"]
-    assert said["yaml"] == "the front matter of yaml/README.md cannot be read: mend it"
+    assert said["licence"].startswith("licence/README.md has no license in its metadata")
+    assert said["licence"].endswith("as zoo card licence --license apache-2.0 does")
+    assert said["yaml"] == "the metadata of yaml/README.md cannot be read: mend them"
     assert said["card"].endswith("the card that the Hub shows: zoo card writes it")
     for name, why in {
         "report": "has no parity report beside it",
@@ -137,6 +143,16 @@ def test_what_the_hub_refuses_is_a_sentence_and_writes_nothing(
         for secret in (hub.tokens.write, hub.tokens.read, unknown):
             assert secret not in step.out + step.err
     assert contents(run) == before
+
+
+def test_a_token_that_a_server_repeats_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "of another kind")
+    for secret in ("hf_abcdefghijkl", "Bearer xyz-123", "of another kind"):
+        with pytest.raises(ZooError) as error, speaking(Address("a/b")):
+            raise RuntimeError(f"not known: {secret}, go away")
+        told = "".join(traceback.format_exception(error.value))
+        assert secret.split()[-1] not in told
+        assert "the Hub's client failed with a/b: RuntimeError: not known: " in told
 
 
 def test_a_hub_that_is_not_there_is_a_sentence(exported, tmp_path: Path) -> None:

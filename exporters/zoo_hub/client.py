@@ -147,15 +147,20 @@ def _line(error: BaseException) -> str:
 
 def _plain(text: str) -> str:
     """On one line, short, and without anything like a token, which a server might repeat."""
-    text = " ".join(_TOKEN.sub("hf_...", text).split())
+    text = " ".join(_secret().sub("...", text).split())
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-_TOKEN = re.compile(r"hf_\w{8,}|(?<=[Bb]earer )\S+")
-
-
 def _has_token(error: BaseException) -> bool:
-    return any(_TOKEN.search(str(cause)) for cause in _chain(error))
+    return any(_secret().search(str(cause)) for cause in _chain(error))
+
+
+def _secret() -> re.Pattern[str]:
+    """Whatever is a token by its looks, and the one that is set."""
+    from huggingface_hub import get_token
+
+    known = get_token()
+    return re.compile(r"hf_\w{8,}|(?<=[Bb]earer )\S+" + (f"|{re.escape(known)}" if known else ""))
 
 
 @contextmanager

@@ -34,8 +34,8 @@ def check_card(folder: Path) -> None:
         raise ZooError(f"{folder} has no {CARD}, the card that the Hub shows: zoo card writes it")
     if not licence(path):
         raise ZooError(
-            f"{path} has no license in its front matter, under which others may use the run: add a "
-            "line such as license: apache-2.0 between the two --- of its beginning"
+            f"{path} has no license in its metadata, under which others may use the run: write one "
+            f"there, as zoo card {folder} --license apache-2.0 does"
         )
 
 
@@ -46,7 +46,7 @@ def licence(card: Path) -> str | None:
     try:
         data = metadata_load(card)
     except Exception as error:  # of yaml, and of the client
-        raise ZooError(f"the front matter of {card} cannot be read: mend it") from error
+        raise ZooError(f"the metadata of {card} cannot be read: mend them") from error
     found = data.get("license") if isinstance(data, dict) else None
     return found if isinstance(found, str) else None
 
