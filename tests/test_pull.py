@@ -211,6 +211,7 @@ def test_offline_without_the_run_in_the_cache_is_a_sentence(
     )
     assert (pulled.status, drawn.status) == (0, 0)
     assert {*contents(tmp_path / "two")} == {"config.json", "model.safetensors"}
+    assert "tester/vae: 2 files, 16.6 kB, all that the cache has of it" in pulled.err
     for step, of in ((none, "tester/none"), (graph, "tester/vae")):
         assert step.sentence == (
             f"{of} is not in the cache and HF_HUB_OFFLINE forbids asking the Hub: fetch it once "

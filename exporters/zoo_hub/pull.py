@@ -42,7 +42,8 @@ def pull(target: str, folder: Path, revision: str | None = None, token: str | No
         with named(beside, str(of)):
             check(beside)
     size = sum((folder / name).stat().st_size for name in found)
-    say(f"{of}: {len(found)} files, {contents.size_text(size)}, as the Hub states them")
+    whence = "all that the cache has of it" if offline() else "as the Hub states them"
+    say(f"{of}: {len(found)} files, {contents.size_text(size)}, {whence}")
     return folder
 
 

@@ -10,7 +10,6 @@ import click
 from zoo.cli.group import columns, echo_json, json_option
 from zoo.errors import ZooError
 from zoo.evaluation.figures import NAMES, protocols, read_evaluation, title_of, write_evaluation
-from zoo.sources import is_here
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
@@ -112,7 +111,7 @@ def command(
         names = [name for name, why in found.skipped.items() if why == reason]
         told.say(f"not counted: {', '.join(map(title_of, names))}, for {reason}")
     whole = found
-    if is_here(run):
+    if loaded.source is None:
         whole = _kept(Path(run), found, told)
         renew_figures(Path(run), whole.figures)
     else:
