@@ -56,7 +56,7 @@ import sys; assert "torch" not in sys.modules"""
     load = """
 import zoo
 run = zoo.load("tester/vae", "cpu", revision="main")
-assert run.sample(2).shape == (2, 1, 8, 8) and run.source == "tester/vae"
+assert run.sample(2).shape == (2, 1, 8, 8) and run.source == "tester/vae@main"
 import numpy as np
 assert abs(run.sample(2).numpy() - np.load("onnx.npy")).max() < 1e-4"""
     assert run_steps(environment, tmp_path, load)[0].status == 0

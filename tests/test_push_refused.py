@@ -155,6 +155,15 @@ def test_a_token_that_a_server_repeats_is_not_printed(monkeypatch: pytest.Monkey
         assert "the Hub's client failed with a/b: RuntimeError: not known: " in told
 
 
+def test_offline_nothing_is_sent(trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ZooError) as error:
+        trained.push("tester/glow")
+    assert str(error.value) == (
+        "HF_HUB_OFFLINE is set, so nothing can be sent to tester/glow: unset it"
+    )
+
+
 def test_a_hub_that_is_not_there_is_a_sentence(exported, tmp_path: Path) -> None:
     licensed(exported("vae").path, tmp_path / "vae")
     with loopback_hub() as gone:

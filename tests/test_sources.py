@@ -112,6 +112,7 @@ def test_a_fetched_run_is_a_run_and_never_written_to(
     before = contents(tmp_path / "a")
     run = zoo.load("user/a", "cpu")
     assert (run.source, run.path) == ("user/a", tmp_path / "a")
+    assert zoo.load("user/a", "cpu", revision="v1").source == "user/a@v1"
     assert zoo.load(tmp_path / "a", "cpu").source is None
     assert shelf.asked[0][3:] == (("config.json", "model.safetensors"), ())
     with pytest.raises(UsageError, match="user/a is not a folder here: name a folder for its"):

@@ -23,7 +23,7 @@ from zoo.formats import format_of
 from zoo.interpolation import walks
 from zoo.labels import choose
 from zoo.plugins import Host, host
-from zoo.sources import is_here, local, named, publish, require_here
+from zoo.sources import is_here, local, named, publish, require_here, split
 from zoo.specs import Capability, ImageSpec, Latent, ModelSpec
 from zoo.weights import load_weights, no_larger_than
 
@@ -323,10 +323,9 @@ def load(
     where ``source`` is no run, ZooError where its weights are missing or do not fit.
     """
     path = local(source, (files.CONFIG, files.WEIGHTS), (), revision, token)
-    if is_here(source):
-        return load_with(host(), path, device)
-    with named(path, str(source)):
-        return replace(load_with(host(), path, device), source=str(source))
+    name = None if is_here(source) else "@".join(filter(None, split(source, revision)))
+    with named(path, name or str(path)):
+        return replace(load_with(host(), path, device), source=name)
 
 
 def load_with(plugins: Host, path: Path, device: str = "auto") -> Run:

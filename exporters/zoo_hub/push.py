@@ -14,7 +14,7 @@ from zoo.errors import ZooError
 from zoo.folder import CARD
 from zoo_hub import contents, ready
 from zoo_hub.address import Address, address_of
-from zoo_hub.client import LOGIN, client, speaking
+from zoo_hub.client import LOGIN, client, offline, speaking
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -67,6 +67,8 @@ def push(
     the Hub refuses.
     """
     of = address_of(target, revision)
+    if offline():
+        raise ZooError(f"HF_HUB_OFFLINE is set, so nothing can be sent to {of}: unset it")
     ready.check(run)
     token = _token(of, token)
     if with_space:
