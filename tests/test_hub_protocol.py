@@ -162,6 +162,7 @@ def test_any_name_is_served(hub: LoopbackHub, ask: Ask, name: str) -> None:
     assert name in [one["rfilename"] for one in json.loads(ask("GET", API)[2])["siblings"]]
     status, headers, _ = ask("GET", f"/{NAME}/resolve/main/{quote(name, safe='')}")
     assert status == 307
+    assert ".." not in headers["location"].split("/"), "a client would make another path of it"
     assert ask("GET", headers["location"])[2] == b"hostile"
 
 

@@ -59,7 +59,8 @@ def test_revisions(hub: LoopbackHub, client: Client) -> None:
     check_revisions(hub, client("revisions"))
 
 
-def test_tokens(hub: LoopbackHub, client: Client) -> None:
+def test_tokens(hub: LoopbackHub, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_of_the_user")
     hub.create(NAME, files=FILES)
     hub.create("tester/private", files=FILES, private=True)
     check_tokens(hub, client("tokens", hub.tokens.write, hub.tokens.read, token=None))
