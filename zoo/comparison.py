@@ -56,7 +56,7 @@ def compare(runs: Sequence[Run]) -> list[Row]:
     Raises UsageError for fewer than two runs and for one that is there twice, ZooError for a
     metrics.json that cannot be read.
     """
-    names = names_of([run.path for run in runs])
+    names = names_of([Path(run.source or run.path) for run in runs])
     return [_row(run, name) for run, name in zip(runs, names, strict=True)]
 
 
@@ -195,7 +195,7 @@ def _row(run: Run, name: str) -> Row:
     speeds = [speed for line in lines if (speed := files.numbers(line).get("images_per_second"))]
     return Row(
         name=name,
-        path=str(run.path),
+        path=str(run.source or run.path),
         model=run.model,
         data=files.read_config(run.path)["config"]["data"]["source"],
         image=run.image,

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import click
     from torch import Tensor, nn
 
@@ -172,6 +174,44 @@ def zoo_formats() -> Sequence[Format]:  # type: ignore[empty-body]
         @hookimpl
         def zoo_formats():
             return [Format("stone", carve, read, lambda: None)]
+    """
+
+
+@hookspec(firstresult=True)
+def zoo_fetch(
+    source: str,
+    revision: str | None,
+    token: str | None,
+    files: Sequence[str],
+    optional: Sequence[str],
+) -> Path | None:
+    """A folder with ``files`` of the run called ``source``, a name for which no path exists, and
+    those of ``optional`` that it has; None for a name of another kind.
+
+    The files are of one and the same ``revision``, the newest where it is None, and nobody writes
+    into the folder. Raise :class:`zoo.UsageError` where there is no such run, revision or file,
+    :class:`zoo.ZooError` where it cannot be fetched.
+
+    ::
+
+        @hookimpl
+        def zoo_fetch(source, files, optional):
+            if source.startswith("shelf:"):
+                return copied(source, [*files, *optional])
+    """
+
+
+@hookspec(firstresult=True)
+def zoo_push(run: Run, target: str, options: Mapping[str, Any]) -> str | None:
+    """Send ``run`` to ``target`` and return the address where it is then; None for a target of
+    another kind. ``options`` are the arguments that ``run.push`` got beside.
+
+    ::
+
+        @hookimpl
+        def zoo_push(run, target):
+            if target.startswith("shelf:"):
+                return stored(run.path, target)
     """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,9 @@ from zoo.formats import format_of
 from zoo.interpolation import walks
 from zoo.labels import choose
 from zoo.plugins import Host, host
+from zoo.sources import is_here, local, named, publish, require_here, split
 from zoo.specs import Capability, ImageSpec, Latent, ModelSpec
-from zoo.weights import load_weights
+from zoo.weights import load_weights, no_larger_than
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +37,8 @@ Labels = int | Sequence[int] | Tensor | None
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder with its network on a device, in evaluation mode."""
+    """A run folder with its network on a device, in evaluation mode; ``source`` is the name that
+    it was fetched by, None where the folder is a user's own."""
 
     path: Path
     model: str
@@ -45,6 +47,7 @@ class Run:
     network: nn.Module
     device: torch.device
     host: Host
+    source: str | None = None
 
     @property
     def spec(self) -> ModelSpec:
@@ -298,34 +301,46 @@ class Run:
         """
         return format_of(self.host, format).export(self, **options)
 
+    def push(self, target: str, **options: Any) -> str:
+        """Send the run to ``target``, ``"user/repo"``, and return the address; ``options`` are
+        those of the plugin that knows the place (:func:`zoo_hub.push.push`)."""
+        return publish(self, target, **options)
+
     def write_card(self) -> None:
         """Write README.md, the run's model card; one that stands keeps what a person wrote.
 
         Raises DamagedCard where that one is damaged.
         """
+        require_here(self.source or self.path, "fetch it into one of yours to write a card")
         write_card(self.path, self.host)
 
 
-def load(source: str | Path, device: str = "auto") -> Run:
-    """The run in a folder, ready to use.
+def load(
+    source: str | Path, device: str = "auto", revision: str | None = None, token: str | None = None
+) -> Run:
+    """The run in a folder, or else the one called ``"user/repo"`` or ``"user/repo@revision"``.
 
     ``device`` is ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``. Raises UsageError
-    where ``source`` is no run folder, ZooError where its weights are missing or do not fit.
+    where ``source`` is no run, ZooError where its weights are missing or do not fit.
     """
-    return load_with(host(), Path(source), device)
+    path = local(source, (files.CONFIG, files.WEIGHTS), (), revision, token)
+    name = None if is_here(source) else "@".join(filter(None, split(source, revision)))
+    with named(path, name or str(path)):
+        return replace(load_with(host(), path, device), source=name)
 
 
 def load_with(plugins: Host, path: Path, device: str = "auto") -> Run:
-    """:func:`load` with the plugins of a host of one's own."""
+    """:func:`load` of a folder, with the plugins of a host of one's own."""
     values = files.read_config(path)
     config, image = files.parse_config(path, plugins, values)
     where = choose_device(device)
-    network = plugins.call("zoo_build", values["model"], config=config.model, image=image)
     if not (path / files.WEIGHTS).exists():
         raise ZooError(
             f"{path} has no weights yet: go on with zoo train {values['model']} --out {path} "
             "--resume"
         )
+    with no_larger_than(path / files.WEIGHTS):
+        network = plugins.call("zoo_build", values["model"], config=config.model, image=image)
     load_weights(network, path / files.WEIGHTS)
     network.to(where).eval()
     return Run(path, values["model"], config, image, network, where, plugins)

@@ -13,7 +13,7 @@ OPSETS = (18, 23)
 
 
 @click.command("export")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path())
 @click.option(
     "--graph",
     default="all",
@@ -35,7 +35,7 @@ OPSETS = (18, 23)
 )
 @json_option
 def command(
-    run: Path, graph: str, precision: str, opset: int, out: Path | None, as_json: bool
+    run: str, graph: str, precision: str, opset: int, out: Path | None, as_json: bool
 ) -> None:
     """Write RUN's graphs as ONNX files, each with a parity report beside it.
 

@@ -67,6 +67,8 @@ def export(
             f"--precision fp16 is not for {run.model}: each layer of a flow enlarges what the one "
             "before has rounded, so its graphs stay in fp32"
         )
+    if run.source is not None and out is None:
+        raise UsageError(f"{run.source} is not a folder here: name a folder for its graphs, -o DIR")
     folder = run.path / FOLDER if out is None else out
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"-o {folder}: a file stands there; name a folder")

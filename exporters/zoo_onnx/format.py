@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, ZooError
 from zoo.folder import WEIGHTS, read_config, weights_digest
+from zoo.sources import is_here
 from zoo.specs import Format
 from zoo_onnx import session
 from zoo_onnx.runtime import FOLDER, OnnxModel
@@ -28,11 +29,14 @@ def export(run: Run, **options: Any) -> Sequence[Exported]:
     return export(run, **options)
 
 
-def open_run(folder: Path, device: str) -> OnnxModel:
-    """The graphs in a run folder.
+def open_run(source: Path | str, device: str) -> OnnxModel:
+    """The graphs in a run folder, or of a run that is fetched by its name.
 
     Raises UsageError where there are none, ZooError where they are of other weights than the run's.
     """
+    if not is_here(source):
+        return OnnxModel.load(source, device)  # type: ignore[arg-type]
+    folder = Path(source)
     read_config(folder)
     if not (folder / FOLDER).is_dir():
         raise UsageError(f"{folder} has no graphs yet: zoo export {folder} writes them")

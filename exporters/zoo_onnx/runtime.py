@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from zoo import latents
 from zoo.errors import UsageError, ZooError
 from zoo.interpolation import walks
 from zoo.labels import choose
+from zoo.sources import is_here, local
 from zoo.specs import Latent
 from zoo_onnx.session import Session
 
@@ -27,6 +29,8 @@ FOLDER = "onnx"
 """Where a run folder keeps its graphs."""
 
 Labels = int | Sequence[int] | None
+
+_FACTS = {"model", "latent_size", "latent_distribution", "classes", "temperature", "image_shape"}
 
 
 class OnnxModel:
@@ -42,9 +46,11 @@ class OnnxModel:
         provider: Provider = "auto",
         precision: str = "fp32",
         threads: int | None = None,
+        fetch: Callable[[str], Path] | None = None,
     ) -> None:
         self.folder = folder
         self._how = (provider, threads)
+        self._fetch = fetch
         self._suffix = "" if precision == "fp32" else f"_{precision}"
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
@@ -57,8 +63,12 @@ class OnnxModel:
         *,
         precision: str = "fp32",
         threads: int | None = None,
+        revision: str | None = None,
+        token: str | None = None,
     ) -> OnnxModel:
-        """The model in a folder: a run folder with exported graphs, or one that has the graphs.
+        """The model in a folder: a run folder with exported graphs, or one that has the graphs; or
+        the run called ``"user/repo"`` or ``"user/repo@revision"`` elsewhere, of which nothing but
+        the graphs is fetched, each when it is first needed.
 
         ``provider``, ``"auto"``, ``"cuda"`` or ``"cpu"``, and ``threads`` are those of
         :class:`zoo_onnx.session.Session`; ``precision`` ``"fp16"`` takes ``sampler_fp16.onnx``.
@@ -66,9 +76,11 @@ class OnnxModel:
         """
         if precision not in ("fp32", "fp16"):
             raise UsageError(f"there is no precision {precision!r}: take fp32 or fp16")
-        path = Path(source)
+        path, fetch = Path(source), None
+        if revision is not None or not is_here(source):
+            fetch = functools.partial(_fetched, source, revision, token)
         inner = path / FOLDER
-        model = cls(inner if inner.is_dir() else path, provider, precision, threads)
+        model = cls(inner if inner.is_dir() else path, provider, precision, threads, fetch)
         model.session("sampler")
         return model
 
@@ -181,16 +193,45 @@ class OnnxModel:
 
     def _open(self, graph: str) -> Session:
         path = self.folder / f"{graph}{self._suffix}.onnx"
+        if self._fetch is not None:
+            path = self._fetch(path.name)
+            self.folder = path.parent
         if not path.exists():
             run = self.folder.parent if self.folder.name == FOLDER else self.folder
             raise UsageError(f"there is no {path}: zoo export {run} writes what the model has")
         session = Session(path, *self._how)
         if session.facts.get("library_name") != "genzoo" or session.facts.get("graph") != graph:
             raise ZooError(f"{path} is no {graph} that genzoo exported: zoo export writes one")
+        if graph == "sampler":
+            _check(session)
+        for other in self._sessions.values():
+            if other.facts.get("weights_sha256") != session.facts.get("weights_sha256"):
+                raise ZooError(
+                    f"{path} and {other.path} are of different weights: zoo export writes both"
+                )
         return session
 
     def _labels(self, n: int, labels: Labels) -> NDArray[np.int64] | None:
         return choose(n, labels, self.latent.classes, self.facts["model"])
+
+
+def _check(sampler: Session) -> None:
+    """Raise ZooError for a file whose metadata and inputs are not those of one sampler: what it
+    says of itself decides how much is drawn."""
+    facts = {key: _value(text) for key, text in sampler.facts.items()}
+    missing = sorted(_FACTS - facts.keys())
+    sizes = [facts.get("latent_size")], facts.get("image_shape")
+    if missing or (sampler.inputs.get("z", [])[1:], sampler.outputs.get("image", [])[1:]) != sizes:
+        why = f"they lack {missing[0]}" if missing else "their sizes are not the graph's"
+        raise ZooError(
+            f"{sampler.path} is no sampler that genzoo exported, by its metadata: {why}; zoo "
+            "export writes one"
+        )
+
+
+def _fetched(source: str | Path, revision: str | None, token: str | None, name: str) -> Path:
+    file = f"{FOLDER}/{name}"
+    return local(source, (file,), revision=revision, token=token) / file
 
 
 def _labelled(labels: NDArray[np.int64] | None) -> dict[str, NDArray[Any]]:

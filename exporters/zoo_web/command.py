@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from zoo.errors import UsageError
+from zoo.sources import require_here
 
 NAME = "demo"
 """The folder of the page in a run's, where no other is named."""
 
 
 @click.command("demo")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path())
 @click.option(
     "-o",
     "--out",
@@ -33,7 +34,7 @@ NAME = "demo"
     help="A folder with onnxruntime-web's files, such as node_modules/onnxruntime-web: they are "
     "copied beside the page, which then needs no network.",
 )
-def command(run: Path, out: Path | None, serve: bool, port: int | None, ort: Path | None) -> None:
+def command(run: str, out: Path | None, serve: bool, port: int | None, ort: Path | None) -> None:
     """Write a web page on which RUN's graphs draw pictures in the browser.
 
     The folder is all that a web server needs, and a static Space of the Hugging Face Hub as it
@@ -43,10 +44,14 @@ def command(run: Path, out: Path | None, serve: bool, port: int | None, ort: Pat
     if port is not None and not serve:
         raise UsageError(f"--port {port} goes with --serve: a folder has no port")
 
+    from zoo_web.facts import graph_folder
     from zoo_web.folder import write
 
+    folder = graph_folder(run)
     if not serve:
-        written = write(run, run / NAME if out is None else out, ort)
+        if out is None:
+            require_here(run, "name a folder for the page, -o DIR, or look at it with --serve")
+        written = write(folder, folder / NAME if out is None else out, ort)
         click.echo(written)
         click.echo(f"any web server can show it, and so does: zoo demo {run} --serve", err=True)
         return
@@ -54,7 +59,7 @@ def command(run: Path, out: Path | None, serve: bool, port: int | None, ort: Pat
     from zoo_web.server import serve as serve_folder
 
     if out is not None:
-        serve_folder(write(run, out, ort), port or 0)
+        serve_folder(write(folder, out, ort), port or 0)
         return
     with tempfile.TemporaryDirectory(prefix="zoo-demo-") as kept:
-        serve_folder(write(run, Path(kept) / NAME, ort), port or 0)
+        serve_folder(write(folder, Path(kept) / NAME, ort), port or 0)

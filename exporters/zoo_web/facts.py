@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.console import say
-from zoo.errors import ZooError
-from zoo.folder import read_config, weights_digest
+from zoo.errors import UsageError, ZooError
+from zoo.folder import CONFIG, read_config, weights_digest
+from zoo.sources import is_here, local
 
 FOLDER = "onnx"
 """Where a run keeps its graphs, and where the page finds them."""
@@ -31,6 +32,22 @@ _OF_MODEL = (
     "data",
 )
 """What both graphs of one model say alike."""
+
+
+def graph_folder(source: str | Path) -> Path:
+    """The run folder ``source``, or one with the graphs of a run that is fetched by that name.
+
+    Raises UsageError where there is none, and where a run elsewhere has no graphs, which cannot be
+    exported into what was fetched.
+    """
+    files = [f"{FOLDER}/{name}.onnx" for name in GRAPHS]
+    folder = local(source, (CONFIG,), optional=files)
+    if not is_here(source) and not (folder / files[0]).exists():
+        raise UsageError(
+            f"{source} has no ONNX graphs: fetch it into a folder of yours with zoo pull, and they "
+            "are exported there"
+        )
+    return folder
 
 
 def graph_files(run: Path) -> dict[str, Path]:
@@ -61,7 +78,8 @@ def facts(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
                 f"{graphs[name]} and {graphs['sampler']} are not of one model, their "
                 f"{differing[0]} differs: zoo export {run} writes both again"
             )
-    if known.get("weights_sha256") not in (None, weights_digest(run)):
+    stated, weights = known.get("weights_sha256"), weights_digest(run)
+    if None not in (stated, weights) and stated != weights:
         raise ZooError(
             f"{graphs['sampler']} is of other weights than the run's: zoo export {run} writes its "
             "graphs again"

@@ -12,15 +12,15 @@ import click
 from zoo.cli.group import echo_json, json_option
 from zoo.cli.out import unused
 from zoo.errors import UsageError
+from zoo.folder import CONFIG, EVALUATION, METRICS, WEIGHTS
+from zoo.sources import local
 
 if TYPE_CHECKING:
     from zoo.comparison import Row
 
 
 @click.command("compare")
-@click.argument(
-    "runs", nargs=-1, required=True, metavar="RUN RUN...", type=click.Path(path_type=Path)
-)
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...", type=click.Path())
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of samples.")
 @click.option(
     "-o",
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @json_option
-def command(
-    runs: tuple[Path, ...], seed: int, out: Path | None, device: str, as_json: bool
-) -> None:
+def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_json: bool) -> None:
     """Compare runs, of any models and data: a table, and a picture with samples of the same seed
     and the curves of their training.
 
@@ -44,12 +42,14 @@ def command(
 
     from zoo.comparison import compare, names_of, remarks
 
-    names_of(runs)  # a run that is named twice is refused before any is loaded
+    names_of([Path(run) for run in runs])  # one that is named twice is refused early
 
     from zoo.contact_sheet import save_comparison
     from zoo.run import load
 
-    loaded = [load(path, device) for path in runs]
+    for run in runs:
+        local(run, (CONFIG, WEIGHTS), optional=(METRICS, EVALUATION))
+    loaded = [load(run, device) for run in runs]
     rows = compare(loaded)
     save_comparison(out, loaded, rows, seed)
     if as_json:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("evaluate")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path())
 @click.option("--data", "source", help="Pictures to score; what the run was trained on otherwise.")
 @click.option(
     "--split",
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @json_option
 def command(
-    run: Path,
+    run: str,
     source: str | None,
     split: str,
     figures: tuple[str, ...],
@@ -83,7 +83,8 @@ def command(
 
     Likelihoods, where the model has one, and how its samples compare with real pictures. All of it
     is kept in the run's metrics.json, with how each figure was counted; figures of an earlier
-    evaluation of the same weights stay there until they are measured again.
+    evaluation of the same weights stay there until they are measured again. Those of a run that is
+    not a folder here are printed alone.
     """
     from zoo.card import DamagedCard, write_figures
     from zoo.cli.progress import progress
@@ -109,11 +110,15 @@ def command(
     for reason in dict.fromkeys(found.skipped.values()):
         names = [name for name, why in found.skipped.items() if why == reason]
         told.say(f"not counted: {', '.join(map(title_of, names))}, for {reason}")
-    whole = _kept(run, found, told)
-    try:
-        write_figures(run, loaded.host)
-    except DamagedCard as error:
-        told.say(f"the card stays as it is: {error}")
+    whole = found
+    if loaded.source is None:
+        whole = _kept(Path(run), found, told)
+        try:
+            write_figures(Path(run), loaded.host)
+        except DamagedCard as error:
+            told.say(f"the card stays as it is: {error}")
+    else:
+        told.say(f"{run} is not a folder here, so the figures are printed and not kept")
     if as_json:
         echo_json(whole.as_json())
     else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("reconstruct")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path())
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "-n", "count", type=click.IntRange(1), default=16, show_default=True, help="Pictures, at most."
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 def command(
-    run: Path,
+    run: str,
     images: tuple[Path, ...],
     count: int,
     label: int | None,

@@ -10,6 +10,7 @@ import click
 
 from zoo.cli.out import check_finite, check_out, unused, write_array, write_folder
 from zoo.errors import UsageError
+from zoo.sources import is_here
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +26,7 @@ TORCH = "torch"
 
 
 @click.command("sample")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path())
 @click.option(
     "-n", "count", type=click.IntRange(1), default=64, show_default=True, help="Pictures."
 )
@@ -52,7 +53,7 @@ TORCH = "torch"
     help="torch, or a format that RUN was exported to: onnx.",
 )
 def command(
-    run: Path,
+    run: str,
     count: int,
     temperature: float | None,
     seed: int,
@@ -86,7 +87,7 @@ def command(
     click.echo(out)
 
 
-def _opened(run: Path, device: str, backend: str) -> Run | Drawer:
+def _opened(run: str, device: str, backend: str) -> Run | Drawer:
     if backend == TORCH:
         from zoo.run import load
 
@@ -94,7 +95,7 @@ def _opened(run: Path, device: str, backend: str) -> Run | Drawer:
     from zoo.formats import format_of
     from zoo.plugins import host
 
-    return format_of(host(), backend).open(run, device)
+    return format_of(host(), backend).open(Path(run) if is_here(run) else run, device)
 
 
 def write_pictures(pictures: NDArray[np.float32], out: Path, columns: int | None = None) -> None:

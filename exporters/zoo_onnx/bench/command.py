@@ -8,13 +8,15 @@ import click
 
 from zoo.cli.group import echo_json, json_option
 from zoo.errors import UsageError
+from zoo.folder import CONFIG, WEIGHTS
+from zoo.sources import local
 
 BACKENDS = ("torch", "compile", "onnx")
 MOST = 2**16
 
 
 @click.command("bench")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path())
 @click.option(
     "--batch-sizes",
     default="1,4,16,64,256",
@@ -42,7 +44,7 @@ MOST = 2**16
 )
 @json_option
 def command(
-    run: Path,
+    run: str,
     batch_sizes: str,
     backends: tuple[str, ...],
     seconds: float,
@@ -65,6 +67,7 @@ def command(
     from zoo_onnx.bench import report
     from zoo_onnx.bench.speed import bench
 
+    local(run, (CONFIG, WEIGHTS), optional=("onnx/sampler.onnx",))
     loaded = load(run, device)
     if loaded.device.type not in ("cpu", "cuda"):
         raise UsageError(f"--device {device}: speeds are measured on cpu and cuda")

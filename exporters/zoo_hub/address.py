@@ -1,0 +1,38 @@
+"""The names of repositories on the Hub, ``user/repo`` and ``user/repo@revision``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.errors import UsageError
+from zoo.sources import split
+
+_PART = r"(?!.*(?:--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"{_PART}/{_PART}")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A repository, at a branch, tag or commit; None is the main branch."""
+
+    repository: str
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return self.repository + (f"@{self.revision}" if self.revision else "")
+
+
+def is_repository(name: str) -> bool:
+    """Whether the Hub could have a repository called so: two parts of letters, digits, ``-``,
+    ``_`` and ``.``."""
+    return _NAME.fullmatch(name) is not None
+
+
+def address_of(target: str | Path, revision: str | None = None) -> Address:
+    """The address that somebody wrote. Raises UsageError for what is none."""
+    name, revision = split(target, revision)
+    if not is_repository(name):
+        raise UsageError(f"{target!s} is no repository of the Hub: name one as user/repo")
+    return Address(name, revision)
