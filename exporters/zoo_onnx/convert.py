@@ -13,7 +13,8 @@ from zoo import graphs
 from zoo.errors import ZooError
 from zoo_onnx.compositions import Compositions
 from zoo_onnx.functions import put_together
-from zoo_onnx.simplify import simplify
+from zoo_onnx.narrowing import transpose_narrowing
+from zoo_onnx.simplify import simplify, tidy
 
 if TYPE_CHECKING:
     import onnx
@@ -50,6 +51,8 @@ def _written(graph: Graph, opset: int) -> onnx.ModelProto:
             model = _translated(program, whole, opset)
             put_together(model, compositions)
             simplify(model)
+            transpose_narrowing(model)
+            tidy(model)
     except torch.onnx.OnnxExporterError as error:
         raise ZooError(
             f"the graph {graph.name!r} cannot be written as ONNX: {_reason(error)}"

@@ -22,8 +22,7 @@ RULES = (
 
 
 def simplify(model: ir.Model) -> None:
-    """Compute beforehand what depends on no input, and forget what nothing needs, shapes on the way
-    and notes of where a node came from among it.
+    """Compute beforehand what depends on no input, by fewer nodes. :func:`tidy` comes last.
 
     As the optimizer of onnxscript, without its rule that looks at all pairs of nodes: of a network
     of some thousand it takes longer than all the rest.
@@ -34,6 +33,10 @@ def simplify(model: ir.Model) -> None:
     common.InlinePass()(model)  # of functions that are simple by then
     _fold(model)
     _ask_once_for_the_batch(model)
+
+
+def tidy(model: ir.Model) -> None:
+    """Leave out what nothing needs and what is there twice, and where each node came from."""
     for step in (
         common.IdentityEliminationPass(),
         common.RemoveUnusedNodesPass(),
