@@ -5,12 +5,14 @@
 #                              nvidia-smi answers. Going from one to the other makes .venv anew.
 #   DATA=PATH make study       the study's data where they are not to be taken from the Hub
 #   MNIST=PATH FASHION_MNIST=PATH make reference    the same for the reference runs
+#   JOBS=4 make test           processes that share the tests; each takes a core and 2 GB
 #   TORCH_INDEX=URL make …     one more index to find torch on, such as torch's own of CPU builds
 #
 # .venv is installed into again when pyproject.toml or constraints.txt has changed.
 
 PYTHON ?= python3
 TORCH_INDEX ?=
+JOBS ?= 2
 DATA ?= cifar10
 MNIST ?= mnist
 FASHION_MNIST ?= fashion_mnist
@@ -51,7 +53,7 @@ test: $(INSTALLED)  ## lint, check types and run the tests that are not slow
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-slow: $(INSTALLED)  ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -11,11 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 from environments import make_environment, run
 from exported import SMALL as EXPORTED
+from filelock import FileLock
 from loopback_hub import LoopbackHub, loopback_hub
 
 import zoo
@@ -23,20 +25,37 @@ import zoo
 ROOT = Path(__file__).parents[1]
 SMALL = {"depth": 2, "width": 16}
 STEPS = 24
+QUIETLY = {"device": "cpu", "quiet": True}
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``made_once(name, make)``: a folder that ``make(folder)`` filled, in one of the processes
+    that share the tests; the others wait for it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def get(name: str, make: Callable[[Path], object]) -> Path:
+        folder = shared / name
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not (done := folder.with_name(f"{folder.name}.done")).exists():
+                make(folder)
+                done.touch()
+        return folder
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def trained(made_once) -> zoo.Run:
     """A small Glow, trained on the digits for a moment; take ``trained_copy`` to change it."""
-    return zoo.train(
-        "glow",
-        preset="digits",
-        steps=STEPS,
-        config={**SMALL, "training.checkpoint_every": STEPS // 2},
-        out=tmp_path_factory.mktemp("runs") / "glow-digits",
-        device="cpu",
-        quiet=True,
-    )
+
+    def train(folder: Path) -> None:
+        config = {**SMALL, "training.checkpoint_every": STEPS // 2}
+        zoo.train("glow", steps=STEPS, config=config, out=folder, **QUIETLY)
+
+    return zoo.load(made_once("trained/glow-digits", train), "cpu")
 
 
 @pytest.fixture
@@ -46,22 +65,15 @@ def trained_copy(trained: zoo.Run, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], zoo.Run]:
+def exported(made_once) -> Callable[[str], zoo.Run]:
     """Each model trained on the digits for a moment and exported, once: ``exported("glow")``."""
-    runs: dict[str, zoo.Run] = {}
 
+    @cache
     def get(model: str) -> zoo.Run:
-        if model not in runs:
-            runs[model] = zoo.train(
-                model,
-                steps=12,
-                config=EXPORTED[model],
-                out=tmp_path_factory.mktemp("exported") / f"{model}-digits",
-                device="cpu",
-                quiet=True,
-            )
-            runs[model].export()
-        return runs[model]
+        def train(folder: Path) -> None:
+            zoo.train(model, steps=12, config=EXPORTED[model], out=folder, **QUIETLY).export()
+
+        return zoo.load(made_once(f"exported/{model}-digits", train), "cpu")
 
     return get
 
