@@ -32,7 +32,15 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 from zoo_onnx.export import export
 
 PAGE = Path(sys.modules["zoo_web.folder"].__file__ or "").parent / "page"
-ASSETS = {"app.js", "index.html", "latents.js", "pictures.js", "style.css", "worker.js"}
+ASSETS = {
+    "app.js",
+    "index.html",
+    "latents.js",
+    "pictures.js",
+    "second.js",
+    "style.css",
+    "worker.js",
+}
 
 
 @pytest.fixture(scope="module")

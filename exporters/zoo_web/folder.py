@@ -18,7 +18,7 @@ from zoo.files import replacing_folder, write_json, write_text
 from zoo_web.facts import FOLDER, facts, graph_files
 
 PAGE = "index.html"
-ASSETS = ("app.js", "latents.js", "pictures.js", "style.css", "worker.js")
+ASSETS = ("app.js", "latents.js", "pictures.js", "second.js", "style.css", "worker.js")
 MODEL = "model.json"
 CARD = "README.md"
 

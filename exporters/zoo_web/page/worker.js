@@ -2,11 +2,12 @@
  * grid is drawn a few pictures at a time, so that nothing ever queues up behind a slider. */
 
 import { draw, walk } from "./latents.js";
+import { pays, second } from "./second.js";
 
 const ORDER = ["own", "morph", "grid", "strip"];
-const PAUSE = 60; // milliseconds of work between two looks at what came meanwhile
+const PAUSE = 100; // milliseconds of work between two looks at what came meanwhile
 
-let model, runtime, own, pace;
+let model, runtime, own, pace, other;
 let busy = false;
 const wanted = new Map();
 const sessions = new Map();
@@ -14,9 +15,18 @@ const sessions = new Map();
 onmessage = ({ data }) => {
   if (data.kind === "start") {
     model = data.model;
-    load("sampler").then(
-      () => postMessage({ kind: "ready", threads: runtime.env.wasm.numThreads }),
+    const companion = pays(model) && !data.second ? second(model) : null;
+    Promise.all([companion, load("sampler")]).then(
+      ([found]) => {
+        other = found;
+        postMessage({ kind: "ready", threads: other ? 2 : runtime.env.wasm.numThreads });
+      },
       (error) => postMessage({ kind: "failed", job: "start", message: error.message }),
+    );
+  } else if (data.kind === "half") {
+    sample(data.z, data.n, data.temperature, data.labels).then(
+      (images) => postMessage({ kind: "half", id: data.id, images }, [images.buffer]),
+      () => postMessage({ kind: "failed" }),
     );
   } else {
     wanted.set(data.kind, { ...data, done: 0 });
@@ -56,11 +66,10 @@ function breath() {
 const JOBS = {
   async grid(job) {
     const first = job.done;
-    const room = pace ? Math.max(1, Math.floor(PAUSE / pace)) : 1;
+    const room = pace ? Math.max(1, Math.floor(PAUSE / pace)) : 2;
     const n = Math.min(room, job.count - first);
-    const z = draw(n, model.latent_size, model.latent_distribution, job.seed, first);
     const began = performance.now();
-    const found = await sample(z, n, job.temperature, job.labels?.slice(first, first + n));
+    const found = await together(job, first, n);
     pace = (performance.now() - began) / n;
     job.done += n;
     post(job, found, { first, n, last: job.done === job.count });
@@ -98,6 +107,30 @@ const JOBS = {
     return true;
   },
 };
+
+/* n pictures of a grid; the second worker, where there is one, draws the latter half. */
+async function together(job, first, n) {
+  const here = other ? Math.ceil(n / 2) : n;
+  const part = (from, count) => [
+    draw(count, model.latent_size, model.latent_distribution, job.seed, from),
+    count,
+    job.temperature,
+    job.labels?.slice(from, from + count),
+  ];
+  if (here === n) return sample(...part(first, n));
+  const rest = [first + here, n - here];
+  const found = await Promise.all([
+    sample(...part(first, here)),
+    other.draw(...part(...rest)).catch(() => {
+      other = null;
+      return sample(...part(...rest));
+    }),
+  ]);
+  const images = new Float32Array(found[0].length + found[1].length);
+  images.set(found[0]);
+  images.set(found[1], found[0].length);
+  return images;
+}
 
 /* The picture at t between two ends; from one temperature to the other, the class of the nearer. */
 async function between(ends, t) {
@@ -199,7 +232,7 @@ async function start() {
     );
   }
   found.env.wasm.wasmPaths = base.href;
-  const cores = navigator.hardwareConcurrency ?? 1;
+  const cores = pays(model) ? 1 : (navigator.hardwareConcurrency ?? 1);
   const some = cores > 2 ? Math.ceil(cores / 2) : cores; // and of many, room for others
   found.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(4, some) : 1;
   found.env.logLevel = "error";
