@@ -12,13 +12,17 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import browser
 import pytest
 from environments import make_environment, run
 from exported import SMALL as EXPORTED
 from loopback_hub import LoopbackHub, loopback_hub
 
 import zoo
+
+pytest.register_assert_rewrite("bench_runs", "demo_pages")  # plugins of the modules that name them
 
 ROOT = Path(__file__).parents[1]
 SMALL = {"depth": 2, "width": 16}
@@ -64,6 +68,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], zoo.Ru
         return runs[model]
 
     return get
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Any]:
+    """A headless Chromium."""
+    with browser.chromium() as found:
+        yield found
 
 
 @dataclass(frozen=True)
