@@ -32,7 +32,8 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 from zoo_onnx.export import export
 
 PAGE = Path(sys.modules["zoo_web.folder"].__file__ or "").parent / "page"
-ASSETS = {"app.js", "index.html", "latents.js", "pictures.js", "style.css", "worker.js"}
+SCRIPTS = {"app.js", "latents.js", "link.js", "own.js", "pictures.js", "screen.js", "worker.js"}
+ASSETS = SCRIPTS | {"index.html", "style.css"}
 
 
 @pytest.fixture(scope="module")

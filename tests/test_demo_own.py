@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import shutil
 from pathlib import Path
@@ -109,6 +110,83 @@ def test_what_is_no_picture_is_named(page, tmp_path: Path) -> None:
     page.page.set_input_files("#file", tmp_path / "own.txt")
     page.page.wait_for_selector("#own-problem:not([hidden])")
     assert page.text("own-problem").startswith("own.txt is no picture")
+
+
+SLOW = """() => {
+  const real = createImageBitmap;
+  const { close } = ImageBitmap.prototype;
+  window.freed = 0;
+  ImageBitmap.prototype.close = function () {
+    window.freed += 1;
+    close.call(this);
+  };
+  window.createImageBitmap = (...given) => {
+    window.createImageBitmap = real;
+    return new Promise((resolve) => {
+      window.finish = async () => resolve(await real(...given));
+    });
+  };
+}"""
+
+
+def test_of_two_pictures_the_one_that_was_chosen_last_stays(
+    glow: Demo, opened, address: str, tmp_path: Path
+) -> None:
+    page = opened(f"{address}#seed=7")
+    page.page.evaluate(SLOW)
+    slow = png(tmp_path, np.zeros((8, 8), np.uint8)).rename(tmp_path / "slow.png")
+    page.page.set_input_files("#file", slow)
+    show(page, png(tmp_path, np.full((8, 8), 255, np.uint8)))
+    assert page.page.evaluate("freed") == 1
+    page.page.evaluate("finish()")
+    page.page.wait_for_function("freed === 2")
+    page.settle()
+    assert (page.pictures("#own-original") == 255).all()
+
+
+def test_without_it_the_walk_has_two_ends_again(page, tmp_path: Path) -> None:
+    show(page, png(tmp_path, np.zeros((8, 8), np.uint8)))
+    page.page.locator("#grid button").nth(0).click()  # what was A is B
+    page.page.click("#forget")
+    page.settle()
+    for end in "AB":
+        assert page.page.locator(f"#grid [data-end={end}]").count() == 1
+
+
+DROP = """async ([kind, base64]) => {
+  const dataTransfer = new DataTransfer();
+  if (base64) {
+    const bytes = Uint8Array.from(atob(base64), (one) => one.charCodeAt(0));
+    dataTransfer.items.add(new File([bytes], "own.png", { type: "image/png" }));
+  }
+  const event = new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true });
+  document.getElementById("seed").dispatchEvent(event);
+  return event.defaultPrevented;
+}"""
+
+
+def test_a_picture_is_dropped_anywhere_and_a_text_where_it_belongs(page, tmp_path: Path) -> None:
+    picture = base64.b64encode(png(tmp_path, np.zeros((8, 8), np.uint8)).read_bytes()).decode()
+    assert not page.page.evaluate(DROP, ["dragover", None])
+    assert page.page.evaluate(DROP, ["dragover", picture])
+    assert page.page.evaluate("document.body.className") == "dragging"
+    assert page.page.evaluate(DROP, ["drop", picture])
+    page.page.wait_for_selector("#own-result", state="visible")
+    page.settle()
+    assert page.page.evaluate("document.body.className") == ""
+    assert not page.pictures("#own-original").any()
+
+
+def test_a_picture_is_brought_to_a_large_model(page) -> None:
+    """More pixels than a call may have arguments."""
+    found = page.page.evaluate(
+        "async () => { const { prepare } = await import('./pictures.js');"
+        " const canvas = new OffscreenCanvas(600, 500); canvas.getContext('2d');"
+        " const large = { size: 512, pad: 0, channels: 3 };"
+        " const bytes = prepare(canvas.transferToImageBitmap(), large);"
+        " return [bytes.length, Math.min(...new Set(bytes))]; }"
+    )
+    assert found == [3 * 512 * 512, 255]
 
 
 def test_a_broken_encoder_leaves_the_rest(glow: Demo, chrome, tmp_path: Path) -> None:

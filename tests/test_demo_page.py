@@ -124,6 +124,14 @@ def test_a_link_carries_the_settings(glow: Demo, opened, address: str) -> None:
     assert differ(again.pictures("#grid canvas"), page.pictures("#grid canvas")) == 0
 
 
+def test_of_a_link_that_is_cut_the_rest_is_taken(glow: Demo, page) -> None:
+    page.page.evaluate("location.hash = '#seed=21&temperature=%'")
+    page.page.wait_for_function("document.getElementById('seed').value === '21'")
+    page.settle()
+    found = page.pictures("#grid canvas")
+    assert differ(found, glow.draws(len(found), 21, 0.7)) <= 1
+
+
 def test_pictures_are_kept_as_png(glow: Demo, page) -> None:
     columns = int(page.page.get_attribute("#grid", "data-columns"))
     pixels = page.pictures("#grid canvas")
@@ -158,6 +166,68 @@ def test_keys_do_what_the_mouse_does(page) -> None:
     assert nameless == []
 
 
+def test_the_grid_is_reached_with_the_keyboard_whatever_its_size(page) -> None:
+    page.page.focus("#grid button[tabindex='0']")
+    page.page.keyboard.press("Alt+ArrowDown")  # the browser's
+    assert page.page.evaluate("document.activeElement.getAttribute('tabindex')") == "0"
+    assert page.page.evaluate("document.activeElement.previousElementSibling") is None
+    page.page.keyboard.press("End")
+    before = page.page.locator("#grid button").count()
+    assert page.page.locator("#grid button").last.get_attribute("tabindex") == "0"
+    page.page.set_viewport_size({"width": 390, "height": 600})
+    page.settle()
+    assert page.page.locator("#grid button").count() < before
+    assert page.page.locator("#grid button[tabindex='0']").count() == 1
+
+
+def test_while_it_plays_a_seed_that_is_being_written_is_left_alone(page) -> None:
+    page.page.fill("#seed", "-1")
+    at = page.page.input_value("#t")
+    page.page.click("#play")
+    page.page.wait_for_function("at => document.getElementById('t').value !== at", arg=at)
+    page.page.click("#play")
+    page.settle()
+    assert page.page.input_value("#seed") == "-1"
+    assert page.page.is_visible("#seed-problem")
+
+
+HOLD = """
+  const Real = Worker;
+  window.held = null;
+  window.Worker = class extends Real {
+    set onmessage(hear) {
+      super.onmessage = (event) => {
+        if (window.held && event.data.kind === "grid") window.held.push(() => hear(event));
+        else hear(event);
+      };
+    }
+  };
+"""
+
+
+def test_of_a_graph_that_takes_long_the_old_pictures_are_marked(
+    glow: Demo, chrome, address: str
+) -> None:
+    page = browser.Watched(chrome)
+    page.page.add_init_script(HOLD)
+    page.open(f"{address}#seed=7")
+    n = page.page.locator("#grid canvas").count()
+    assert page.text("status").startswith(f"{n} pictures in ")
+    page.page.evaluate("held = []")
+    page.page.fill("#seed", "8")
+    page.page.wait_for_function("document.getElementById('progress').textContent === 'Drawing'")
+    assert page.text("status") == ""
+    assert page.page.locator("#grid canvas.waiting").count() == n
+    page.page.fill("#seed", "9")
+    page.page.evaluate("[held, waited] = [null, held]; waited.forEach((hear) => hear())")
+    page.settle()
+    assert page.page.locator("canvas.waiting").count() == 0
+    assert page.text("progress") == ""
+    assert differ(page.pictures("#grid canvas"), glow.draws(n, 9, 0.7)) <= 1
+    assert page.problems == []
+    page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_has_room_for_everything(opened, address: str, scheme: str) -> None:
     page = opened(
@@ -171,6 +241,17 @@ def test_a_phone_has_room_for_everything(opened, address: str, scheme: str) -> N
     assert side == int(side)
     ground = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground))) < 200) == (scheme == "dark")
+
+
+def test_a_phone_whose_bar_comes_and_goes_keeps_its_pictures(opened, address: str) -> None:
+    phone = {"is_mobile": True, "has_touch": True, "device_scale_factor": 3}
+    page = opened(address, viewport={"width": 390, "height": 1000}, **phone)
+    before = page.page.locator("#grid button").count()
+    for height, same in ((900, True), (600, False)):
+        page.page.set_viewport_size({"width": 390, "height": height})
+        page.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        page.settle()
+        assert (page.page.locator("#grid button").count() == before) == same
 
 
 def test_onnxruntime_comes_from_the_cdn_without_ort(glow: Demo, chrome, tmp_path: Path) -> None:
@@ -197,6 +278,10 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no model.json": (
         lambda folder: (folder / "model.json").unlink(),
         "model.json could not be fetched (404)",
+    ),
+    "damaged model.json": (
+        lambda folder: (folder / "model.json").write_text("{"),
+        "model.json is damaged: write this folder again",
     ),
     "no runtime": (
         lambda folder: (folder / "ort" / ORT_FILES[0]).unlink(),

@@ -18,7 +18,16 @@ from zoo.files import replacing_folder, write_json, write_text
 from zoo_web.facts import FORMAT, facts, graph_files
 
 PAGE = "index.html"
-ASSETS = ("app.js", "latents.js", "pictures.js", "style.css", "worker.js")
+ASSETS = (
+    "app.js",
+    "latents.js",
+    "link.js",
+    "own.js",
+    "pictures.js",
+    "screen.js",
+    "style.css",
+    "worker.js",
+)
 MODEL = "model.json"
 CARD = "README.md"
 
