@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import browser
 import pytest
 from environments import make_environment, run
 from exported import SMALL as EXPORTED
@@ -21,6 +23,8 @@ from filelock import FileLock
 from loopback_hub import LoopbackHub, loopback_hub
 
 import zoo
+
+pytest.register_assert_rewrite("bench_runs", "demo_pages")  # plugins of the modules that name them
 
 ROOT = Path(__file__).parents[1]
 SMALL = {"depth": 2, "width": 16}
@@ -76,6 +80,13 @@ def exported(made_once) -> Callable[[str], zoo.Run]:
         return zoo.load(made_once(f"exported/{model}-digits", train), "cpu")
 
     return get
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Any]:
+    """A headless Chromium."""
+    with browser.chromium() as found:
+        yield found
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,11 @@
-"""How fast a sampler draws: figures that agree with each other, of right pictures alone."""
+"""How fast a sampler draws: figures that agree with each other."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from bench_runs import QUICK, TWO
 from exported import SMALL
 from PIL import Image
 
-import zoo
 from zoo import Latent, ModelConfig, ModelSpec, graphs, hookimpl
-from zoo.errors import UsageError, ZooError
 from zoo.freezing import freeze
 from zoo.plugins import Host, Plugin
 from zoo.run import Run
@@ -28,22 +25,9 @@ from zoo.run import Run
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 from zoo_onnx.bench import backends, limit, measure, speed  # noqa: E402
-from zoo_onnx.bench.command import parse_sizes  # noqa: E402
 
-QUICK = ("--seconds", "0.01", "--batch-sizes", "1,2", "--device", "cpu")
-TWO = ("--backend", "torch", "--backend", "onnx")
-
-
-@pytest.fixture(autouse=True)
-def _small_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limit, "SIZES", (32, 64))
-    monkeypatch.setattr(limit, "SECONDS", 0)
-
-
-@pytest.fixture
-def dcgan(exported: Callable[[str], Run]) -> Run:
-    """A DCGAN with its graphs."""
-    return exported("dcgan")
+pytest_plugins = ["bench_runs"]
+pytestmark = pytest.mark.usefixtures("small_matrices")
 
 
 # The figures
@@ -274,78 +258,6 @@ def test_where_it_cannot_compile_its_lines_say_why(
     said = commands("bench", dcgan.path, *QUICK).out
     assert "torch.compile failed, FileNotFoundError: no working C++ compiler" in said
     assert said.count("torch.compile  failed") == 2
-
-
-# What is refused
-
-
-def test_wrong_pictures_are_not_timed(
-    dcgan: Run, commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = Path(shutil.copytree(dcgan.path, tmp_path / "run"))
-    other = dataclasses.replace(zoo.load(path, "cpu"))
-    with torch.no_grad():
-        for one in other.network.parameters():
-            one.add_(0.3)
-    other.export(graph="sampler")
-    monkeypatch.setattr(measure, "alternate", None)  # nothing may be timed
-    sentence = commands.fails(1, "bench", path, *QUICK, *TWO)
-    assert sentence.startswith("onnxruntime draws other pictures than the network, 0.")
-    assert "zoo export" in sentence
-
-
-def test_wrong_pictures_of_the_compiler_are_an_error_too(
-    dcgan: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def wrong(run: Run, graph: Any) -> Any:
-        return lambda batch: backends.eager(run)(batch) + np.float32(0.02)
-
-    monkeypatch.setattr(backends, "compiled", wrong)
-    with pytest.raises(ZooError, match=r"^torch.compile draws other pictures .* 0\.02 off"):
-        speed.bench(dcgan, ["torch", "compile"], [2], 0.01)
-
-
-@pytest.mark.parametrize("text", ["0", "1,-4", "four", "1,,4", "", "1.5", "65537", "²"])
-def test_batch_sizes_that_are_none(dcgan: Run, commands, text: str) -> None:
-    sentence = commands.fails(2, "bench", dcgan.path, "--batch-sizes", text)
-    assert f"--batch-sizes {text}: ".strip() in sentence
-    with pytest.raises(UsageError):
-        parse_sizes(text)
-
-
-def test_batch_sizes_are_sorted_and_each_is_measured_once() -> None:
-    assert parse_sizes("64, 1,4,64") == [1, 4, 64]
-
-
-def test_calls_that_are_wrong_end_before_anything_is_measured(
-    dcgan: Run, commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limit, "matrix_rate", None)
-    assert "no run folder" in commands.fails(2, "bench", tmp_path / "none")
-    for name in ("table.txt", "plot"):
-        sentence = commands.fails(2, "bench", dcgan.path, "-o", tmp_path / name)
-        assert "ends in .png" in sentence
-    assert "mps" in commands.fails(1, "bench", dcgan.path, "--device", "mps")
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
-def test_cuda_where_there_is_none(dcgan: Run, commands) -> None:
-    assert "--device cuda: " in commands.fails(1, "bench", dcgan.path, "--device", "cuda")
-
-
-def test_an_onnxruntime_without_cuda_or_none_at_all(
-    dcgan: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    on_cuda = dataclasses.replace(dcgan, device=torch.device("cuda"))
-    with pytest.raises(ZooError, match="this onnxruntime has no CUDA"):
-        speed.bench(on_cuda, ["torch", "onnx"], [1], 0.01)
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ZooError, match=r'pip install "genzoo\[cpu\]"'):
-        speed.bench(dcgan, ["onnx"], [1], 0.01)
-    (one,) = speed.bench(dcgan, ["torch"], [1], 0.01).speeds
-    assert one.timing
 
 
 # The plot

@@ -32,15 +32,11 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 from zoo_onnx.export import export
 
 PAGE = Path(sys.modules["zoo_web.folder"].__file__ or "").parent / "page"
-ASSETS = {
-    "app.js",
-    "index.html",
-    "latents.js",
-    "pictures.js",
-    "second.js",
-    "style.css",
-    "worker.js",
+SCRIPTS = {
+    *("app.js", "latents.js", "link.js", "own.js", "pictures.js"),
+    *("screen.js", "second.js", "worker.js"),
 }
+ASSETS = SCRIPTS | {"index.html", "style.css"}
 
 
 @pytest.fixture(scope="module")

@@ -3,133 +3,27 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import browser
 import numpy as np
 import pytest
-import torch
+from demo_pages import SMALL, Demo, differ, shown
 from PIL import Image
 
-import zoo
-from zoo import latents
-from zoo.data.prepare import Preparation
 from zoo.interpolation import walk
-from zoo.pictures import grid, to_bytes
-from zoo.run import Run
+from zoo.pictures import grid
+from zoo_web.folder import ORT_CDN, ORT_FILES, write
+from zoo_web.server import Handler
 
-onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
-from zoo_onnx.export import export  # noqa: E402
-from zoo_onnx.session import open_session  # noqa: E402
-from zoo_web.folder import ORT_CDN, ORT_FILES, write  # noqa: E402
-from zoo_web.server import Handler  # noqa: E402
-
+pytest_plugins = ["demo_pages"]
 pytestmark = pytest.mark.browser
-
-SMALL: dict[str, dict[str, Any]] = {
-    "glow": {"levels": 2, "depth": 2, "width": 16, "conditional": True},
-    "vae": {"width": 16, "depth": 1, "data.channels": 3},
-}
-
-
-class Demo:
-    """A run, its page in a folder, and the same graphs in Python's onnxruntime."""
-
-    def __init__(self, run: Run, ort: Path) -> None:
-        self.run = run
-        self.folder = write(run.path, run.path / "demo", ort)
-        self.sampler = open_session(run.path / "onnx" / "sampler.onnx", "cpu")
-        self.encoder = open_session(run.path / "onnx" / "encoder.onnx", "cpu")
-
-    def z(self, n: int, seed: int, first: int = 0) -> Any:
-        return latents.draw(n, self.run.latent.size, self.run.latent.distribution, seed, first)
-
-    def decode(self, z: Any, temperature: float, labels: Any) -> Any:
-        feeds = {"z": z, "temperature": np.array(temperature, np.float32)}
-        if self.run.latent.classes:
-            feeds["label"] = np.array(labels, np.int64)
-        return self.sampler.run(["image"], feeds)[0]
-
-    def draws(self, n: int, seed: int, temperature: float, labels: Any = None) -> Any:
-        """Bytes ``[n, S, S, 3]``, as they should stand in the page."""
-        labels = np.arange(n) % 10 if labels is None else labels
-        return shown(self.decode(self.z(n, seed), temperature, labels))
-
-
-def shown(images: Any) -> Any:
-    return np.broadcast_to(to_bytes(images), (len(images), 8, 8, 3))
-
-
-def differ(one: Any, other: Any) -> int:
-    assert one.shape == other.shape
-    return int(np.abs(one.astype(int) - other.astype(int)).max())
-
-
-@pytest.fixture(scope="module")
-def demos(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Demo]:
-    made: dict[str, Demo] = {}
-    ort = browser.ort()
-
-    def get(model: str) -> Demo:
-        if model not in made:
-            folder = tmp_path_factory.mktemp("demos") / f"{model}-digits"
-            run = zoo.train(
-                model, steps=40, config=SMALL[model], out=folder, device="cpu", quiet=True
-            )
-            if model == "glow":  # so that the class is seen
-                torch.manual_seed(0)
-                with torch.no_grad():
-                    for parameter in run.network.prior.parameters():  # type: ignore[union-attr]
-                        parameter.add_(0.5 * torch.randn_like(parameter))
-            export(run)
-            made[model] = Demo(run, ort)
-        return made[model]
-
-    return get
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    with browser.chromium() as found:
-        yield found
-
-
-@pytest.fixture
-def glow(demos: Callable[[str], Demo]) -> Demo:
-    return demos("glow")
-
-
-@pytest.fixture
-def opened(chrome: Any) -> Iterator[Callable[..., browser.Watched]]:
-    """Opens pages; nothing may have gone wrong in one when the test ends."""
-    made = []
-
-    def get(address: str, **context: Any) -> browser.Watched:
-        made.append(browser.Watched(chrome, **context))
-        return made[-1].open(address)
-
-    yield get
-    for page in made:
-        problems = page.problems
-        page.close()
-        assert problems == []
-
-
-@pytest.fixture
-def address(glow: Demo) -> Iterator[str]:
-    with browser.served(glow.folder) as found:
-        yield found
-
-
-@pytest.fixture
-def page(opened: Callable[..., browser.Watched], address: str) -> browser.Watched:
-    return opened(f"{address}#seed=7")
 
 
 @pytest.mark.parametrize("handler", [Handler, browser.Plain], ids=["isolated", "plain"])
@@ -143,6 +37,29 @@ def test_seed_7_is_what_python_draws(demos, opened, model: str, handler: Any) ->
         assert len(found) >= 24
         assert found.std() > 5
         assert differ(found, demo.draws(len(found), 7, demo.run.spec.temperature)) <= 1
+
+
+GREY = "async (z, n) => new Float32Array(n * 64).fill(0.5)"
+SECONDS = {
+    "none": "null",
+    "gone": "{ draw: () => Promise.reject() }",
+    "grey": f"{{ draw: {GREY} }}",
+}
+
+
+@pytest.mark.parametrize("kind", SECONDS)
+def test_a_second_worker_draws_half_and_is_not_missed(
+    glow: Demo, opened, tmp_path: Path, kind: str
+) -> None:
+    folder = shutil.copytree(glow.folder, tmp_path / "demo")
+    second = f"export const pays = () => true, second = async () => ({SECONDS[kind]});"
+    (folder / "second.js").write_text(second)
+    with browser.served(folder) as address:
+        found = opened(f"{address}#seed=7").pictures("#grid canvas")
+    drawn = glow.draws(len(found), 7, glow.run.spec.temperature)
+    grey = [kind == "grey" and (one == 128).all() for one in found]
+    assert differ(found[np.logical_not(grey)], drawn[np.logical_not(grey)]) <= 1
+    assert (not any(grey)) if kind != "grey" else 0.3 < np.mean(grey) <= 0.5
 
 
 def test_seed_temperature_and_class_change_what_they_should(glow: Demo, page) -> None:
@@ -213,91 +130,6 @@ def test_of_a_slider_that_is_dragged_the_last_value_wins(glow: Demo, chrome, add
     page.close()
 
 
-def png(folder: Path, pixels: Any) -> Path:
-    path = folder / "own.png"
-    Image.fromarray(pixels).save(path)
-    return path
-
-
-def show(page: browser.Watched, path: Path) -> None:
-    page.page.set_input_files("#file", path)
-    page.page.wait_for_function("!document.getElementById('own-result').hidden")
-    page.settle()
-
-
-@pytest.mark.parametrize("model", SMALL)
-def test_a_picture_of_ones_own_is_encoded_decoded_and_walked_from(
-    demos, opened, tmp_path: Path, model: str
-) -> None:
-    demo = demos(model)
-    channels = demo.run.image.channels
-    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, channels), np.uint8)
-    with browser.served(demo.folder) as address:
-        page = opened(f"{address}#seed=7&b=2")
-        show(page, png(tmp_path, pixels.squeeze()))
-        image = demo.run.as_images(pixels.transpose(2, 0, 1)[None].copy()).numpy()
-        assert differ(page.pictures("#own-original"), shown(image)) == 0
-        feeds = {"image": image}
-        if demo.run.latent.classes:
-            feeds["label"] = np.array([2])
-        names = [one.name for one in demo.encoder.get_outputs()]
-        found = dict(zip(names, demo.encoder.run(None, feeds), strict=True))
-        z = found["z"] if "z" in found else found["mean"]
-        assert differ(page.pictures("#own-back"), shown(demo.decode(z, 1.0, [2]))) <= 1
-        if model == "glow":
-            assert differ(page.pictures("#own-back"), shown(image)) <= 1
-            (log_prob,) = demo.run.log_prob(torch.from_numpy(image), 2).tolist()
-            assert page.text("own-bits") == f"{4 - log_prob / (64 * math.log(2)):.2f} bits/dim"
-        else:
-            assert not page.page.is_visible("#own-bits")
-        page.slide("t", 0.5)
-        between = walk(z, demo.z(1, 7, 2), 3)[:, 1]
-        temperature = (1 + demo.run.spec.temperature) / 2
-        expected = shown(demo.decode(between, temperature, [2]))
-        assert differ(page.pictures("#live"), expected) <= 1
-        page.page.click("#forget")
-        page.settle()
-        ends = demo.z(3, 7)[[0, 2]]
-        between = walk(ends[:1], ends[1:], 3)[:, 1]
-        expected = shown(demo.decode(between, demo.run.spec.temperature, [2]))
-        assert differ(page.pictures("#live"), expected) <= 1
-
-
-def test_bits_per_dim_are_those_of_the_run_without_noise(trained: Run) -> None:
-    """What the page computes from log_prob: P of a picture is the density times its bin."""
-    from zoo.training import discrete_nats
-
-    images = trained.sample(4, seed=1)
-    images = trained.as_images((images.numpy() * 255).round().astype(np.uint8))
-    levels = (images * 15).round().to(torch.uint8)
-    batch = zoo.data.batch.Batch(levels, None, 4)
-    nats = discrete_nats(trained.log_prob(images), batch)
-    bits = 4 - trained.log_prob(images) / (64 * math.log(2))
-    assert torch.allclose(bits, nats / (64 * math.log(2)), atol=1e-5)
-
-
-def test_any_picture_is_brought_to_the_model_as_training_pictures_are(
-    glow: Demo, page, tmp_path: Path
-) -> None:
-    """Colour, a part that is transparent, not square, larger: one level off in a few places."""
-    y, x = np.mgrid[:90, :61]
-    pixels = np.stack([4 * x, 2 * y, 255 - 2 * x - y, np.full_like(x, 255)], -1).clip(0, 255)
-    pixels[30:50, 10:30, 3] = 0
-    show(page, png(tmp_path, pixels.astype(np.uint8)))
-    wanted = Preparation(8, 1)(Image.open(tmp_path / "own.png"), "own.png").copy()
-    expected = shown(glow.run.as_images(wanted[None]).numpy())
-    off = np.abs(page.pictures("#own-original").astype(int) - expected.astype(int))
-    assert off.max() <= 17
-    assert (off > 0).mean() < 0.05
-
-
-def test_what_is_no_picture_is_named(page, tmp_path: Path) -> None:
-    (tmp_path / "own.txt").write_text("no picture")
-    page.page.set_input_files("#file", tmp_path / "own.txt")
-    page.page.wait_for_selector("#own-problem:not([hidden])")
-    assert page.text("own-problem").startswith("own.txt is no picture")
-
-
 def test_a_link_carries_the_settings(glow: Demo, opened, address: str) -> None:
     page = opened(f"{address}#seed=21&temperature=0.40&label=3&a=5&b=6&t=0.250")
     found = page.pictures("#grid canvas")
@@ -313,6 +145,14 @@ def test_a_link_carries_the_settings(glow: Demo, opened, address: str) -> None:
     assert differ(again.pictures("#live"), page.pictures("#live")) == 0
     assert differ(again.pictures("#live"), live) > 0
     assert differ(again.pictures("#grid canvas"), page.pictures("#grid canvas")) == 0
+
+
+def test_of_a_link_that_is_cut_the_rest_is_taken(glow: Demo, page) -> None:
+    page.page.evaluate("location.hash = '#seed=21&temperature=%'")
+    page.page.wait_for_function("document.getElementById('seed').value === '21'")
+    page.settle()
+    found = page.pictures("#grid canvas")
+    assert differ(found, glow.draws(len(found), 21, 0.7)) <= 1
 
 
 def test_pictures_are_kept_as_png(glow: Demo, page) -> None:
@@ -349,6 +189,68 @@ def test_keys_do_what_the_mouse_does(page) -> None:
     assert nameless == []
 
 
+def test_the_grid_is_reached_with_the_keyboard_whatever_its_size(page) -> None:
+    page.page.focus("#grid button[tabindex='0']")
+    page.page.keyboard.press("Alt+ArrowDown")  # the browser's
+    assert page.page.evaluate("document.activeElement.getAttribute('tabindex')") == "0"
+    assert page.page.evaluate("document.activeElement.previousElementSibling") is None
+    page.page.keyboard.press("End")
+    before = page.page.locator("#grid button").count()
+    assert page.page.locator("#grid button").last.get_attribute("tabindex") == "0"
+    page.page.set_viewport_size({"width": 390, "height": 600})
+    page.settle()
+    assert page.page.locator("#grid button").count() < before
+    assert page.page.locator("#grid button[tabindex='0']").count() == 1
+
+
+def test_while_it_plays_a_seed_that_is_being_written_is_left_alone(page) -> None:
+    page.page.fill("#seed", "-1")
+    at = page.page.input_value("#t")
+    page.page.click("#play")
+    page.page.wait_for_function("at => document.getElementById('t').value !== at", arg=at)
+    page.page.click("#play")
+    page.settle()
+    assert page.page.input_value("#seed") == "-1"
+    assert page.page.is_visible("#seed-problem")
+
+
+HOLD = """
+  const Real = Worker;
+  window.held = null;
+  window.Worker = class extends Real {
+    set onmessage(hear) {
+      super.onmessage = (event) => {
+        if (window.held && event.data.kind === "grid") window.held.push(() => hear(event));
+        else hear(event);
+      };
+    }
+  };
+"""
+
+
+def test_of_a_graph_that_takes_long_the_old_pictures_are_marked(
+    glow: Demo, chrome, address: str
+) -> None:
+    page = browser.Watched(chrome)
+    page.page.add_init_script(HOLD)
+    page.open(f"{address}#seed=7")
+    n = page.page.locator("#grid canvas").count()
+    assert page.text("status").startswith(f"{n} pictures in ")
+    page.page.evaluate("held = []")
+    page.page.fill("#seed", "8")
+    page.page.wait_for_function("document.getElementById('progress').textContent === 'Drawing'")
+    assert page.text("status") == ""
+    assert page.page.locator("#grid canvas.waiting").count() == n
+    page.page.fill("#seed", "9")
+    page.page.evaluate("[held, waited] = [null, held]; waited.forEach((hear) => hear())")
+    page.settle()
+    assert page.page.locator("canvas.waiting").count() == 0
+    assert page.text("progress") == ""
+    assert differ(page.pictures("#grid canvas"), glow.draws(n, 9, 0.7)) <= 1
+    assert page.problems == []
+    page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_has_room_for_everything(opened, address: str, scheme: str) -> None:
     page = opened(
@@ -364,6 +266,17 @@ def test_a_phone_has_room_for_everything(opened, address: str, scheme: str) -> N
     assert (sum(map(int, re.findall(r"\d+", ground))) < 200) == (scheme == "dark")
 
 
+def test_a_phone_whose_bar_comes_and_goes_keeps_its_pictures(opened, address: str) -> None:
+    phone = {"is_mobile": True, "has_touch": True, "device_scale_factor": 3}
+    page = opened(address, viewport={"width": 390, "height": 1000}, **phone)
+    before = page.page.locator("#grid button").count()
+    for height, same in ((900, True), (600, False)):
+        page.page.set_viewport_size({"width": 390, "height": height})
+        page.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        page.settle()
+        assert (page.page.locator("#grid button").count() == before) == same
+
+
 def test_onnxruntime_comes_from_the_cdn_without_ort(glow: Demo, chrome, tmp_path: Path) -> None:
     write(glow.run.path, tmp_path / "page")
     with browser.served(tmp_path / "page", Handler) as address:
@@ -374,14 +287,6 @@ def test_onnxruntime_comes_from_the_cdn_without_ort(glow: Demo, chrome, tmp_path
         assert differ(found, glow.draws(len(found), 7, 0.7)) <= 1
         assert page.problems == []
         page.close()
-
-
-def broken(demo: Demo, chrome: Any, folder: Path, breaking: Callable[[Path], object]) -> Any:
-    """A page that something was done to, once it is open."""
-    shutil.copytree(demo.folder, folder)
-    breaking(folder)
-    page = browser.Watched(chrome)
-    return page
 
 
 BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -396,6 +301,10 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no model.json": (
         lambda folder: (folder / "model.json").unlink(),
         "model.json could not be fetched (404)",
+    ),
+    "damaged model.json": (
+        lambda folder: (folder / "model.json").write_text("{"),
+        "model.json is damaged: write this folder again",
     ),
     "no runtime": (
         lambda folder: (folder / "ort" / ORT_FILES[0]).unlink(),
@@ -413,30 +322,14 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
 @pytest.mark.parametrize("what", BREAKS)
 def test_what_is_broken_is_said_in_the_page(glow: Demo, chrome, tmp_path: Path, what: str) -> None:
     breaking, sentence = BREAKS[what]
-    page = broken(glow, chrome, tmp_path / "page", breaking)
+    shutil.copytree(glow.folder, tmp_path / "page")
+    breaking(tmp_path / "page")
+    page = browser.Watched(chrome)
     page.context.route(f"{ORT_CDN}*", lambda route: route.abort())
     with browser.served(tmp_path / "page") as address:
         page.page.goto(address)
         page.page.wait_for_selector("#problem:not([hidden])")
         assert sentence in page.text("problem")
-        page.close()
-
-
-def test_a_broken_encoder_leaves_the_rest(glow: Demo, chrome, tmp_path: Path) -> None:
-    page = broken(
-        glow,
-        chrome,
-        tmp_path / "page",
-        lambda folder: (folder / "onnx/encoder.onnx").write_bytes(b"no graph"),
-    )
-    with browser.served(tmp_path / "page") as address:
-        page.open(f"{address}#seed=7")
-        page.page.set_input_files("#file", png(tmp_path, np.zeros((8, 8), np.uint8)))
-        page.page.wait_for_selector("#own-problem:not([hidden])")
-        assert "onnx/encoder.onnx is not a graph" in page.text("own-problem")
-        page.slide("temperature", 0.25)
-        found = page.pictures("#grid canvas")
-        assert differ(found, glow.draws(len(found), 7, 0.25)) <= 1
         page.close()
 
 
@@ -446,11 +339,3 @@ def test_opened_as_a_file_the_page_says_what_it_needs(glow: Demo, chrome) -> Non
     page.page.wait_for_selector(".unstarted", state="visible")
     assert "has to come from a web server" in page.page.inner_text(".unstarted")
     page.close()
-
-
-def test_a_model_that_cannot_encode_asks_for_no_picture(glow: Demo, opened, tmp_path: Path) -> None:
-    shutil.copytree(glow.run.path, tmp_path / "run")
-    (tmp_path / "run/onnx/encoder.onnx").unlink()
-    write(tmp_path / "run", tmp_path / "page", browser.ort())
-    with browser.served(tmp_path / "page") as address:
-        assert not opened(address).page.is_visible("#own")

@@ -19,6 +19,7 @@ from exported import SMALL
 import zoo
 from zoo import Latent, ModelConfig, ModelSpec, hookimpl, latents
 from zoo.errors import ZooError
+from zoo.formats import formats
 from zoo.plugins import Host, Plugin
 from zoo.run import Run
 from zoo.training import Objective
@@ -44,6 +45,12 @@ def feeds(run: Run, size: int, seed: int = 5) -> dict[str, Any]:
     if run.latent.classes:
         given["label"] = np.arange(size) % run.latent.classes
     return given
+
+
+def test_a_run_keeps_a_format_in_the_folder_of_its_name(exported) -> None:
+    run = exported("glow")
+    for name in formats(run.host):
+        assert any((run.path / name).iterdir())
 
 
 @pytest.mark.parametrize("model", SMALL)

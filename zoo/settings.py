@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from zoo import texts
 from zoo.config import LIMITS, SECTIONS, Config, DataConfig, Section, TrainingConfig
 from zoo.errors import UsageError, nearest
 from zoo.specs import ModelSpec
@@ -136,11 +137,7 @@ def parse_assignment(spec: ModelSpec, text: str) -> Setting:
     label = f"--set {_short(text)}"
     if not equals:
         raise UsageError(f"{label}: write it as KEY=VALUE")
-    try:
-        parsed = json.loads(value)
-    except (ValueError, RecursionError):  # a number of too many digits, too many brackets
-        parsed = value
-    return setting_of(spec, key.strip(), parsed, label)
+    return setting_of(spec, key.strip(), texts.read(value), label)
 
 
 def written(key: str, value: object) -> str:

@@ -136,11 +136,12 @@ class Drawer(Protocol):
 class Format:
     """What a run can be written as, for others to run.
 
-    ``export(run, **options)`` writes files and returns what it wrote. ``open(source, device)``
-    gives what draws from the files of a run folder, or of a run elsewhere by its name
-    (:func:`zoo.sources.local` fetches them), on ``"auto"``, ``"cpu"`` or ``"cuda"``, and raises
-    ZooError where there are none or they are not of the run's weights. ``missing()`` says in a
-    sentence what has to be installed first, or gives None.
+    ``export(run, **options)`` writes files, where no other place is named into the folder ``name``
+    of the run, and returns what it wrote. ``open(source, device)`` gives what draws from the files
+    of a run folder, or of a run elsewhere by its name (:func:`zoo.sources.local` fetches them), on
+    ``"auto"``, ``"cpu"`` or ``"cuda"``, and raises ZooError where there are none or they are not of
+    the run's weights. ``missing()`` says in a sentence what has to be installed first, or gives
+    None.
     """
 
     name: str

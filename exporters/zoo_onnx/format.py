@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def onnx_format() -> Format:
-    return Format("onnx", export, open_run, session.missing)
+    return Format(FOLDER, export, open_run, session.missing)
 
 
 def export(run: Run, **options: Any) -> Sequence[Exported]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import texts
 from zoo.folder import weights_digest
 
 if TYPE_CHECKING:
@@ -100,11 +100,7 @@ def _licence(source: str) -> str | None:
     return hub.SETS[source].licence if source in hub.SETS else None
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def _put(model: onnx.ModelProto, facts: Mapping[str, Any]) -> None:
     import onnx
 
-    onnx.helper.set_model_props(model, {key: _text(value) for key, value in facts.items()})
+    onnx.helper.set_model_props(model, {key: texts.write(value) for key, value in facts.items()})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import latents
+from zoo import latents, texts
 from zoo.errors import UsageError, ZooError
 from zoo.interpolation import walks
 from zoo.labels import choose
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from zoo_onnx.session import Provider
 
 FOLDER = "onnx"
-"""Where a run folder keeps its graphs."""
+"""Where a run folder keeps its graphs: what the format is called."""
 
 Labels = int | Sequence[int] | None
 
@@ -89,7 +88,7 @@ class OnnxModel:
     @cached_property
     def facts(self) -> Mapping[str, Any]:
         """What the sampler's file says of itself: model, image_shape, temperature, parity, ..."""
-        return {key: _value(text) for key, text in self.session("sampler").facts.items()}
+        return {key: texts.read(text) for key, text in self.session("sampler").facts.items()}
 
     @property
     def latent(self) -> Latent:
@@ -218,7 +217,7 @@ class OnnxModel:
 def _check(sampler: Session) -> None:
     """Raise ZooError for a file whose metadata and inputs are not those of one sampler: what it
     says of itself decides how much is drawn."""
-    facts = {key: _value(text) for key, text in sampler.facts.items()}
+    facts = {key: texts.read(text) for key, text in sampler.facts.items()}
     missing = sorted(_FACTS - facts.keys())
     sizes = [facts.get("latent_size")], facts.get("image_shape")
     if missing or (sampler.inputs.get("z", [])[1:], sampler.outputs.get("image", [])[1:]) != sizes:
@@ -236,10 +235,3 @@ def _fetched(source: str | Path, revision: str | None, token: str | None, name: 
 
 def _labelled(labels: NDArray[np.int64] | None) -> dict[str, NDArray[Any]]:
     return {} if labels is None else {"label": labels}
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo import texts
 from zoo.console import say
 from zoo.errors import UsageError, ZooError
 from zoo.folder import CONFIG, read_config, weights_digest
 from zoo.sources import is_here, local
 
-FOLDER = "onnx"
-"""Where a run keeps its graphs, and where the page finds them."""
+FORMAT = "onnx"
+"""The format that the page runs. A run keeps the files of a format in a folder of that name, and so
+does the page."""
 
 GRAPHS = ("sampler", "encoder")
 """What the page can run; the first is needed."""
@@ -40,7 +41,7 @@ def graph_folder(source: str | Path) -> Path:
     Raises UsageError where there is none, and where a run elsewhere has no graphs, which cannot be
     exported into what was fetched.
     """
-    files = [f"{FOLDER}/{name}.onnx" for name in GRAPHS]
+    files = [f"{FORMAT}/{name}.onnx" for name in GRAPHS]
     folder = local(source, (CONFIG,), optional=files)
     if not is_here(source) and not (folder / files[0]).exists():
         raise UsageError(
@@ -56,12 +57,12 @@ def graph_files(run: Path) -> dict[str, Path]:
     Raises UsageError where ``run`` is no run folder, and what ``Run.export`` raises.
     """
     read_config(run)
-    if not (run / FOLDER / "sampler.onnx").exists():
-        say(f"{run} has no ONNX graphs yet: they are written into {run / FOLDER} first")
+    if not (run / FORMAT / "sampler.onnx").exists():
+        say(f"{run} has no ONNX graphs yet: they are written into {run / FORMAT} first")
         from zoo.run import load  # with torch, which a run that is exported does not need here
 
-        load(run, "cpu").export()
-    paths = {name: run / FOLDER / f"{name}.onnx" for name in GRAPHS}
+        load(run, "cpu").export(FORMAT)
+    paths = {name: run / FORMAT / f"{name}.onnx" for name in GRAPHS}
     return {name: path for name, path in paths.items() if path.exists()}
 
 
@@ -98,7 +99,7 @@ def facts(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
         "pad": _pad(run),
         "graphs": {
             name: {
-                "file": f"{FOLDER}/{path.name}",
+                "file": f"{FORMAT}/{path.name}",
                 "bytes": path.stat().st_size,
                 "parity": metadata[name].get("parity_max_abs_error", {}),
             }
@@ -114,7 +115,7 @@ def _metadata(path: Path) -> dict[str, Any]:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # of protobuf, of many kinds
         raise _damaged(path) from error
-    stored = {one.key: _value(one.value) for one in model.metadata_props}
+    stored = {one.key: texts.read(one.value) for one in model.metadata_props}
     if missing := [key for key in ("genzoo_version", *_OF_MODEL) if key not in stored]:
         raise ZooError(
             f"{path} does not say its {missing[0]}, so it is no graph of genzoo's: remove it, and "
@@ -125,13 +126,6 @@ def _metadata(path: Path) -> dict[str, Any]:
 
 def _damaged(path: Path) -> ZooError:
     return ZooError(f"{path} is damaged, it is no ONNX file: remove it, and it is exported again")
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _pad(run: Path) -> int:

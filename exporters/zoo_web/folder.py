@@ -15,10 +15,20 @@ from typing import Any
 
 from zoo.errors import UsageError
 from zoo.files import replacing_folder, write_json, write_text
-from zoo_web.facts import FOLDER, facts, graph_files
+from zoo_web.facts import FORMAT, facts, graph_files
 
 PAGE = "index.html"
-ASSETS = ("app.js", "latents.js", "pictures.js", "second.js", "style.css", "worker.js")
+ASSETS = (
+    "app.js",
+    "latents.js",
+    "link.js",
+    "own.js",
+    "pictures.js",
+    "screen.js",
+    "second.js",
+    "style.css",
+    "worker.js",
+)
 MODEL = "model.json"
 CARD = "README.md"
 
@@ -63,7 +73,7 @@ def write(run: Path, out: Path, ort: Path | None = None) -> Path:
             (beside / name).write_bytes((page / name).read_bytes())
         write_text(beside / PAGE, _filled((page / PAGE).read_text("utf-8"), model))
         write_text(beside / CARD, space_card(model))
-        _copy(graphs.values(), beside / FOLDER)
+        _copy(graphs.values(), beside / FORMAT)
         _copy(runtime or (), beside / "ort")
         write_json(beside / MODEL, model | {"files": _hashes(beside)})
     return out

@@ -8,7 +8,8 @@ export function prepare(bitmap, { size: wanted, pad, channels }) {
   const side = border ? wanted : Math.min(square, Math.max(1024, wanted)); // larger ones, in two goes
   const scale = border ? 1 : side / square;
   const [width, height] = [bitmap.width * scale, bitmap.height * scale];
-  const canvas = new OffscreenCanvas(side, side);
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = side;
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
   context.fillStyle = "black";
@@ -20,16 +21,16 @@ export function prepare(bitmap, { size: wanted, pad, channels }) {
   context.fillRect(left, top, width, height);
   context.drawImage(bitmap, left, top, width, height);
   const { data } = context.getImageData(0, 0, side, side);
-  const planes = [];
+  const planes = new Uint8ClampedArray(channels * wanted * wanted);
   for (let c = 0; c < channels; c++) {
     const plane = new Float64Array(side * side);
     for (let i = 0; i < plane.length; i++) {
       const [r, g, b] = [data[4 * i], data[4 * i + 1], data[4 * i + 2]];
       plane[i] = channels === 1 ? (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16 : data[4 * i + c];
     }
-    planes.push(...lanczos(lanczos(plane, side, side, wanted), side, wanted, wanted));
+    planes.set(lanczos(lanczos(plane, side, side, wanted), side, wanted, wanted), c * wanted * wanted);
   }
-  return Uint8ClampedArray.from(planes);
+  return planes;
 }
 
 /** A canvas with those of `canvases`, square and of one size, in rows on grey, each enlarged by a whole

@@ -1,0 +1,30 @@
+"""What the tests of ``zoo bench`` share: a run to measure, and short measurements.
+
+A test module takes the fixtures with ``pytest_plugins = ["bench_runs"]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from zoo.run import Run
+
+QUICK = ("--seconds", "0.01", "--batch-sizes", "1,2", "--device", "cpu")
+TWO = ("--backend", "torch", "--backend", "onnx")
+
+
+@pytest.fixture
+def small_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is taken from matrices that take no time."""
+    from zoo_onnx.bench import limit
+
+    monkeypatch.setattr(limit, "SIZES", (32, 64))
+    monkeypatch.setattr(limit, "SECONDS", 0)
+
+
+@pytest.fixture
+def dcgan(exported: Callable[[str], Run]) -> Run:
+    """A DCGAN with its graphs."""
+    return exported("dcgan")
