@@ -176,18 +176,20 @@ def test_a_card_that_somebody_changed_on_the_hub_stays(
         *(upload("README.md", person), more, push),
         *(append("vae/metrics.jsonl", "\n"), push, push),
         *("huggingface_hub.delete_file('README.md', 'tester/vae')", push),
+        "import shutil; shutil.copyfile('vae/README.md', 'last.md')",
         ["push", "vae", "tester/web"],
     )
-    assert [step.status for step in done] == [0] * 12, done
+    assert [step.status for step in done] == [0] * 13, done
     commits = hub.commits("tester/vae")
-    mine = (tmp_path / "vae/README.md").read_bytes()
+    mine = (tmp_path / "last.md").read_bytes()
+    assert b'zoo.load("tester/vae")' in mine
     first = mine.removesuffix(b"more\nmore\n")
     cards = [one.files["README.md"].content for one in commits if "README.md" in one.files]
     assert cards == [mine, person.encode(), person.encode(), first + b"more\n", first]
     said = "README.md of tester/vae was written or changed on the Hub and stays as it is there"
     assert [step for step in range(11) if said in done[step].err] == [5, 7, 8]
     assert "nothing has changed" in done[5].err
-    assert said.replace("vae", "web") in done[11].err
+    assert said.replace("vae", "web") in done[12].err
     assert hub.files("tester/web")["README.md"] == b"of the form for a new repository"
     assert "model.safetensors" in hub.files("tester/web")
 
