@@ -28,7 +28,7 @@ def fetch(
     folder: Path | None = None
     commit = revision
     for name in (*files, *optional):
-        path = download(of, name, commit, token, needed=name in files)
+        path = download(of, name, commit, token, needed=name in files, run=True)
         if path is not None:
             folder = path.parents[name.count("/")]
             commit = folder.name
@@ -38,13 +38,18 @@ def fetch(
 
 
 def download(
-    of: Address, name: str, commit: str | None, token: str | None, needed: bool = True
+    of: Address,
+    name: str,
+    commit: str | None,
+    token: str | None,
+    needed: bool = True,
+    run: bool = False,
 ) -> Path | None:
     """The cache's path of a file at ``commit``; None for one that there is not, which raises
-    UsageError where it is ``needed``."""
+    UsageError where it is ``needed``. ``run`` as for :func:`speaking`."""
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    with speaking(of):
+    with speaking(of, run):
         try:
             return Path(client(token).hf_hub_download(of.repository, name, revision=commit))
         except LocalEntryNotFoundError:

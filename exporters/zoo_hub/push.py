@@ -137,7 +137,7 @@ def _commit(
     if not changed and not gone:
         say(f"nothing has changed since {url} was written: there is no commit")
         return Pushed(url, None)
-    say(_table(files, changed, gone))
+    say(f"to {url}:\n{_table(files, changed, gone)}")
     operations: list[Any] = [
         CommitOperationAdd(path_in_repo=name, path_or_fileobj=files[name]) for name in changed
     ]
@@ -255,5 +255,5 @@ def _token(of: Address, token: str | None) -> str:
 
     token = token or get_token()
     if not token:
-        raise ZooError(f"the Hub takes {of} from those it knows alone: {LOGIN}")
+        raise ZooError(f"a push to {of} needs a token that may write there: {LOGIN}")
     return token

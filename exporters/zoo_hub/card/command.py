@@ -37,7 +37,7 @@ def command(run: Path, repository: str | None, licence: str | None, new: bool) -
     from zoo.sources import require_here
     from zoo_hub.card import licence_of, refresh
 
-    require_here(run, "name a run's; zoo pull fetches one from the Hub")
+    require_here(run, "name one; zoo pull makes one of a run on the Hub")
     path = refresh(run, repository, licence, new=new)
     click.echo(path)
     if licence_of(path.read_text("utf-8")) is None:
