@@ -216,7 +216,7 @@ def test_offline_without_the_run_in_the_cache_is_a_sentence(
     assert said in pulled.err
     for step, of in ((none, "tester/none"), (graph, "tester/vae")):
         assert step.sentence == (
-            f"{of} is not in the cache, and HF_HUB_OFFLINE forbids asking the Hub: unset it once to "
-            "fetch it"
+            f"{of} is not in the cache, and HF_HUB_OFFLINE forbids asking the Hub: unset it once "
+            "to fetch it"
         )
     assert len(hub.log) == requests

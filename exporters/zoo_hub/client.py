@@ -71,15 +71,15 @@ def sentence(of: Address, error: BaseException, run: bool = False) -> ZooError:
         match cause:
             case errors.OfflineModeIsEnabled():
                 return ZooError(
-                    f"{of} is not in the cache, and HF_HUB_OFFLINE forbids asking the Hub: unset it "
-                    "once to fetch it"
+                    f"{of} is not in the cache, and HF_HUB_OFFLINE forbids asking the Hub: unset "
+                    "it once to fetch it"
                 )
             case errors.GatedRepoError():
                 return ZooError(f"{of} is gated: ask for access on its page, then {LOGIN}")
             case errors.RepositoryNotFoundError():
                 return UsageError(
-                    f"{no_run}the Hub has no repository {of.repository} that you may see: check the "
-                    f"name; a private one needs {LOGIN}"
+                    f"{no_run}the Hub has no repository {of.repository} that you may see: check "
+                    f"the name; a private one needs {LOGIN}"
                 )
             case errors.RevisionNotFoundError():
                 return UsageError(f"{of.repository} has no revision {of.revision or 'main'}")
@@ -181,7 +181,7 @@ class _Retries(logging.Handler):
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    import huggingface_hub.utils.logging  # sets up the logger, which a later import would do
+    import huggingface_hub.utils.logging  # noqa: F401  (sets the logger up, as later calls would)
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
+from zoo.folder import CONFIG
 from zoo_hub.address import Address
 from zoo_hub.client import client, offline, speaking
 
@@ -22,7 +23,7 @@ def fetch(
 
     With HF_HUB_OFFLINE the cache alone is looked into, where a file of ``optional`` that was never
     fetched counts as one that there is not. Raises UsageError where there is no such repository,
-    revision or file, ZooError where the Hub cannot be reached or refuses.
+    revision or run, ZooError where the Hub cannot be reached or refuses, or a file is missing.
     """
     of = Address(repository, revision)
     folder: Path | None = None
@@ -46,7 +47,8 @@ def download(
     run: bool = False,
 ) -> Path | None:
     """The cache's path of a file at ``commit``; None for one that there is not, which raises
-    UsageError where it is ``needed``. ``run`` as for :func:`speaking`."""
+    ZooError where it is ``needed``, UsageError for config.json, without which there is no run.
+    ``run`` as for :func:`speaking`."""
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     with speaking(of, run):
@@ -57,7 +59,8 @@ def download(
                 raise
         except EntryNotFoundError:
             if needed:
-                raise UsageError(
+                kind = UsageError if name == CONFIG else ZooError
+                raise kind(
                     f"{of} is on the Hub and has no {name}: it is no run of genzoo's, or lacks "
                     "what was asked for"
                 ) from None
