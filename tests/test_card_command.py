@@ -192,6 +192,12 @@ def test_what_cannot_be_is_refused(
     assert card(run) == before
 
 
+def test_the_card_of_a_run_on_the_hub_is_not_written(commands: Commands, here: Path) -> None:
+    assert commands.fails(2, "card", "user/repo") == (
+        "user/repo is not a folder here: name one; zoo pull makes one of a run on the Hub"
+    )
+
+
 def test_it_takes_the_licences_that_the_hub_takes() -> None:
     assert {*hub_metadata.LICENCES} == LICENCES
     with pytest.raises(UsageError):

@@ -82,22 +82,28 @@ def test_the_client_reads_metadata_and_figures(
     assert "https://arxiv.org/abs/" in text, "by this the Hub links the paper"
 
 
-def test_the_hub_validates_it(run: Path, hub: LoopbackHub, tmp_path: Path) -> None:
-    measured(run)
-    path = refresh(run, "tester/glow-digits", "apache-2.0")
+def test_the_hub_validates_every_models(
+    exported: Callable[[str], zoo.Run], hub: LoopbackHub, tmp_path: Path
+) -> None:
+    paths = []
+    for model in sorted(SMALL):
+        run = Path(shutil.copytree(exported(model).path, tmp_path / model))
+        measured(run)
+        paths.append(refresh(run, f"tester/{model}-digits", "apache-2.0"))
     code = (
-        "import sys; from huggingface_hub import ModelCard; "
-        "ModelCard.load(sys.argv[1]).validate(); print('valid')"
+        "import sys; from huggingface_hub import ModelCard\n"
+        "for path in sys.argv[1:]: ModelCard.load(path).validate()\n"
+        "print('valid')"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, path],
+        [sys.executable, "-c", code, *paths],
         env=hub.environment(tmp_path / "home"),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.stdout == "valid\n", done.stderr
-    assert len(hub.requests("POST", "validate-yaml")) == 1
+    assert len(hub.requests("POST", "validate-yaml")) == len(paths)
 
 
 def test_figures_that_are_gone_leave_the_metadata(run: Path) -> None:

@@ -75,21 +75,20 @@ def test_genzoo_draws_by_what_the_card_says(run: Path, monkeypatch: pytest.Monke
         assert (back - images).abs().max() < 1e-3
 
 
-def test_in_a_process_of_its_own(exported: Callable[[str], zoo.Run], tmp_path: Path) -> None:
-    path = Path(shutil.copytree(exported("glow").path, tmp_path / "run"))
-    refresh(path)
-    code, _ = blocks(path)
-    assert python(code + SHOW, path).startswith("(16, 1, 8, 8)")
-
-
-def test_the_graph_comes_from_the_hub(
+def test_both_draw_from_the_hub(
     exported: Callable[[str], zoo.Run], hub: LoopbackHub, tmp_path: Path
 ) -> None:
+    """Pasted as they stand in the card of a run on the Hub, in processes that have nothing else."""
     path = Path(shutil.copytree(exported("glow").path, tmp_path / "run"))
-    refresh(path, f"{hub.user}/glow-digits")
-    files = {"onnx/sampler.onnx": (path / "onnx/sampler.onnx").read_bytes()}
-    hub.create(f"{hub.user}/glow-digits", files=files)
-    shutil.rmtree(path / "onnx")
-    _, code = blocks(path)
-    said = python(code + SHOW, tmp_path, hub.environment(tmp_path / "home"))
-    assert said == "(16, 1, 8, 8) []\n"
+    refresh(path, "tester/glow-digits")
+    names = ("config.json", "model.safetensors", "onnx/sampler.onnx")
+    hub.create("tester/glow-digits", files={name: (path / name).read_bytes() for name in names})
+    genzoo, onnxruntime = blocks(path)
+    shutil.rmtree(path)
+    environment = hub.environment(tmp_path / "home")
+    assert 'zoo.load("tester/glow-digits")' in genzoo
+    assert python(genzoo + SHOW, tmp_path, environment) == "(16, 1, 8, 8) ['torch', 'zoo']\n"
+    asked = len(hub.log)
+    assert python(onnxruntime + SHOW, tmp_path, environment) == "(16, 1, 8, 8) []\n"
+    fetched = {one.path for one in hub.log[asked:] if one.method == "GET"}
+    assert any("onnx/sampler.onnx" in one or "/cdn/" in one for one in fetched)

@@ -118,23 +118,23 @@ def other(files: Files) -> Files:
 OTHER: Files = {}
 
 LOADS: dict[str, tuple[Callable[[Files], Files], int, str]] = {
-    "depth": (config("config", "model", "depth", value=10**9), 2, "depth must be at most 64"),
+    "depth": (config("config", "model", "depth", value=10**9), 1, "depth must be at most 64"),
     "huge": (huge, 1, "that asks for far more than"),
-    "key": (config("config", "model", "evil", value=1), 2, "there is no key 'model.evil'"),
+    "key": (config("config", "model", "evil", value=1), 1, "there is no key 'model.evil'"),
     "auto": (config("auto_map", value={"AutoModel": "evil.Evil"}), 0, ""),
-    "path": (config("model", value="../../evil"), 2, "there is no model '../../evil'"),
+    "path": (config("model", value="../../evil"), 1, "there is no model '../../evil'"),
     "absent": (
         lambda files: config("plugin", value={"distribution": "genzoo-waves"})(
             config("model", value="waves")(files)
         ),
-        2,
+        1,
         "there is no model 'waves'",
     ),
-    "module": (config("model", value="os"), 2, "there is no model 'os'"),
+    "module": (config("model", value="os"), 1, "there is no model 'os'"),
     "plugin": (config("plugin", value={"name": "x", "distribution": 5}), 0, ""),
     "version": (config("format_version", value=99), 1, "has format version 99"),
-    "foreign": (config("library_name", value="diffusers"), 2, "is no run folder: its config.json"),
-    "size": (config("image", "size", value=2**40), 2, "data.size must be at most 1024"),
+    "foreign": (config("library_name", value="diffusers"), 1, "is no run folder: its config.json"),
+    "size": (config("image", "size", value=2**40), 1, "data.size must be at most 1024"),
     "json": (lambda files: files | {"config.json": b"[" * 100_000}, 1, "is damaged, it is no JSON"),
     "cut": (
         lambda files: files | {"model.safetensors": files["model.safetensors"][:-9]},
@@ -154,8 +154,8 @@ LOADS: dict[str, tuple[Callable[[Files], Files], int, str]] = {
         "the network has no tensor extra",
     ),
     "missing": (tensors(lambda found: found.pop(first(found))), 1, "is missing"),
-    "bin": (pickled("pytorch_model.bin"), 2, "has no model.safetensors"),
-    "pkl": (pickled("model.pkl"), 2, "has no model.safetensors"),
+    "bin": (pickled("pytorch_model.bin"), 1, "has no model.safetensors"),
+    "pkl": (pickled("model.pkl"), 1, "has no model.safetensors"),
     "inside": (lambda files: files | {"model.safetensors": pickle.dumps(Bomb())}, 1, "safetensors"),
 }
 """How a run is spoilt, the exit status of ``zoo sample`` and ``zoo pull``, and what they say."""

@@ -78,6 +78,7 @@ def test_pushing_again_what_has_not_changed_makes_no_commit(shared: Shared, mode
 def test_pulled_runs_draw_the_same_pictures_byte_for_byte_and_offline_too(
     shared: Shared, tmp_path: Path
 ) -> None:
+    """And a push of what was pulled, which has no checkpoints, finds nothing changed."""
     expected = {
         model: zoo.load(shared.root / model, "cpu").sample(5, seed=3).numpy() for model in MODELS
     }
@@ -86,13 +87,16 @@ def test_pulled_runs_draw_the_same_pictures_byte_for_byte_and_offline_too(
         ["sample", f"tester/{model}", "-n", 5, "--seed", 3, "--device", "cpu", "-o", f"{model}.npy"]
         for model in MODELS
     ]
+    token = f"import os; os.environ['HF_TOKEN'] = {shared.hub.tokens.write!r}"
+    again = [token, *(["push", model, f"tester/{model}"] for model in MODELS)]
     for offline in (False, True):
         folder = tmp_path / str(offline)
         folder.mkdir()
         before = len(shared.hub.log)
         environment = shared.hub.environment(tmp_path / "home", None, offline)
-        done = run_steps(environment, folder, *pulls, *named)
-        assert [step.status for step in done] == [0] * 12, done
+        done = run_steps(environment, folder, *pulls, *named, *([] if offline else again))
+        assert {step.status for step in done} == {0}, done
+        assert all("nothing has changed since" in step.err for step in done[13:])
         assert (len(shared.hub.log) > before) != offline
         for model in MODELS:
             found = zoo.load(folder / model, "cpu").sample(5, seed=3).numpy()
@@ -106,6 +110,7 @@ def test_pulled_runs_draw_the_same_pictures_byte_for_byte_and_offline_too(
             assert there == carried(shared.root / model)
 
 
+@pytest.mark.slow
 def test_large_files_travel_by_xet_as_well(exported, hub: LoopbackHub, tmp_path: Path) -> None:
     if reason := hub_xet.missing():
         pytest.skip(reason)
@@ -176,18 +181,20 @@ def test_a_card_that_somebody_changed_on_the_hub_stays(
         *(upload("README.md", person), more, push),
         *(append("vae/metrics.jsonl", "\n"), push, push),
         *("huggingface_hub.delete_file('README.md', 'tester/vae')", push),
+        "import shutil; shutil.copyfile('vae/README.md', 'last.md')",
         ["push", "vae", "tester/web"],
     )
-    assert [step.status for step in done] == [0] * 12, done
+    assert [step.status for step in done] == [0] * 13, done
     commits = hub.commits("tester/vae")
-    mine = (tmp_path / "vae/README.md").read_bytes()
+    mine = (tmp_path / "last.md").read_bytes()
+    assert b'zoo.load("tester/vae")' in mine
     first = mine.removesuffix(b"more\nmore\n")
     cards = [one.files["README.md"].content for one in commits if "README.md" in one.files]
     assert cards == [mine, person.encode(), person.encode(), first + b"more\n", first]
     said = "README.md of tester/vae was written or changed on the Hub and stays as it is there"
     assert [step for step in range(11) if said in done[step].err] == [5, 7, 8]
     assert "nothing has changed" in done[5].err
-    assert said.replace("vae", "web") in done[11].err
+    assert said.replace("vae", "web") in done[12].err
     assert hub.files("tester/web")["README.md"] == b"of the form for a new repository"
     assert "model.safetensors" in hub.files("tester/web")
 

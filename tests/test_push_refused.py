@@ -98,6 +98,7 @@ def test_what_the_hub_refuses_is_a_sentence_and_writes_nothing(
     hub.lose(path="tester/lost/commit")
     hub.create("tester/late")
     licensed(run, tmp_path / "word")
+    licensed(run, tmp_path / "lost")
     unknown = "hf_" + "x" * 34
     steps = [
         token(""),
@@ -109,15 +110,15 @@ def test_what_the_hub_refuses_is_a_sentence_and_writes_nothing(
         token(hub.tokens.write),
         ["push", "vae", "somebody/vae"],
         *(["push", "vae", f"tester/r{status}", "--debug"] for status in (401, 403, 412, 429, 500)),
-        ["push", "vae", "tester/lost"],
-        ["push", "vae", "tester/lost"],
+        ["push", "lost", "tester/lost"],
+        ["push", "lost", "tester/lost"],
         write("word/README.md", "---\nlicense: whatever\n---\n"),
         ["push", "word", "tester/word"],
     ]
     environment = hub.environment(tmp_path / "home", hurry=True)
     done = run_steps(environment, tmp_path, *steps)
     login = "hf auth login, or HF_TOKEN set to a token of https://huggingface.co/settings/tokens"
-    assert done[1].sentence == f"the Hub takes tester/vae from those it knows alone: {login}"
+    assert done[1].sentence == f"a push to tester/vae needs a token that may write there: {login}"
     known = [step.err.strip().rpartition("zoo: ")[2] for step in done]  # below a traceback
     assert known[3] == f"the Hub does not know the token that it was sent for tester/vae: {login}"
     assert done[5].sentence.startswith("the token may not do this with tester/late (Forbidden: you")
@@ -142,7 +143,8 @@ def test_what_the_hub_refuses_is_a_sentence_and_writes_nothing(
     for step in done:
         for secret in (hub.tokens.write, hub.tokens.read, unknown):
             assert secret not in step.out + step.err
-    assert contents(run) == before
+    assert contents(run) == before, "the run's own card names a place that took it"
+    assert 'zoo.load("tester/lost")' in (tmp_path / "lost/README.md").read_text("utf-8")
 
 
 def test_a_token_that_a_server_repeats_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,9 +177,13 @@ def test_a_hub_that_is_not_there_is_a_sentence(exported, tmp_path: Path) -> None
         ["pull", "tester/vae", "x"],
         ["sample", "tester/vae"],
     )
-    for step in done:
-        assert f"the Hub at {gone.url} cannot be reached (ConnectError)" in step.sentence
-        assert step.status == 1
+    said = f"the Hub at {gone.url} cannot be reached (ConnectError): check the network, or HF_ENDP"
+    for step in done[:2]:
+        assert step.sentence.startswith(said)
+    drawn = done[2]
+    assert drawn.sentence.startswith(f"there is no run folder tester/vae here, and {said}")
+    assert drawn.err.splitlines()[:-1] == ["the Hub did not answer: trying again"]
+    assert {step.status for step in done} == {1}
     assert not (tmp_path / "x").exists()
 
 

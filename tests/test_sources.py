@@ -133,7 +133,12 @@ def test_an_error_in_a_fetched_run_speaks_of_its_name(
     (tmp_path / "a/config.json").write_text("{")
     with pytest.raises(ZooError, match=r"^user/a@v1/config\.json is damaged"):
         zoo.load("user/a@v1")
-    with pytest.raises(UsageError, match="in b"), named(Path("/a"), "b"):
+    with pytest.raises(ZooError, match="in b") as error, named(Path("/a"), "b"):
+        raise UsageError("in /a")
+    assert not isinstance(error.value, UsageError), "the call was right"
+    with pytest.raises(UsageError, match="of the call"), named(Path("/a"), "user/b"):
+        raise UsageError("of the call")
+    with pytest.raises(UsageError, match="in /a"), named(Path("/a"), "/a"):
         raise UsageError("in /a")
 
 

@@ -85,11 +85,15 @@ def publish(run: Run, target: str, **options: Any) -> str:
 
 @contextmanager
 def named(path: Path, name: str) -> Iterator[None]:
-    """An error inside speaks of ``name`` and not of ``path``, a folder that no user knows."""
+    """An error inside speaks of ``name`` and not of ``path``, a folder that no user knows. What is
+    wrong with a run from elsewhere is its own fault, not the call's: no UsageError."""
     try:
         yield
     except ZooError as error:
-        error.args = (str(error).replace(str(path), name),)
+        said = str(error).replace(str(path), name)
+        if isinstance(error, UsageError) and name != str(path) and name in said:
+            raise ZooError(said) from error
+        error.args = (said,)
         raise
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from zoo.console import say
 from zoo.errors import UsageError, ZooError
 from zoo_hub.address import Address
 
@@ -37,22 +38,25 @@ def offline() -> bool:
 
 
 @contextmanager
-def speaking(of: Address) -> Iterator[None]:
+def speaking(of: Address, run: bool = False) -> Iterator[None]:
     """What the client raises inside is raised as a ZooError, one sentence without any token; its
-    bars are shown on a terminal alone, and what it logs is not."""
+    bars are shown on a terminal alone, and of what it logs that it tries again, once.
+
+    ``run`` is for a name that might have been that of a run folder: the sentence says so.
+    """
     with _quietly():
         try:
             yield
         except (ZooError, KeyboardInterrupt, MemoryError):
             raise
         except Exception as error:
-            said = sentence(of, error)
+            said = sentence(of, error, run)
             if _has_token(error):
                 raise said from None  # a traceback would print the message too
             raise said from error
 
 
-def sentence(of: Address, error: BaseException) -> ZooError:
+def sentence(of: Address, error: BaseException, run: bool = False) -> ZooError:
     """What went wrong with ``of``, and what to do."""
     from huggingface_hub import errors
 
@@ -62,19 +66,20 @@ def sentence(of: Address, error: BaseException) -> ZooError:
     if isinstance(error, json.JSONDecodeError):
         return ZooError(f"what answered for {of} is no Hub: check HF_ENDPOINT, or try again later")
     causes = list(_chain(error))
+    no_run = f"there is no run folder {of.repository} here, and " if run else ""
     for cause in causes:
         match cause:
             case errors.OfflineModeIsEnabled():
                 return ZooError(
-                    f"{of} is not in the cache and HF_HUB_OFFLINE forbids asking the Hub: fetch it "
-                    "once without"
+                    f"{of} is not in the cache, and HF_HUB_OFFLINE forbids asking the Hub: unset "
+                    "it once to fetch it"
                 )
             case errors.GatedRepoError():
                 return ZooError(f"{of} is gated: ask for access on its page, then {LOGIN}")
             case errors.RepositoryNotFoundError():
                 return UsageError(
-                    f"there is no run folder {of.repository} here, and no such repository on the "
-                    f"Hub that you may see: check the name; a private one needs {LOGIN}"
+                    f"{no_run}the Hub has no repository {of.repository} that you may see: check "
+                    f"the name; a private one needs {LOGIN}"
                 )
             case errors.RevisionNotFoundError():
                 return UsageError(f"{of.repository} has no revision {of.revision or 'main'}")
@@ -87,7 +92,7 @@ def sentence(of: Address, error: BaseException) -> ZooError:
         if kind.__module__.partition(".")[0].startswith("httpx") or isinstance(
             cause, ConnectionError
         ):
-            return _network(of, kind.__name__)
+            return _network(of, kind.__name__, no_run)
         if "onsistency check failed" in str(cause):  # of the sizes of what was downloaded
             return _cut(of)
     if isinstance(error, errors.LocalEntryNotFoundError) and offline():
@@ -117,14 +122,14 @@ def _refused(of: Address, error: BaseException) -> ZooError:
     return ZooError(f"the Hub refused {of} with status {status}{because}")
 
 
-def _network(of: Address, kind: str) -> ZooError:
+def _network(of: Address, kind: str, no_run: str) -> ZooError:
     from huggingface_hub import constants
 
     if "Protocol" in kind or "Read" in kind or "Write" in kind:
         return _cut(of)
     return ZooError(
-        f"there is no run folder {of.repository} here, and the Hub at {constants.ENDPOINT} cannot "
-        f"be reached ({kind}): check the network, or HF_ENDPOINT"
+        f"{no_run}the Hub at {constants.ENDPOINT} cannot be reached ({kind}): check the network, "
+        "or HF_ENDPOINT"
     )
 
 
@@ -163,8 +168,20 @@ def _secret() -> re.Pattern[str]:
     return re.compile(r"hf_\w{8,}|(?<=[Bb]earer )\S+" + (f"|{re.escape(known)}" if known else ""))
 
 
+class _Retries(logging.Handler):
+    """Says once that the client tries again, as that may take half a minute, and nothing else."""
+
+    said = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self.said and "[Retry " in record.getMessage():
+            self.said = True
+            say("the Hub did not answer: trying again")
+
+
 @contextmanager
 def _quietly() -> Iterator[None]:
+    import huggingface_hub.utils.logging  # noqa: F401  (sets the logger up, as later calls would)
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
@@ -173,15 +190,17 @@ def _quietly() -> Iterator[None]:
 
     shown = not are_progress_bars_disabled()
     logger = logging.getLogger("huggingface_hub")
-    level = logger.level
+    level, handlers, propagate = logger.level, logger.handlers, logger.propagate
     if shown and not sys.stderr.isatty():
         disable_progress_bars()
-    logger.setLevel(logging.CRITICAL)
+    logger.handlers, logger.propagate = [_Retries(logging.WARNING)], False
+    logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        logger.handlers, logger.propagate = handlers, propagate
         logger.setLevel(level)
         if shown and are_progress_bars_disabled():
             enable_progress_bars()

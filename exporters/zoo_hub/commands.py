@@ -46,6 +46,7 @@ def push(
         with_space=with_space,
     )
     click.echo(pushed.url)
+    click.echo(f"next: zoo sample {address_of(repository, revision)}, from anywhere", err=True)
 
 
 @click.command("pull")

@@ -35,13 +35,12 @@ def files_of(run: Path) -> list[str]:
 
 def git_hash(data: Path | bytes) -> str:
     """What git, and so the Hub, calls a file that is kept as it is: SHA-1 with a header."""
-    size = len(data) if isinstance(data, bytes) else data.stat().st_size
-    return _digest(data, hashlib.sha1(b"blob %d\0" % size))
+    return _digest(data, hashlib.sha1(b"blob %d\0" % size_of(data)))
 
 
-def sha256(path: Path) -> str:
+def sha256(data: Path | bytes) -> str:
     """What the Hub calls a large file."""
-    return _digest(path, hashlib.sha256())
+    return _digest(data, hashlib.sha256())
 
 
 def _digest(data: Path | bytes, digest: hashlib._Hash) -> str:
@@ -54,9 +53,14 @@ def _digest(data: Path | bytes, digest: hashlib._Hash) -> str:
     return digest.hexdigest()
 
 
-def hash_like(path: Path, known: str) -> str:
+def hash_like(data: Path | bytes, known: str) -> str:
     """The hash of a file of the kind that ``known`` is, by its length."""
-    return sha256(path) if len(known) == 64 else git_hash(path)
+    return sha256(data) if len(known) == 64 else git_hash(data)
+
+
+def size_of(data: Path | bytes) -> int:
+    """How many bytes a file has."""
+    return len(data) if isinstance(data, bytes) else data.stat().st_size
 
 
 def size_text(size: int) -> str:

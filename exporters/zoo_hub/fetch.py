@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
+from zoo.folder import CONFIG
 from zoo_hub.address import Address
 from zoo_hub.client import client, offline, speaking
 
@@ -22,13 +23,13 @@ def fetch(
 
     With HF_HUB_OFFLINE the cache alone is looked into, where a file of ``optional`` that was never
     fetched counts as one that there is not. Raises UsageError where there is no such repository,
-    revision or file, ZooError where the Hub cannot be reached or refuses.
+    revision or run, ZooError where the Hub cannot be reached or refuses, or a file is missing.
     """
     of = Address(repository, revision)
     folder: Path | None = None
     commit = revision
     for name in (*files, *optional):
-        path = download(of, name, commit, token, needed=name in files)
+        path = download(of, name, commit, token, needed=name in files, run=True)
         if path is not None:
             folder = path.parents[name.count("/")]
             commit = folder.name
@@ -38,13 +39,19 @@ def fetch(
 
 
 def download(
-    of: Address, name: str, commit: str | None, token: str | None, needed: bool = True
+    of: Address,
+    name: str,
+    commit: str | None,
+    token: str | None,
+    needed: bool = True,
+    run: bool = False,
 ) -> Path | None:
     """The cache's path of a file at ``commit``; None for one that there is not, which raises
-    UsageError where it is ``needed``."""
+    ZooError where it is ``needed``, UsageError for config.json, without which there is no run.
+    ``run`` as for :func:`speaking`."""
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    with speaking(of):
+    with speaking(of, run):
         try:
             return Path(client(token).hf_hub_download(of.repository, name, revision=commit))
         except LocalEntryNotFoundError:
@@ -52,7 +59,8 @@ def download(
                 raise
         except EntryNotFoundError:
             if needed:
-                raise UsageError(
+                kind = UsageError if name == CONFIG else ZooError
+                raise kind(
                     f"{of} is on the Hub and has no {name}: it is no run of genzoo's, or lacks "
                     "what was asked for"
                 ) from None

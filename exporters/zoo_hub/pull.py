@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.console import say
 from zoo.errors import UsageError, ZooError
 from zoo.files import replacing_folder
+from zoo.folder import CONFIG
 from zoo.sources import named
 from zoo_hub import contents
 from zoo_hub.address import Address, address_of
@@ -96,7 +97,8 @@ def _fetched(of: Address, token: str | None) -> dict[str, Path]:
     commit, listed = listing(of, token)
     check_names(of, listed)
     if missing := [name for name in contents.NEEDED if name not in listed]:
-        raise UsageError(_no_run(of, missing[0], listed))
+        kind = UsageError if missing[0] == CONFIG else ZooError
+        raise kind(_no_run(of, missing[0], listed))
     found = {}
     for name, entry in sorted(listed.items()):
         if contents.travels(name):

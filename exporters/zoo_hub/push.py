@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.console import say
 from zoo.errors import ZooError
+from zoo.files import write_text
 from zoo.folder import CARD
 from zoo_hub import contents, ready
 from zoo_hub.address import Address, address_of
-from zoo_hub.card import refresh, renewable
+from zoo_hub.card import renewed
 from zoo_hub.client import LOGIN, client, offline, speaking
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class Pushed:
 
     url: str
     commit: str | None
+
+
+Files = Mapping[str, Path | bytes]
+"""What is to be sent, by its name on the Hub."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ def push(
     """Send ``run`` to the repository ``target``, ``user/repo``, which is made where there is none,
     ``private`` if asked for; ``revision`` is a branch, likewise made.
 
-    The card is first renewed, as ``zoo card`` does. One commit has all of it: config.json, the
+    The card is renewed, as ``zoo card`` does, and names ``target``; the run's own is written once
+    the Hub has taken it. One commit has all of it: config.json, the
     weights, the card, what was measured, the grid and the graphs with their reports, and the
     deletion of graphs and figures that the run has no more; files of other names on the Hub, and
     checkpoints, are left alone. Where nothing has changed there is no commit, and where somebody
@@ -84,52 +90,56 @@ def push(
 
 
 def _push(folder: Path, of: Address, private: bool, message: str | None, token: str) -> Pushed:
-    if renewable(folder):  # with the graphs that there are by now, and code that names the Hub
-        refresh(folder, of.repository)
-    ready.check_card(folder)
     ready.check_graphs(folder)
+    # With the graphs that there are by now, and code that names the Hub.
+    card = renewed(folder, of.repository)
     message = message or f"Push {folder.resolve().name} with genzoo {version('genzoo')}"
     api = client(token)
     remote = _remote(api, of, private)
-    names = contents.files_of(folder)
-    names = _without_persons_card(api, of, remote, folder, names)
-    gone = [name for name in remote.hashes if _is_ours(name) and name not in names]
-    return _commit(api, of, folder, names, gone, remote, message)
+    files: Files = {name: folder / name for name in contents.files_of(folder)}
+    if card is not None:
+        files = {**files, CARD: card.encode()}
+    files = _without_persons_card(api, of, remote, files)
+    gone = [name for name in remote.hashes if _is_ours(name) and name not in files]
+    done = _commit(api, of, files, gone, remote, message)
+    if card is not None and card.encode() != (folder / CARD).read_bytes():
+        write_text(folder / CARD, card)
+    return done
 
 
 def _push_space(folder: Path, of: Address, private: bool, message: str | None, token: str) -> None:
     space = Address(of.repository)
     api = client(token)
     remote = _remote(api, space, private, "space")
-    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    names = _without_persons_card(api, space, remote, folder, names, "space")
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files: Files = {path.relative_to(folder).as_posix(): path for path in paths}
+    files = _without_persons_card(api, space, remote, files, "space")
     message = message or f"Show {of.repository} with genzoo {version('genzoo')}"
-    gone = [name for name in remote.hashes if contents.GRAPHS.fullmatch(name) and name not in names]
-    done = _commit(api, space, folder, names, gone, remote, message, "space")
+    gone = [name for name in remote.hashes if contents.GRAPHS.fullmatch(name) and name not in files]
+    done = _commit(api, space, files, gone, remote, message, "space")
     say(f"the page: {done.url}")
 
 
 def _commit(
     api: HfApi,
     of: Address,
-    folder: Path,
-    names: Sequence[str],
+    files: Files,
     gone: Sequence[str],
     remote: Remote,
     message: str,
     kind: str = "model",
 ) -> Pushed:
-    """One commit of those files of ``folder`` that differ, and without those that are gone."""
+    """One commit of those of ``files`` that differ, and without those that are gone."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, constants
 
     url = f"{constants.ENDPOINT}/{'spaces/' if kind == 'space' else ''}{of.repository}"
-    changed = [name for name in names if _differs(folder / name, remote.hashes.get(name))]
+    changed = [name for name, data in files.items() if _differs(data, remote.hashes.get(name))]
     if not changed and not gone:
         say(f"nothing has changed since {url} was written: there is no commit")
         return Pushed(url, None)
-    say(_table(folder, names, changed, gone))
+    say(f"to {url}:\n{_table(files, changed, gone)}")
     operations: list[Any] = [
-        CommitOperationAdd(path_in_repo=name, path_or_fileobj=folder / name) for name in changed
+        CommitOperationAdd(path_in_repo=name, path_or_fileobj=files[name]) for name in changed
     ]
     operations += [CommitOperationDelete(path_in_repo=name) for name in gone]
     with speaking(of):
@@ -137,7 +147,7 @@ def _commit(
             of.repository,
             operations,
             commit_message=message,
-            commit_description=_statement(folder, names, remote),
+            commit_description=_statement(files),
             repo_type=kind,
             revision=of.revision,
             parent_commit=remote.commit,
@@ -145,8 +155,8 @@ def _commit(
     return Pushed(url, done.oid)
 
 
-def _differs(path: Path, stated: str | None) -> bool:
-    return stated is None or contents.hash_like(path, stated) != stated
+def _differs(data: Path | bytes, stated: str | None) -> bool:
+    return stated is None or contents.hash_like(data, stated) != stated
 
 
 def _is_ours(name: str) -> bool:
@@ -191,57 +201,52 @@ def _remote(api: HfApi, of: Address, private: bool, kind: str = "model") -> Remo
 _STATED = re.compile(rf"^{re.escape(CARD)}: ([0-9a-f]{{40}})$", re.MULTILINE)
 
 
-def _statement(folder: Path, names: Sequence[str], remote: Remote) -> str:
+def _statement(files: Files) -> str:
     """The description of a commit: the hash of the card that a push wrote last stands in it."""
     by = f"genzoo {version('genzoo')}"
-    if CARD not in names:
+    if CARD not in files:
         return by
-    return f"{by}\n\n{CARD}: {contents.git_hash(folder / CARD)}"
+    return f"{by}\n\n{CARD}: {contents.git_hash(files[CARD])}"
 
 
 def _without_persons_card(
-    api: HfApi,
-    of: Address,
-    remote: Remote,
-    folder: Path,
-    names: Sequence[str],
-    kind: str = "model",
-) -> list[str]:
-    """``names`` without README.md, which is said, where the Hub's is another than the run's and no
+    api: HfApi, of: Address, remote: Remote, files: Files, kind: str = "model"
+) -> Files:
+    """``files`` without README.md, which is said, where the Hub's is another than the run's and no
     push left it so."""
     there = remote.hashes.get(CARD)
-    if CARD not in names or there in (None, contents.git_hash(folder / CARD)):
-        return [*names]
+    if CARD not in files or there in (None, contents.git_hash(files[CARD])):
+        return files
     with speaking(of):
         commits = api.list_repo_commits(of.repository, revision=remote.commit, repo_type=kind)
     stated = next((found[1] for one in commits if (found := _STATED.search(one.message))), None)
     of_the_hub = kind == "space" and len(commits) == 1  # a new Space has a card that says so
     if stated == there or of_the_hub:
-        return [*names]
+        return files
     say(
         f"{CARD} of {of} was written or changed on the Hub and stays as it is there: delete it "
         "there to have the run's"
     )
-    return [name for name in names if name != CARD]
+    return {name: data for name, data in files.items() if name != CARD}
 
 
 # What is said and asked for
 
 
-def _table(folder: Path, names: Sequence[str], changed: Sequence[str], gone: Sequence[str]) -> str:
+def _table(files: Files, changed: Sequence[str], gone: Sequence[str]) -> str:
     from zoo.cli.group import columns
 
     rows = [
         (
             name,
-            contents.size_text((folder / name).stat().st_size),
+            contents.size_text(contents.size_of(data)),
             "is sent" if name in changed else "is there",
         )
-        for name in names
+        for name, data in files.items()
     ]
     rows += [(name, "", "is deleted there") for name in gone]
-    size = sum((folder / name).stat().st_size for name in changed)
-    rows.append((f"{len(changed)} of {len(names)} files", contents.size_text(size), "to send"))
+    size = sum(contents.size_of(files[name]) for name in changed)
+    rows.append((f"{len(changed)} of {len(files)} files", contents.size_text(size), "to send"))
     return columns(rows)
 
 
@@ -250,5 +255,5 @@ def _token(of: Address, token: str | None) -> str:
 
     token = token or get_token()
     if not token:
-        raise ZooError(f"the Hub takes {of} from those it knows alone: {LOGIN}")
+        raise ZooError(f"a push to {of} needs a token that may write there: {LOGIN}")
     return token

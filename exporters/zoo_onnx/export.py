@@ -39,8 +39,9 @@ class Exported:
     @property
     def summary(self) -> str:
         """What was measured, in a line."""
-        size = self.path.stat().st_size / 1e6
-        return f"{size:.1f} MB, {parity.summary(self.report['outputs'])}"
+        size = self.path.stat().st_size
+        text = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+        return f"{text}, {parity.summary(self.report['outputs'])}"
 
 
 def export(

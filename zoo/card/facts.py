@@ -83,7 +83,7 @@ def read_facts(folder: Path, plugins: Host, repository: str | None = None) -> Ru
         versions=_mapping(values.get("versions")),
         hardware=_hardware(values.get("hardware")),
         last=lines[-1] if lines else {},
-        pictures=_count(files.read_data_facts(folder).get("pictures")),
+        pictures=_count(known.get("pictures")),
         measured=read_measured(folder),
     )
 

@@ -280,6 +280,7 @@ def _facts(run: Run, data: Dataset) -> dict[str, Any]:
         "latent": asdict(run.latent),
         "dataset": None if local else repository_of(source),
         "data_licence": data.licence,
+        "pictures": len(data.splits["train"]),
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -1,7 +1,8 @@
 """``zoo card RUN``: a run's README.md, with its graphs, as a model card of the Hub.
 
-:func:`refresh` writes it, :func:`renewable` says whether one that stands there is genzoo's to
-renew, :func:`licence_of` what it says of the licence of the weights. None of them loads torch.
+:func:`refresh` writes it, :func:`renewed` gives the text alone, :func:`renewable` says whether one
+that stands there is genzoo's to renew, :func:`licence_of` what it says of the licence of the
+weights. None of them loads torch.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from zoo.plugins import host
 from zoo_hub.card.graphs import graphs_part, read_graphs
 from zoo_hub.card.licences import check_licence
 
-__all__ = ["licence_of", "refresh", "renewable"]
+__all__ = ["licence_of", "refresh", "renewable", "renewed"]
 
 
 def refresh(
@@ -56,17 +57,17 @@ def refresh(
             f"{path} has none of the marks between which genzoo writes, so it stays as it is: "
             f"zoo card {folder} --new writes another and keeps this one beside it"
         )
-    facts = read_facts(folder, host(), repository or (parts.repository_in(text) if text else None))
-    graphs = read_graphs(folder)
-    written = graphs_part(graphs, facts)
-    tags = {"onnx": bool(graphs)}
+    made = _made(folder, text, repository, licence)
     if text is None:
-        made = new_card(facts, written, tags, licence)
         _keep(path)
-    else:
-        made = renewed_card(text, facts, written, tags, licence)
     write_text(path, made)
     return path
+
+
+def renewed(folder: Path, repository: str) -> str | None:
+    """The text of a run's card as :func:`refresh` would write it; nothing is written. None for one
+    that is not genzoo's to renew. Raises ZooError for a damaged card."""
+    return _made(folder, read_card(folder), repository) if renewable(folder) else None
 
 
 def renewable(folder: Path) -> bool:
@@ -85,6 +86,19 @@ def licence_of(text: str) -> str | None:
     if isinstance(found, list):  # a few cards have a list of them
         found = ", ".join(map(str, found))
     return str(found) if found else None
+
+
+def _made(
+    folder: Path, text: str | None, repository: str | None, licence: str | None = None
+) -> str:
+    """A card from ``text``, the one that stands there, or from the model's."""
+    facts = read_facts(folder, host(), repository or (parts.repository_in(text) if text else None))
+    graphs = read_graphs(folder)
+    written = graphs_part(graphs, facts)
+    tags = {"onnx": bool(graphs)}
+    if text is None:
+        return new_card(facts, written, tags, licence)
+    return renewed_card(text, facts, written, tags, licence)
 
 
 def _keep(path: Path) -> None:

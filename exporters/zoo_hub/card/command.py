@@ -34,8 +34,10 @@ def command(run: Path, repository: str | None, licence: str | None, new: bool) -
     metadata that genzoo knows; all that a person wrote or changed stays.
     """
     from zoo.console import say
+    from zoo.sources import require_here
     from zoo_hub.card import licence_of, refresh
 
+    require_here(run, "name one; zoo pull makes one of a run on the Hub")
     path = refresh(run, repository, licence, new=new)
     click.echo(path)
     if licence_of(path.read_text("utf-8")) is None:
