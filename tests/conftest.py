@@ -25,6 +25,17 @@ SMALL = {"depth": 2, "width": 16}
 STEPS = 24
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU, and torch sees none"))
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
     """A small Glow, trained on the digits for a moment; take ``trained_copy`` to change it."""
