@@ -33,7 +33,7 @@ class Recorder:
     def pytest_collection_finish(self, session: Any) -> None:
         for item in session.items:
             said = (item.function.__doc__ or item.originalname.replace("_", " ")).strip()
-            of = item.name.partition("[")[2].removesuffix("]").replace("-cuda", "")
+            of = item.name.partition("[")[2].removesuffix("]").removesuffix("cuda").strip("-")
             self.found[item.nodeid] = {
                 "test": item.nodeid,
                 "shows": " ".join(said.split()),
