@@ -67,7 +67,7 @@ reference: $(INSTALLED)  ## train and measure every model for its card: an hour 
 	  --fashion-mnist "$(FASHION_MNIST)" --publish .
 
 bench-gpu: $(INSTALLED)  ## speed on an NVIDIA GPU beside its peers; small, as a try, on a CPU
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps normflows==1.7.3
+	-$(BIN)/python -m pip install --disable-pip-version-check --no-deps normflows==1.7.3
 	$(BIN)/python benchmarks/gpu/bench.py --out runs/gpu
 
 wheel: $(INSTALLED)  ## build the wheel and the sdist into dist/
