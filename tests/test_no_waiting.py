@@ -7,6 +7,7 @@ copies to it from the host, is seen. ``test_gpu_training.py`` asks a GPU itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from zoo.plugins import host
 from zoo.settings import Setting, resolve
 from zoo.specs import ImageSpec
 from zoo.training.averaging import averaged
+from zoo.training.meter import Meter
 
 WAITING = {
     f"aten::{name}"
@@ -97,17 +99,20 @@ def test_a_step_waits_for_nothing(model: str, size: int, changed: Mapping[str, A
     for one in (*objective.networks.values(), average.module):
         one.to("meta").train()
     levels = torch.zeros(4, 1, size, size, dtype=torch.uint8, device="meta")
-    updated = []
+    meter = Meter(SimpleNamespace(device=torch.device("meta")))  # type: ignore[arg-type]
+    updated, norms = [], []
 
     def update(name: str, loss: Tensor) -> None:
         loss.backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(objective.networks[name].parameters(), 1.0))
         updated.append(name)
 
     with Waits() as waits:
-        for _ in range(2):
+        for step in range(2):
             batches = [Batch(levels, None, image.bits) for _ in range(objective.batches_per_step)]
             metrics = objective.step(batches, update)
             average.update_parameters(network)
+            meter.add(step, metrics, norms)
     assert waits.found == set()
     assert {*updated} == {*objective.networks}
     assert all(one.is_meta for one in metrics.values())
