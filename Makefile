@@ -36,7 +36,7 @@ INDEX := $(if $(strip $(TORCH_INDEX)),--extra-index-url "$(strip $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test test-slow study reference wheel clean
+.PHONY: help quickstart test test-slow test-gpu study reference bench-gpu wheel clean
 
 help:  ## show this
 	@echo "genzoo: make TARGET"
@@ -58,12 +58,19 @@ test: $(INSTALLED)  ## lint, check types and run the tests that are not slow
 test-slow: $(INSTALLED)  ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
+test-gpu: $(INSTALLED)  ## show what holds on an NVIDIA GPU: a table, and runs/gpu/checks.json
+	$(BIN)/python benchmarks/gpu/checks.py --out runs/gpu
+
 study: $(INSTALLED)  ## compare Glow's choices, benchmarks/glow_study: half an hour on one CPU core
 	$(BIN)/python benchmarks/glow_study/study.py --data "$(DATA)" --out runs/glow_study
 
 reference: $(INSTALLED)  ## train and measure every model for its card: an hour and a half on a CPU
 	$(BIN)/python benchmarks/reference/reference.py --out runs/reference --mnist "$(MNIST)" \
 	  --fashion-mnist "$(FASHION_MNIST)" --publish .
+
+bench-gpu: $(INSTALLED)  ## speed on an NVIDIA GPU beside its peers; small, as a try, on a CPU
+	-$(BIN)/python -m pip install --disable-pip-version-check --no-deps normflows==1.7.3
+	$(BIN)/python benchmarks/gpu/bench.py --out runs/gpu
 
 wheel: $(INSTALLED)  ## build the wheel and the sdist into dist/
 	$(BIN)/python -m hatchling build -d dist

@@ -37,7 +37,9 @@ class Invertible1x1(Channelwise):
 
     def inverse(self, y: Tensor) -> Tensor:
         with torch.autocast(y.device.type, enabled=False):
-            return _at_every_pixel(torch.linalg.inv(self.matrix().double()).to(y.dtype), y)
+            # Not inv, which waits for the device to ask whether there is an inverse.
+            inverse, _ = torch.linalg.inv_ex(self.matrix().double())
+            return _at_every_pixel(inverse.to(y.dtype), y)
 
     def affine(self) -> Affine:
         matrix = copy.deepcopy(self).double().matrix().detach()

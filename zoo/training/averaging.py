@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -15,12 +13,24 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     The decay starts at (1 + n) / (10 + n) after n updates and grows to ``decay``, so that the
     random first weights are soon forgotten in short runs too.
     """
+    return _Average(network, decay)
 
-    def update(averages: Any, currents: Any, _: Tensor | int) -> None:
-        # The count is read where it lies, on the CPU: what torch passes is a copy on the device,
-        # and to look at that would make every step wait.
-        n = int(average.n_averaged.item())
-        torch._foreach_lerp_(averages, currents, 1 - min(decay, (1 + n) / (10 + n)))
 
-    average = AveragedModel(network, multi_avg_fn=update)
-    return average
+class _Average(AveragedModel):
+    """Torch's average with an update that does not wait for the device: torch's own copies the
+    count, which lies on the CPU, to the device at each step."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        super().__init__(network)
+        self._decay = decay
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        n = int(self.n_averaged.item())
+        part = 1 - min(self._decay, (1 + n) / (10 + n)) if n else 1.0
+        averages: list[Tensor] = list(self.module.parameters())
+        currents: list[Tensor] = list(model.parameters())
+        torch._foreach_lerp_(averages, currents, part)
+        for kept, buffer in zip(self.module.buffers(), model.buffers(), strict=True):
+            kept.copy_(buffer)
+        self.n_averaged += 1

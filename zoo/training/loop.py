@@ -127,7 +127,10 @@ class Loop:
             self.average.module.to(self.accelerator.device)
 
     def _prepare(self) -> None:
+        self._forwards: dict[str, dict[str, Any]] = {}
         for name, network in self.plain.items():
+            # Accelerate puts one of its own, in mixed precision, into the network itself.
+            self._forwards[name] = {k: v for k, v in vars(network).items() if k == "forward"}
             if self.accelerator.num_processes > 1:
                 synchronise_batch_norm(network)
             prepared = self.accelerator.prepare_model(network)
@@ -280,7 +283,11 @@ class Loop:
             )
 
     def _part(self) -> None:
-        """Leave the other processes, all at once, with nothing kept that still speaks to them."""
+        """Leave the other processes, all at once, with nothing kept that still speaks to them, and
+        networks that compute in their own precision again, as loaded ones do."""
+        for name, network in self.plain.items():
+            vars(network).pop("forward", None)
+            vars(network).update(self._forwards[name])
         self.objective.networks.update(self.plain)
         self.accelerator.wait_for_everyone()
         self.accelerator.free_memory()

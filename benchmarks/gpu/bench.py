@@ -1,0 +1,81 @@
+"""Speed on an NVIDIA GPU, beside normflows, plain torch and onnxruntime; on a CPU small, as a try.
+
+    python benchmarks/gpu/bench.py --out runs/gpu
+
+Prints two tables and writes bench.json; training.json is what there is if it breaks off between
+them. How it is measured stands in measure.py and in the JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+
+import contenders
+import drawing
+import measure
+import torch
+import training
+from machine import machine
+from subjects import FULL, QUICK
+from table import tables
+
+from zoo.files import write_json
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = _parser().parse_args(arguments)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    quick = given.quick or device.type == "cpu"
+    subjects = QUICK if quick else FULL
+    seconds = given.seconds or (0.3 if quick else 5.0)
+    rate = measure.matrix_rate(device)
+    trained = training.rows(subjects, seconds, device, _say)
+    given.out.mkdir(parents=True, exist_ok=True)
+    write_json(given.out / "training.json", {"machine": machine(), "training": trained})
+    drawn = drawing.rows(subjects, quick, seconds, device, _say)
+    rate = max(rate, measure.matrix_rate(device))
+    for row in trained:
+        if "images_per_second" in row:
+            row["of_matrix_rate"] = measure.part_of_rate(
+                row["operations_per_image"], row["images_per_second"], rate
+            )
+    found = {
+        "machine": machine(),
+        "quick": quick,
+        "seconds": seconds,
+        "protocol": measure.PROTOCOL,
+        "contenders": " ".join((contenders.__doc__ or "").split()),
+        "drawing": " ".join((drawing.__doc__ or "").split()),
+        "matrix_rate": {
+            "operations_per_second": rate,
+            "of": str(measure.RATE[device.type]).removeprefix("torch."),
+        },
+        "training": trained,
+        "sampling": drawn,
+    }
+    write_json(given.out / "bench.json", found)
+    (given.out / "training.json").unlink()
+    print(f"{tables(found)}\n\nwritten: {given.out / 'bench.json'}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder for bench.json")
+    parser.add_argument("--quick", action="store_true", help="small networks, as on a CPU")
+    parser.add_argument("--seconds", type=float, help="of each measurement, 5 on a GPU")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Speeds of drawing: torch, torch.compile and onnxruntime by batch size, measured as ``zoo bench``
+measures them, all in float32 without TF32, which onnxruntime is told not to take either."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from subjects import Subject, pictures
+
+import zoo
+from zoo.errors import ZooError
+from zoo.folder import WEIGHTS, write_config
+from zoo.hardware import hardware
+from zoo.plugins import host
+from zoo.training.seeding import WEIGHTS as FIRST
+from zoo.training.seeding import seed_torch
+from zoo.weights import save_tensors
+from zoo_onnx.bench import report
+from zoo_onnx.bench.speed import bench
+from zoo_onnx.session import require_provider
+
+SIZES = (1, 16, 256)
+BACKENDS = ("torch", "compile", "onnx")
+QUICK = {"nice", "dcgan"}
+"""Models that are tried; on a CPU without the minutes of compiling."""
+
+Row = dict[str, Any]
+
+
+def rows(
+    subjects: Sequence[Subject],
+    quick: bool,
+    seconds: float,
+    device: torch.device,
+    say: Callable[[str], None],
+) -> list[Row]:
+    """A row for each subject, batch size and backend: the network with its first weights."""
+    found: list[Row] = []
+    names = tuple(name for name in BACKENDS if not quick or name != "compile")
+    for subject in subjects:
+        if quick and subject.model not in QUICK:
+            continue
+        say(f"{subject.model} draws")
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                found += _of(subject, Path(folder), names, seconds, device)
+            except ZooError as error:
+                found.append({"model": subject.model, "failed": str(error)})
+    return found
+
+
+def _of(
+    subject: Subject, folder: Path, names: tuple[str, ...], seconds: float, device: torch.device
+) -> list[Row]:
+    require_provider(device.type)
+    config = subject.config("fp32", subject.batches[0])
+    assert config.data.size is not None
+    data = pictures(config.data.channels or 1, config.data.size)
+    seed_torch(0, FIRST)
+    network = host().call("zoo_build", subject.model, config=config.model, image=data.image)
+    cpu = hardware(torch.device("cpu"))
+    write_config(folder, host(), subject.model, config, data.image, data.name, cpu, {})
+    save_tensors(folder / WEIGHTS, network.state_dict())
+    run = zoo.load(folder, device.type)
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        measured = report.as_json(bench(run, names, SIZES, seconds))
+    return [{"model": subject.model, **speed} for speed in measured["speeds"]]

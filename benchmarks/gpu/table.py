@@ -1,0 +1,80 @@
+"""The tables of bench.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from layout import NOTHING, aligned, number
+from machine import words
+
+from zoo_onnx.bench.backends import TITLES
+
+Row = Mapping[str, Any]
+
+
+def tables(found: Mapping[str, Any]) -> str:
+    """Both, with what is needed to read them."""
+    rate, device = found["matrix_rate"], found["machine"]["device"].upper()
+    lines = [f"Training, on {device}", ""]
+    lines += aligned(_training(found["training"], rate["of"]), left=(0, 2, 3))
+    lines += ["", f"Drawing, on {device}, float32 without TF32", ""]
+    lines += aligned(_drawing(found["sampling"]), left=(0, 2))
+    lines += ["", *_failures([*found["training"], *found["sampling"]])]
+    reached = rate["operations_per_second"] / 1e12
+    lines.append(f"matrix rate: {reached:,.3f} TFLOP/s of a {rate['of']} product")
+    if found["quick"]:
+        lines.append("small networks and short turns, to see that it runs: no figure to quote")
+    return "\n".join([*lines, words(found["machine"])])
+
+
+def _training(rows: list[Row], of: str) -> list[tuple[str, ...]]:
+    heads = ("model", "batch", "trained by", "in", "ms/step", "images/s", "times peer")
+    made: list[tuple[str, ...]] = [(*heads, "peak MiB", f"of {of} rate")]
+    for row in rows:
+        head = (row["model"], number(row["batch"]), row["peer"], row["precision"])
+        if "failed" in row:
+            made.append((*head, *[NOTHING] * 5))
+            continue
+        peak = row["peak_bytes"]
+        made.append(
+            (
+                *head,
+                number(row["step_ms"]),
+                number(row["images_per_second"]),
+                NOTHING if row["times_peer"] is None else f"{row['times_peer']:.2f}",
+                NOTHING if peak is None else f"{peak / 2**20:,.0f}",
+                f"{row['of_matrix_rate']:.3f}",
+            )
+        )
+    return made
+
+
+def _drawing(rows: list[Row]) -> list[tuple[str, ...]]:
+    made: list[tuple[str, ...]] = [("model", "batch", "drawn by", "ms", "images/s", "times torch")]
+    for row in rows:
+        if "failed" in row:
+            batch, by = row.get("batch_size"), TITLES.get(row.get("backend", ""), NOTHING)
+            made.append((row["model"], number(batch), by, *[NOTHING] * 3))
+            continue
+        ratio = row["times_torch"]
+        made.append(
+            (
+                row["model"],
+                number(row["batch_size"]),
+                TITLES[row["backend"]],
+                number(row["latency_ms"]["median"]),
+                number(row["images_per_second"]),
+                NOTHING if ratio is None else f"{ratio:.2f}",
+            )
+        )
+    return made
+
+
+def _failures(rows: list[Row]) -> list[str]:
+    told = {}
+    for row in rows:
+        if "failed" in row:
+            by = row.get("peer") or TITLES.get(row.get("backend", ""), "drawing")
+            told[f"{row['model']}, {by}: {row['failed']}"] = None
+    return list(told)
