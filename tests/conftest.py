@@ -29,10 +29,13 @@ pytest.register_assert_rewrite("bench_runs", "demo_pages")  # plugins of the mod
 ROOT = Path(__file__).parents[1]
 SMALL = {"depth": 2, "width": 16}
 STEPS = 24
+LONGEST = ("test_tutorial.py", "test_push.py", "test_demo_page.py", "test_mutants.py")
 QUIETLY = {"device": "cpu", "quiet": True}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What takes a process minutes comes first, so that the others are not done long before it.
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
         return

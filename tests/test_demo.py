@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,8 @@ def serving(exported: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         env=environment | {"TMPDIR": str(tmp_path / "tmp")},
+        # A shell has what it starts in the background ignore Ctrl-C, these tests perhaps among it.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     yield process
     process.kill()
