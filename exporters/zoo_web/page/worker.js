@@ -37,7 +37,7 @@ onmessage = ({ data }) => {
 async function work() {
   if (busy) return;
   busy = true;
-  for (let kind; (kind = ORDER.find((one) => wanted.has(one))); await breath()) {
+  for (let kind; (kind = next()); await breath()) {
     const job = wanted.get(kind);
     try {
       const finished = await JOBS[kind](job);
@@ -48,6 +48,18 @@ async function work() {
     }
   }
   busy = false;
+}
+
+/* What is done next: a grid that is soon done, else what shows soonest that something was moved. */
+function next() {
+  const grid = wanted.get("grid");
+  return grid && most(grid) === grid.count ? "grid" : ORDER.find((one) => wanted.has(one));
+}
+
+/* How many pictures of a grid are drawn before the next look; a small rest goes along. */
+function most({ count, done }) {
+  const room = pace ? Math.max(1, Math.floor(PAUSE / pace)) : 2;
+  return count - done <= 1.5 * room ? count - done : room;
 }
 
 /* Lets messages in. */
@@ -66,8 +78,7 @@ function breath() {
 const JOBS = {
   async grid(job) {
     const first = job.done;
-    const room = pace ? Math.max(1, Math.floor(PAUSE / pace)) : 2;
-    const n = Math.min(room, job.count - first);
+    const n = most(job);
     const began = performance.now();
     const found = await together(job, first, n);
     pace = (performance.now() - began) / n;
