@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from zoo.polyphase import ELEMENTWISE, Polyphase, is_doubling, is_last
+from zoo.polyphase import ELEMENTWISE, Doubling, DoublingAndLast, Phases, is_doubling, is_last
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -44,8 +44,8 @@ def freeze(network: Module) -> Module:
     Weights with a parametrization, spectral normalisation say, become plain; batch normalisation
     behind a dense or convolutional layer in an ``nn.Sequential`` moves into its weights, and a
     transposed convolution of so small a picture that each of its outputs needs all of it becomes
-    dense, and the last one joins the convolution behind it (:mod:`zoo.polyphase`). Anything else
-    stays, so code around the layers, ``network.inverse`` say, runs as before.
+    dense, one that doubles the size plain convolutions (:mod:`zoo.polyphase`). Anything else stays,
+    so code around the layers, ``network.inverse`` say, runs as before.
     Weights are computed in float64 and kept in the dtype that they had.
     """
     made = frozen_parts(copy.deepcopy(network).eval().requires_grad_(False))
@@ -66,7 +66,7 @@ def freeze_children(module: Module) -> Module:
     if isinstance(module, nn.Sequential):
         _fold_norms(module)
         _make_dense(module)
-        _join_phases(module)
+        _make_phases(module)
     return module
 
 
@@ -158,19 +158,22 @@ def _make_dense(layers: nn.Sequential) -> None:
         setattr(layers, following, nn.Unflatten(1, tuple(start.shape[1:])))
 
 
-def _join_phases(layers: nn.Sequential) -> None:
-    """The last transposed convolution, what is elementwise behind it, and a convolution then."""
+def _make_phases(layers: nn.Sequential) -> None:
+    """Transposed convolutions that double the size, each with what is elementwise behind it, and
+    with the convolution behind that where it is of few outputs."""
     named = list(layers.named_children())
-    doublings = [index for index, (_, layer) in enumerate(named) if is_doubling(layer)]
-    if not doublings:
-        return
-    first = last = doublings[-1]
-    while (last := last + 1) < len(named) and isinstance(named[last][1], ELEMENTWISE):
-        pass
-    if last == len(named) or not is_last(named[last][1]):
-        return
-    between = nn.Sequential(*(layer for _, layer in named[first + 1 : last]))
-    joined = Polyphase(named[first][1], between, named[last][1])  # type: ignore[arg-type]
-    setattr(layers, named[first][0], joined)
-    for name, _ in named[first + 1 : last + 1]:
-        setattr(layers, name, nn.Identity())
+    for first, (name, layer) in enumerate(named):
+        if not is_doubling(layer):
+            continue
+        end = first + 1
+        while end < len(named) and isinstance(named[end][1], ELEMENTWISE):
+            end += 1
+        activation = nn.Sequential(*(one for _, one in named[first + 1 : end]))
+        phases = Phases(layer, activation)  # type: ignore[arg-type]
+        if end < len(named) and is_last(named[end][1]):
+            setattr(layers, name, DoublingAndLast(phases, named[end][1]))  # type: ignore[arg-type]
+            end += 1
+        else:
+            setattr(layers, name, Doubling(phases))
+        for joined, _ in named[first + 1 : end]:
+            setattr(layers, joined, nn.Identity())
