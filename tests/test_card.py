@@ -14,6 +14,7 @@ import torch
 
 import zoo
 from zoo.card import RunFacts, front, new_card, parts, read_facts, writing
+from zoo.console import duration
 from zoo.data import hub
 from zoo.folder import read_metrics
 from zoo.hardware import hardware, hardware_text
@@ -31,7 +32,7 @@ def test_a_card_says_time_speed_hardware_threads_seed_and_versions(trained: zoo.
     assert stored["hardware"] == hardware(torch.device("cpu"))
     assert found["trained on"] == hardware_text(stored["hardware"])
     assert found["trained on"].endswith("1 thread")  # conftest asks for it
-    assert found["training time"] == f"{last['seconds'] / 60:.1f} minutes"
+    assert found["training time"] == duration(last["seconds"])
     seen = last["step"] * 32  # the preset's batches
     assert float(found["pictures a second"].replace(",", "")) == pytest.approx(
         seen / last["seconds"], rel=0.01

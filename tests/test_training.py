@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 import zoo
 from zoo.config import MANY, TrainingConfig
+from zoo.console import duration
 from zoo.errors import UsageError, ZooError
 from zoo.plugins import host
 from zoo.settings import Setting, resolve
@@ -24,7 +25,7 @@ from zoo.training.checkpoint import (
 )
 from zoo.training.limits import Limits
 from zoo.training.optimizers import make_optimizer, rate_factor
-from zoo.training.reporter import Lines, Reporter, State, duration
+from zoo.training.reporter import Lines, Reporter, State
 from zoo.training.seeding import seed_for
 from zoo.training.session import Request, train, unasked_preset
 

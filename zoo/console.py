@@ -41,3 +41,11 @@ class OneLine:
 
     def close(self) -> None:
         self._bar.stop()
+
+
+def duration(seconds: float) -> str:
+    """``"1 h 05 min"``, ``"4 min 20 s"``, ``"9 s"``."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

@@ -14,6 +14,7 @@ from zoo import folder as files
 from zoo.card import markdown
 from zoo.card.measured import NOTHING, Measured, read_measured
 from zoo.config import Config
+from zoo.console import duration
 from zoo.data import digits, hub
 from zoo.hardware import hardware_text
 from zoo.plugins import Host
@@ -104,7 +105,7 @@ def facts_part(facts: RunFacts) -> str:
         ("numbers in the weights", _stored(facts)),
         ("steps", str(_count(last.get("step")) or 0)),
         ("epochs", f"{_number(last.get('epoch')) or 0:g}"),
-        ("training time", f"{seconds / 60:.1f} minutes"),
+        ("training time", duration(seconds)),
         ("pictures a second", _speed(facts, seconds)),
         ("trained on", markdown.escaped(facts.hardware)),
         ("seed", str(facts.config.training.seed)),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from zoo.console import OneLine, say
+from zoo.console import OneLine, duration, say
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,3 @@ class Bar(Reporter):
 def reporter() -> Reporter:
     """A bar where standard error is a terminal, lines elsewhere."""
     return Bar() if sys.stderr.isatty() else Lines()
-
-
-def duration(seconds: float) -> str:
-    """``"1 h 05 min"``, ``"4 min 20 s"``, ``"9 s"``."""
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import folder as files
 from zoo.config import Config
+from zoo.console import duration
 from zoo.data import open_data
 from zoo.data.hub import repository_of
 from zoo.data.source import local_name
@@ -106,7 +107,6 @@ def _run(
 ) -> Run:
     from zoo.run import Run
     from zoo.training.loop import Loop
-    from zoo.training.reporter import duration
 
     model = request.model
     seed_torch(config.training.seed, WEIGHTS)
