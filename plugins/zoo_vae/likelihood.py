@@ -52,11 +52,11 @@ class Bernoulli(Likelihood):
     protocol = "by a Bernoulli likelihood of black and white, without dequantisation"
 
     def nats(self, decoded: Tensor, batch: Batch) -> Tensor:
-        logits, x = decoded[:, 0], batch.images.to(decoded.dtype)
+        logits, x = decoded.squeeze(1), batch.images.to(decoded.dtype)
         return binary_cross_entropy_with_logits(logits, x, reduction="none").sum((1, 2, 3))
 
     def mean(self, decoded: Tensor) -> Tensor:
-        return torch.sigmoid(decoded[:, 0])
+        return torch.sigmoid(decoded.squeeze(1))
 
 
 class Gaussian(Likelihood):
