@@ -5,6 +5,9 @@ export const $ = (id) => document.getElementById(id);
 /** The grid's buttons, a canvas in each. */
 export const cells = [];
 
+const LONG = 400; // milliseconds
+const late = {};
+
 /** Lays out the page for the size that its window has; `steps` are the pictures of the strip. */
 export function layOut(model, steps) {
   const { side, columns, gap } = fit($("grid").clientWidth, model.size);
@@ -43,15 +46,20 @@ export function paint(canvas, rgba, i, size) {
   canvas.classList.remove("waiting");
 }
 
-/** Marks the pictures of an area as those of before, until they are painted again. */
+/** Marks the pictures of an area as those of before, until they are painted again: to be seen only
+ * when that takes long, since while an opacity changes the page is composed anew all the time. */
 export function wait(area) {
   $(area).setAttribute("aria-busy", "true");
   for (const canvas of $(area).querySelectorAll("canvas")) canvas.classList.add("waiting");
+  clearTimeout(late[area]);
+  late[area] = setTimeout(() => $(area).classList.add("late"), LONG);
 }
 
 /** Says that nothing more will come for an area. */
 export function idle(area) {
   $(area).setAttribute("aria-busy", "false");
+  clearTimeout(late[area]);
+  $(area).classList.remove("late");
 }
 
 /** Shows a sentence where problems are told. */

@@ -28,17 +28,17 @@ export function second(model) {
     worker.onmessage = ({ data }) => {
       if (data.kind === "ready") resolve({ draw });
       else if (data.kind === "failed") lost();
-      else if (data.kind === "half") {
+      else if (data.kind === "share") {
         waiting.get(data.id).resolve(data.images);
         waiting.delete(data.id);
       }
     };
     worker.postMessage({ kind: "start", model, second: true });
 
-    /* Pictures [n, C, S, S] in [0, 1] of latents. */
-    function draw(z, n, temperature, labels) {
+    /* Pictures [n, C, S, S] in [0, 1] of a share of a grid. */
+    function draw(share) {
       const id = asked++;
-      worker.postMessage({ kind: "half", id, z, n, temperature, labels }, [z.buffer]);
+      worker.postMessage({ kind: "share", id, ...share });
       return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
     }
   });

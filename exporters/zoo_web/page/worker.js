@@ -23,9 +23,9 @@ onmessage = ({ data }) => {
       },
       (error) => postMessage({ kind: "failed", job: "start", message: error.message }),
     );
-  } else if (data.kind === "half") {
-    sample(data.z, data.n, data.temperature, data.labels).then(
-      (images) => postMessage({ kind: "half", id: data.id, images }, [images.buffer]),
+  } else if (data.kind === "share") {
+    drawn(data).then(
+      (images) => postMessage({ kind: "share", id: data.id, images }, [images.buffer]),
       () => postMessage({ kind: "failed" }),
     );
   } else {
@@ -121,26 +121,31 @@ const JOBS = {
 
 /* n pictures of a grid; the second worker, where there is one, draws the latter half. */
 async function together(job, first, n) {
-  const here = other ? Math.ceil(n / 2) : n;
-  const part = (from, count) => [
-    draw(count, model.latent_size, model.latent_distribution, job.seed, from),
-    count,
-    job.temperature,
-    job.labels?.slice(from, from + count),
-  ];
-  if (here === n) return sample(...part(first, n));
-  const rest = [first + here, n - here];
-  const found = await Promise.all([
-    sample(...part(first, here)),
-    other.draw(...part(...rest)).catch(() => {
-      other = null;
-      return sample(...part(...rest));
-    }),
-  ]);
+  const share = (from, count) => ({
+    seed: job.seed,
+    first: from,
+    n: count,
+    temperature: job.temperature,
+    labels: job.labels?.slice(from, from + count),
+  });
+  const half = Math.ceil(n / 2);
+  if (!other || half === n) return drawn(share(first, n));
+  const rest = share(first + half, n - half);
+  const theirs = other.draw(rest).catch(() => {
+    other = null;
+    return drawn(rest);
+  });
+  const found = await Promise.all([drawn(share(first, half)), theirs]);
   const images = new Float32Array(found[0].length + found[1].length);
   images.set(found[0]);
   images.set(found[1], found[0].length);
   return images;
+}
+
+/* n pictures of a seed, from the one with index first on. */
+function drawn({ seed, first, n, temperature, labels }) {
+  const z = draw(n, model.latent_size, model.latent_distribution, seed, first);
+  return sample(z, n, temperature, labels);
 }
 
 /* The picture at t between two ends; from one temperature to the other, the class of the nearer. */
