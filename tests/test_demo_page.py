@@ -39,7 +39,7 @@ def test_seed_7_is_what_python_draws(demos, opened, model: str, handler: Any) ->
         assert differ(found, demo.draws(len(found), 7, demo.run.spec.temperature)) <= 1
 
 
-GREY = "async (z, n) => new Float32Array(n * 64).fill(0.5)"
+GREY = "async ({ n }) => new Float32Array(n * 64).fill(0.5)"
 SECONDS = {
     "none": "null",
     "gone": "{ draw: () => Promise.reject() }",
