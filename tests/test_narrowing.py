@@ -38,7 +38,7 @@ def test_it_is_the_same_convolution(bias: bool) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"size": 7, "inputs": 24, "outputs": 3},
+        {"size": 3, "inputs": 24, "outputs": 3},
         {"size": 9, "inputs": 16, "outputs": 3},
         {"size": 9, "inputs": 256, "outputs": 3},
         {"size": 9, "inputs": 24, "outputs": 3, "stride": 2},

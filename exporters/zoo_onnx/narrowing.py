@@ -11,7 +11,7 @@ WIDE = 256
 """From so many channels on, what is moved is little beside what is multiplied."""
 
 
-PIXELS = 64
+PIXELS = 16
 """Of a picture, from which on it pays."""
 
 
