@@ -14,7 +14,7 @@ from zoo.errors import ZooError
 from zoo_onnx.compositions import Compositions
 from zoo_onnx.functions import put_together
 from zoo_onnx.narrowing import transpose_narrowing
-from zoo_onnx.simplify import simplify, tidy
+from zoo_onnx.simplify import has_batch, simplify, tidy
 
 if TYPE_CHECKING:
     import onnx
@@ -106,7 +106,9 @@ def _without_collection() -> Iterator[None]:
 
 
 def _name_the_batch(model: Any, graph: Graph) -> None:
-    """Call the first dimension of inputs and outputs ``batch``, and forget the shapes between."""
+    """Call the first dimension of inputs and outputs ``batch``, and forget the shapes between, but
+    for those of Reshape, which alone onnxruntime could not tell: of what it knows no shape it takes
+    new memory for each, and the square of their number to find that out."""
     import onnx_ir
 
     ends = {id(value) for value in (*model.graph.inputs, *model.graph.outputs)}
@@ -118,8 +120,10 @@ def _name_the_batch(model: Any, graph: Graph) -> None:
         value.shape = onnx_ir.Shape([BATCH, *list(value.shape)[1:]])
     for node in model.graph.all_nodes():
         for value in node.outputs:
-            if id(value) not in ends:
-                value.shape = None
+            if id(value) in ends:
+                continue
+            known = node.op_type == "Reshape" and has_batch(value)
+            value.shape = onnx_ir.Shape([BATCH, *list(value.shape)[1:]]) if known else None
 
 
 def _reason(error: BaseException) -> str:

@@ -65,9 +65,13 @@ def _asks_for_the_batch(node: ir.Node) -> bool:
     asked = [node.attributes[name].as_int() for name in ("start", "end") if name in node.attributes]
     if node.op_type != "Shape" or asked != [0, 1]:
         return False
-    shape = node.inputs[0].shape if node.inputs[0] is not None else None
+    return node.inputs[0] is not None and has_batch(node.inputs[0])
+
+
+def has_batch(value: ir.Value) -> bool:
+    """Whether the first dimension of ``value`` is the batch, and no multiple of it."""
     # What is no expression, but a size of an input: torch gives it the letter s and a number.
-    return shape is not None and re.fullmatch(r"batch\w*|s\d+", str(shape[0])) is not None
+    return bool(value.shape) and re.fullmatch(r"batch\w*|s\d+", str(value.shape[0])) is not None  # type: ignore[index]
 
 
 def _fold(model: ir.Model) -> None:
