@@ -11,6 +11,7 @@ from torch import nn
 import zoo
 from zoo.flows import (
     ActNorm,
+    ActNormConv2d,
     AffineCoupling,
     BatchNorm,
     Bijection,
@@ -232,3 +233,17 @@ def test_saturated_scales_and_far_latents_stay_finite() -> None:
     torch.testing.assert_close(LogSigmoid()(raw), nn.functional.logsigmoid(raw + 2))
     sums = nn.functional.logsigmoid(raw) + nn.functional.logsigmoid(-raw)
     torch.testing.assert_close(standard_logistic_log_prob(raw[:, None]), sums)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "taken"), [(2, 3), (6, 8), (7, 8), (12, 16), (16, 17), (17, 24), (40, 40)]
+)
+def test_a_convolution_that_knows_the_edge_takes_whole_lanes_where_few_are_added(
+    inputs: int, taken: int
+) -> None:
+    layer = ActNormConv2d(inputs, 32, 3).double()
+    random(layer)
+    frozen = freeze(layer)
+    x = torch.randn(3, inputs, 5, 4, dtype=torch.float64)
+    assert torch.allclose(frozen(x), layer.eval()(x), rtol=1e-12, atol=1e-12)
+    assert frozen.conv.weight.shape[1] == taken
