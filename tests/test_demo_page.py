@@ -228,6 +228,20 @@ HOLD = """
 """
 
 
+SEEN = "Number(getComputedStyle(document.querySelector('#grid canvas')).opacity)"
+
+
+def test_what_is_redrawn_at_once_is_never_dimmed(page) -> None:
+    page.page.evaluate(
+        """window.dimmed = 0;
+        document.addEventListener("transitionrun", () => (dimmed += 1), true);"""
+    )
+    for seed in ("8", "9", "10"):
+        page.page.fill("#seed", seed)
+        page.settle()
+    assert page.page.evaluate("dimmed") == 0
+
+
 def test_of_a_graph_that_takes_long_the_old_pictures_are_marked(
     glow: Demo, chrome, address: str
 ) -> None:
@@ -241,10 +255,12 @@ def test_of_a_graph_that_takes_long_the_old_pictures_are_marked(
     page.page.wait_for_function("document.getElementById('progress').textContent === 'Drawing'")
     assert page.text("status") == ""
     assert page.page.locator("#grid canvas.waiting").count() == n
+    page.page.wait_for_function(f"{SEEN} < 0.4")
     page.page.fill("#seed", "9")
     page.page.evaluate("[held, waited] = [null, held]; waited.forEach((hear) => hear())")
     page.settle()
     assert page.page.locator("canvas.waiting").count() == 0
+    assert page.page.evaluate(SEEN) == 1
     assert page.text("progress") == ""
     assert differ(page.pictures("#grid canvas"), glow.draws(n, 9, 0.7)) <= 1
     assert page.problems == []
