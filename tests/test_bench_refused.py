@@ -67,7 +67,7 @@ def test_batch_sizes_are_sorted_and_each_is_measured_once() -> None:
 def test_calls_that_are_wrong_end_before_anything_is_measured(
     dcgan: Run, commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limit, "matrix_rate", None)
+    monkeypatch.setattr(limit, "fastest_product", None)
     assert "no run folder" in commands.fails(2, "bench", tmp_path / "none")
     for name in ("table.txt", "plot"):
         sentence = commands.fails(2, "bench", dcgan.path, "-o", tmp_path / name)

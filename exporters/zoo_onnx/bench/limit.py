@@ -1,4 +1,4 @@
-"""What bounds the speed: the work of a picture, and the rate of the machine."""
+"""What bounds the speed: the work of a picture, and a matrix product that shows the machine's."""
 
 from __future__ import annotations
 
@@ -31,13 +31,23 @@ at work too, it is one of the small ones, which fit in between."""
 
 
 @dataclass(frozen=True)
-class Rate:
-    """Operations a second, two for each multiply-add, in the product of two float32 matrices of
-    ``size`` rows; the best of all that was tried was ``by``."""
+class Product:
+    """A product of two float32 matrices of ``size`` rows, computed ``by`` a library, and the
+    ``seconds`` of its fastest call."""
 
-    flops: float
     size: int
     by: str
+    call: Callable[[], object]
+    seconds: float
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.size**3
+
+    @property
+    def rate(self) -> float:
+        """Operations a second, two for each multiply-add."""
+        return 2 * self.multiply_adds / self.seconds
 
 
 def multiply_adds(run: Run, graph: Graph) -> int:
@@ -46,14 +56,14 @@ def multiply_adds(run: Run, graph: Graph) -> int:
     return (_operations(run, graph, 2) - _operations(run, graph, 1)) // 2
 
 
-def matrix_rate(device: torch.device) -> Rate:
-    """The highest rate that torch, and on the CPU onnxruntime, reaches on ``device``."""
+def fastest_product(device: torch.device) -> Product:
+    """That of the highest rate among torch's and, on the CPU, onnxruntime's on ``device``."""
     found = []
     for size in CUDA_SIZES if device.type == "cuda" else SIZES:
-        for by, product in _products(size, device):
-            product()
-            found.append(Rate(2 * size**3 / _fastest(product), size, by))
-    return max(found, key=lambda rate: rate.flops)
+        for by, call in _products(size, device):
+            call()
+            found.append(Product(size, by, call, _fastest(call)))
+    return max(found, key=lambda product: product.rate)
 
 
 def _operations(run: Run, graph: Graph, size: int) -> int:
@@ -74,9 +84,12 @@ def _products(size: int, device: torch.device) -> Iterator[tuple[str, Callable[[
             torch.mm(a, b)
             torch.cuda.synchronize(device)
 
+        def in_tensor_floats() -> None:  # which its convolutions take unasked
+            with _tensor_floats():
+                on_cuda()
+
         yield "torch", on_cuda
-        with _tensor_floats():  # which its convolutions take unasked
-            yield "torch, TF32", on_cuda
+        yield "torch, TF32", in_tensor_floats
         return
     yield "torch", lambda: torch.mm(a, b)
     if missing() is None:

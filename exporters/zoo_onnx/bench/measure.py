@@ -38,6 +38,12 @@ class Timing:
         pairs = zip(self.rounds, other.rounds, strict=True)
         return median(median(theirs) / median(ours) for ours, theirs in pairs)
 
+    def part_of(self, unit: Timing, count: float) -> float:
+        """How much of the time here ``count`` calls of ``unit`` would take: of each round the ratio
+        to the median here, at the fastest of the unit's calls there, and of those the median."""
+        pairs = zip(unit.rounds, self.rounds, strict=True)
+        return median(count * min(units) / median(ours) for units, ours in pairs)
+
 
 def alternate(calls: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, Timing]:
     """Time ``calls`` in rounds in which each has its turn: until ``seconds`` for each of them are

@@ -28,16 +28,16 @@ def as_json(found: Bench) -> dict[str, Any]:
         "parameters": found.parameters,
         "multiply_adds": found.multiply_adds,
         "matrix_rate": {
-            "operations_per_second": found.rate.flops,
-            "size": found.rate.size,
-            "by": found.rate.by,
+            "operations_per_second": found.product.rate,
+            "size": found.product.size,
+            "by": found.product.by,
         },
         "limit_images_per_second": found.limit,
         "hardware": dict(found.hardware),
         "versions": versions(found),
         "seconds": found.seconds,
         "preparation_seconds": dict(found.preparation),
-        "speeds": [_speed(found, one) for one in found.speeds],
+        "speeds": [_speed(one) for one in found.speeds],
     }
 
 
@@ -48,7 +48,7 @@ def table(found: Bench) -> str:
     for one in found.speeds:
         batch = "" if one.batch_size == before else str(one.batch_size)
         before = one.batch_size
-        rows.append((batch, TITLES[one.backend], *_cells(found, one)))
+        rows.append((batch, TITLES[one.backend], *_cells(one)))
     lines = _aligned(rows)
     failed = {one.backend: one.failed for one in found.speeds if one.failed}
     lines += ["", *(f"{TITLES[name]} failed, {why}" for name, why in failed.items())]
@@ -57,7 +57,7 @@ def table(found: Bench) -> str:
 
 def notes(found: Bench) -> list[str]:
     """The model, the limit, what went before, and the protocol."""
-    run, image, rate = found.run, found.run.image, found.rate
+    run, image, product = found.run, found.run.image, found.product
     shape = f"{image.channels}x{image.size}x{image.size}"
     took = ", ".join(f"{TITLES[name]} {took:.1f} s" for name, took in found.preparation.items())
     programs = ", ".join(f"{name} {number}" for name, number in versions(found).items())
@@ -67,8 +67,8 @@ def notes(found: Bench) -> list[str]:
     ]
     if found.limit:
         said.append(
-            f"limit: {found.limit:,.0f} images/s, at {rate.flops / 1e9:,.1f} GFLOP/s of a float32 "
-            f"product of {rate.size:,} rows by {rate.by}"
+            f"limit: {found.limit:,.0f} images/s, at {product.rate / 1e9:,.1f} GFLOP/s of a "
+            f"float32 product of {product.size:,} rows by {product.by}"
         )
     return [
         *said,
@@ -90,7 +90,7 @@ def versions(found: Bench) -> dict[str, str]:
     return {"genzoo": version("genzoo"), **known}
 
 
-def _speed(found: Bench, one: Speed) -> dict[str, Any]:
+def _speed(one: Speed) -> dict[str, Any]:
     head = {"backend": one.backend, "batch_size": one.batch_size}
     if one.timing is None:
         return {**head, "failed": one.failed}
@@ -104,15 +104,15 @@ def _speed(found: Bench, one: Speed) -> dict[str, Any]:
         "calls": len(calls),
         "rounds": len(one.timing.rounds),
         "images_per_second": one.images_per_second,
-        "of_limit": found.of_limit(one),
+        "of_limit": one.of_limit,
         "times_torch": one.times_torch,
     }
 
 
-def _cells(found: Bench, one: Speed) -> tuple[str, str, str, str]:
+def _cells(one: Speed) -> tuple[str, str, str, str]:
     if one.timing is None:
         return "failed", "-", "-", "-"
-    rate, part = one.images_per_second, found.of_limit(one)
+    rate, part = one.images_per_second, one.of_limit
     assert rate is not None
     return (
         _number(1000 * one.timing.median),

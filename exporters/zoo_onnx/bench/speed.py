@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import time
 from collections.abc import Mapping, Sequence
@@ -23,21 +24,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.run import Run
-    from zoo_onnx.bench.limit import Rate
+    from zoo_onnx.bench.limit import Product
     from zoo_onnx.bench.measure import Timing
 
 WRONG = 1e-2
 """Most that a value of a picture in [0, 1] may be off from torch's."""
 
+PRODUCT = "product"
+"""Among the backends that take turns, the matrix product."""
+
 
 @dataclass(frozen=True)
 class Speed:
-    """A backend at a batch size: its timing, or in words why there is none. ``times_torch`` is how
-    many times as fast as torch it was in the same rounds."""
+    """A backend at a batch size: its timing, or in words why there is none. ``of_limit`` is the
+    part of its time that its multiply-adds alone would take, at the rate of the matrix product in
+    the same rounds, and ``times_torch`` how many times as fast as torch it was in them."""
 
     backend: str
     batch_size: int
     timing: Timing | None = None
+    of_limit: float | None = None
     times_torch: float | None = None
     failed: str = ""
 
@@ -48,13 +54,14 @@ class Speed:
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured of a run; ``preparation`` are the seconds that each backend took before:
-    tracing, compiling, exporting and its first batch of each size."""
+    """What was measured of a run; ``product`` is the matrix product that sets the limit, at its
+    fastest. ``preparation`` are the seconds that each backend took before: tracing, compiling,
+    exporting and its first batch of each size."""
 
     run: Run
     parameters: int
     multiply_adds: int
-    rate: Rate
+    product: Product
     seconds: float
     preparation: Mapping[str, float]
     hardware: Mapping[str, Any]
@@ -64,12 +71,7 @@ class Bench:
     def limit(self) -> float | None:
         """Images a second if nothing but the multiply-adds took time, and those ran at the
         machine's matrix rate; None where there are none."""
-        return self.rate.flops / (2 * self.multiply_adds) if self.multiply_adds else None
-
-    def of_limit(self, speed: Speed) -> float | None:
-        """The part of the limit that was reached."""
-        reached = speed.images_per_second
-        return reached / self.limit if reached is not None and self.limit else None
+        return self.product.rate / (2 * self.multiply_adds) if self.multiply_adds else None
 
 
 def bench(
@@ -88,7 +90,7 @@ def bench(
     if "onnx" in names:
         require_provider(run.device.type)
     told.show("measuring the matrix rate", 0, 1)
-    rate = limit.matrix_rate(run.device)
+    product = limit.fastest_product(run.device)
     graph = backends.sampler_of(run)
     multiply_adds = limit.multiply_adds(run, graph)
     batches = {size: backends.batch_of(run, size) for size in sizes}
@@ -117,13 +119,15 @@ def bench(
     for index, size in enumerate(sizes):
         told.show(f"measuring batch size {size}", index, len(sizes))
         calls = {name: functools.partial(draw, batches[size]) for name, draw in draws.items()}
-        timed = measure.alternate(calls, seconds) if calls else {}
-        speeds += [_speed(name, size, timed, failed) for name in names]
-    again = limit.matrix_rate(run.device)  # somebody else's work may have slowed the first
-    rate = max(rate, again, key=lambda one: one.flops)
+        timed = measure.alternate(calls | {PRODUCT: product.call}, seconds) if calls else {}
+        if PRODUCT in timed:
+            fastest = min(product.seconds, *timed[PRODUCT].calls)
+            product = dataclasses.replace(product, seconds=fastest)
+        products = multiply_adds * size / product.multiply_adds
+        speeds += [_speed(name, size, timed, products, failed) for name in names]
     parameters = sum(one.numel() for one in run.network.parameters())
     machine = hardware(run.device)
-    return Bench(run, parameters, multiply_adds, rate, seconds, preparation, machine, speeds)
+    return Bench(run, parameters, multiply_adds, product, seconds, preparation, machine, speeds)
 
 
 class WrongPictures(ZooError):
@@ -162,8 +166,15 @@ def _require_right(name: str, got: NDArray[Any], wanted: NDArray[Any]) -> None:
         )
 
 
-def _speed(name: str, size: int, timed: Mapping[str, Timing], failed: Mapping[str, str]) -> Speed:
+def _speed(
+    name: str,
+    size: int,
+    timed: Mapping[str, Timing],
+    products: float,
+    failed: Mapping[str, str],
+) -> Speed:
     if name in failed:
         return Speed(name, size, failed=failed[name])
+    part = timed[name].part_of(timed[PRODUCT], products) if products else None
     ratio = timed[name].times_as_fast_as(timed["torch"]) if "torch" in timed else None
-    return Speed(name, size, timed[name], ratio)
+    return Speed(name, size, timed[name], part, ratio)
