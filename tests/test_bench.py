@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from bench_runs import QUICK, TWO
@@ -25,6 +26,7 @@ from zoo.run import Run
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 from zoo_onnx.bench import backends, limit, measure, speed  # noqa: E402
+from zoo_web.work import multiply_adds  # noqa: E402
 
 pytest_plugins = ["bench_runs"]
 pytestmark = pytest.mark.usefixtures("small_matrices")
@@ -204,6 +206,8 @@ def test_every_model_is_measured(exported, model: str) -> None:
     assert [one.batch_size for one in found.speeds] == [1, 1, 3, 3]
     assert all(one.timing for one in found.speeds)
     assert found.multiply_adds > 0
+    written = onnx.load(found.run.path / "onnx/sampler.onnx")
+    assert multiply_adds(written) == found.multiply_adds
 
 
 def test_a_plugin_with_the_required_hooks_alone_is_measured(layers, tmp_path: Path) -> None:

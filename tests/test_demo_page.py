@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -226,6 +227,23 @@ HOLD = """
     }
   };
 """
+
+
+@pytest.mark.parametrize("work", [6e7, 5e9])
+def test_of_a_model_that_is_slow_to_draw_there_are_fewer_and_larger_pictures(
+    glow: Demo, page, opened, tmp_path: Path, work: float
+) -> None:
+    folder = shutil.copytree(glow.folder, tmp_path / "demo")
+    model = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(model | {"multiply_adds": work}))
+    side = "document.querySelector('#grid canvas').clientWidth"
+    usual = page.page.evaluate(side)
+    with browser.served(folder) as address:
+        slow = opened(f"{address}#seed=7")
+    found = slow.pictures("#grid canvas")
+    assert 8 <= len(found) <= max(12, 9e8 / work)
+    assert slow.page.evaluate(side) > usual
+    assert differ(found, glow.draws(len(found), 7, 0.7)) <= 1
 
 
 SEEN = "Number(getComputedStyle(document.querySelector('#grid canvas')).opacity)"

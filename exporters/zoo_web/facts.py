@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo import texts
 from zoo.console import say
 from zoo.errors import UsageError, ZooError
 from zoo.folder import CONFIG, read_config, weights_digest
 from zoo.sources import is_here, local
+from zoo_web.work import multiply_adds
+
+if TYPE_CHECKING:
+    import onnx
 
 FORMAT = "onnx"
 """The format that the page runs. A run keeps the files of a format in a folder of that name, and so
@@ -71,7 +75,8 @@ def facts(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
 
     Raises ZooError for a file that is no graph of genzoo's, and for two that are not of one model.
     """
-    metadata = {name: _metadata(path) for name, path in graphs.items()}
+    models = {name: _opened(path) for name, path in graphs.items()}
+    metadata = {name: _metadata(path, models[name]) for name, path in graphs.items()}
     known = metadata["sampler"]
     for name, other in metadata.items():
         if differing := [key for key in _OF_MODEL if other.get(key) != known.get(key)]:
@@ -97,6 +102,7 @@ def facts(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
         "size": size,
         "bits": known["image_bits"],
         "pad": _pad(run),
+        "multiply_adds": multiply_adds(models["sampler"]),
         "graphs": {
             name: {
                 "file": f"{FORMAT}/{path.name}",
@@ -108,13 +114,16 @@ def facts(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
     }
 
 
-def _metadata(path: Path) -> dict[str, Any]:
+def _opened(path: Path) -> onnx.ModelProto:
     import onnx
 
     try:
-        model = onnx.load(path, load_external_data=False)
+        return onnx.load(path, load_external_data=False)
     except Exception as error:  # of protobuf, of many kinds
         raise _damaged(path) from error
+
+
+def _metadata(path: Path, model: onnx.ModelProto) -> dict[str, Any]:
     stored = {one.key: texts.read(one.value) for one in model.metadata_props}
     if missing := [key for key in ("genzoo_version", *_OF_MODEL) if key not in stored]:
         raise ZooError(

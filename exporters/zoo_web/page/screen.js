@@ -5,15 +5,19 @@ export const $ = (id) => document.getElementById(id);
 /** The grid's buttons, a canvas in each. */
 export const cells = [];
 
+const WORK = 9e8; // multiply-adds of a grid, which two cores do in about a tenth of a second
 const LONG = 400; // milliseconds
 const late = {};
 
 /** Lays out the page for the size that its window has; `steps` are the pictures of the strip. */
 export function layOut(model, steps) {
-  const { side, columns, gap } = fit($("grid").clientWidth, model.size);
-  const fits = Math.floor((innerHeight * (innerWidth < 700 ? 0.5 : 0.72)) / (side + gap));
-  const most = model.graphs.sampler.bytes > 2e7 ? 24 : 64;
-  const rows = Math.max(1, Math.min(Math.max(4, fits), Math.floor(most / columns)));
+  const most = Math.min(64, Math.max(12, Math.floor(WORK / model.multiply_adds)));
+  const width = $("grid").clientWidth;
+  let { side, columns, gap, rows } = fit(width, model.size);
+  if (columns * rows > most) {
+    ({ side, columns, gap, rows } = fit(width, model.size, Math.sqrt((columns * rows) / most)));
+  }
+  rows = Math.max(1, Math.min(rows, Math.floor(most / columns)));
   const style = $("grid").style;
   style.setProperty("--side", `${side}px`);
   style.setProperty("--gap", `${gap}px`);
@@ -82,16 +86,19 @@ function shownSize(room, size) {
   return factor >= 1 ? (factor * size) / ratio : room;
 }
 
-/* Columns of the grid: of the sizes that whole factors give, that which fills the width best. */
-function fit(width, size) {
-  const [least, most] = width < 500 ? [46, 66] : [64, 96];
+/* Columns of the grid: of the sizes that whole factors give, that which fills the width best; and as
+ * many rows as there is room for. Fewer pictures are larger, by `factor`. */
+function fit(width, size, factor = 1) {
+  const [least, most] = (width < 500 ? [46, 66] : [64, 96]).map((side) => side * factor);
   const step = size / (window.devicePixelRatio || 1);
   const sides = [];
   for (let side = step; side <= most; side += step) if (side >= least) sides.push(side);
   if (!sides.length) sides.push(shownSize(most, size));
   const fits = sides.map((side) => {
     const columns = Math.max(2, Math.floor((width + 8) / (side + 8)));
-    return { side, columns, gap: (width - columns * side) / (columns - 1), filled: columns * side };
+    const gap = (width - columns * side) / (columns - 1);
+    const high = Math.floor((innerHeight * (innerWidth < 700 ? 0.5 : 0.72)) / (side + gap));
+    return { side, columns, gap, rows: Math.max(4, high), filled: columns * side };
   });
   return fits.reduce((best, one) => (one.filled > best.filled ? one : best));
 }
