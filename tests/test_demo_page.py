@@ -241,7 +241,7 @@ def test_of_a_model_that_is_slow_to_draw_there_are_fewer_and_larger_pictures(
     with browser.served(folder) as address:
         slow = opened(f"{address}#seed=7")
     found = slow.pictures("#grid canvas")
-    assert 8 <= len(found) <= max(12, 9e8 / work)
+    assert 8 <= len(found) <= max(12, 7.5e8 / work)
     assert slow.page.evaluate(side) > usual
     assert differ(found, glow.draws(len(found), 7, 0.7)) <= 1
 

@@ -5,7 +5,7 @@ export const $ = (id) => document.getElementById(id);
 /** The grid's buttons, a canvas in each. */
 export const cells = [];
 
-const WORK = 9e8; // multiply-adds of a grid, which two cores do in about a tenth of a second
+const WORK = 7.5e8; // multiply-adds of a grid, which two cores do in less than a tenth of a second
 const LONG = 400; // milliseconds
 const late = {};
 
