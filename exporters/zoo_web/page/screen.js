@@ -86,8 +86,8 @@ function shownSize(room, size) {
   return factor >= 1 ? (factor * size) / ratio : room;
 }
 
-/* Columns of the grid: of the sizes that whole factors give, that which fills the width best; and as
- * many rows as there is room for. Fewer pictures are larger, by `factor`. */
+/* Columns of the grid: of the sizes that whole factors give, that which fills the width best; and
+ * as many rows as there is room for. Fewer pictures are larger, by `factor`. */
 function fit(width, size, factor = 1) {
   const [least, most] = (width < 500 ? [46, 66] : [64, 96]).map((side) => side * factor);
   const step = size / (window.devicePixelRatio || 1);
