@@ -74,15 +74,14 @@ def measure(
     pictures = _Pictures(run)
     found: dict[str, dict[str, Any]] = {}
     last: dict[str, tuple[dict[str, Tensor], dict[str, NDArray[Any]]]] = {}
-    for graph in chosen:
-        told.show(f"comparing {graph.name}", 0, len(BATCHES))
+    for index, graph in enumerate(chosen):
+        told.show(f"comparing {graph.name}", index, len(chosen))
         reference = _reference(run, graph)
         inputs = _inputs(run, graph, BATCHES[-1], pictures)
         exact = _in_parts(run, reference, double, inputs)
         rounded = _in_parts(run, reference, single, _rows(inputs, 0, BATCHES[-2]))
         outputs: dict[str, Any] = {}
-        for index, size in enumerate(BATCHES):
-            told.show(f"comparing {graph.name}", index, len(BATCHES))
+        for size in BATCHES:
             got = _run(sessions[graph.name], _rows(inputs, 0, size))
             wanted = _rows(exact, 0, size)
             beside = _rows(rounded, 0, size) if size < BATCHES[-1] else {}
