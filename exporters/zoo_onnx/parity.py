@@ -1,8 +1,7 @@
 """Does a file compute what the network does? Measured in onnxruntime on the CPU.
 
 The reference is the network of the run itself, not the frozen one that was written: in float64,
-and for the smaller batches beside it in float32, whose own distance from float64 is what rounding
-alone makes.
+and beside it in float32, whose own distance from float64 is what rounding alone makes.
 """
 
 from __future__ import annotations
@@ -63,14 +62,14 @@ def measure(
     told: Progress,
 ) -> dict[str, dict[str, Any]]:
     """What was found for each graph of ``chosen``, by name: for each of its outputs, at each batch
-    size, the largest distance from the network in float64 and, of all but the largest batch, in
-    float32. A batch is the first rows of the next.
+    size, the largest distance from the network in float64 and in float32. A batch is the first rows
+    of the next.
 
     Raises ZooError where one is over its tolerance, with the error and where it was.
     """
     threads = torch.get_num_threads()
     sessions = {graph.name: Session(paths[graph.name], "cpu", threads) for graph in chosen}
-    double, single = (copy.deepcopy(run.network).to(dtype).eval() for dtype in _DTYPES)
+    networks = [copy.deepcopy(run.network).to(dtype).eval() for dtype in _DTYPES]
     pictures = _Pictures(run)
     found: dict[str, dict[str, Any]] = {}
     last: dict[str, tuple[dict[str, Tensor], dict[str, NDArray[Any]]]] = {}
@@ -78,16 +77,14 @@ def measure(
         told.show(f"comparing {graph.name}", index, len(chosen))
         reference = _reference(run, graph)
         inputs = _inputs(run, graph, BATCHES[-1], pictures)
-        exact = _in_parts(run, reference, double, inputs)
-        rounded = _in_parts(run, reference, single, _rows(inputs, 0, BATCHES[-2]))
+        exact, rounded = (_in_parts(run, reference, one, inputs) for one in networks)
         outputs: dict[str, Any] = {}
         for size in BATCHES:
             got = _run(sessions[graph.name], _rows(inputs, 0, size))
-            wanted = _rows(exact, 0, size)
-            beside = _rows(rounded, 0, size) if size < BATCHES[-1] else {}
+            double, single = _rows(exact, 0, size), _rows(rounded, 0, size)
             for name in graph.outputs:
-                facts = _compare(got[name], wanted[name], beside.get(name))
-                limit = _limit(run, name, wanted[name]) * (HALF if precision == "fp16" else 1)
+                facts = _compare(got[name], double[name], single[name])
+                limit = _limit(run, name, double[name]) * (HALF if precision == "fp16" else 1)
                 _require(facts, limit, f"{graph.name}: {name}", size, run)
                 _keep(outputs.setdefault(name, {"tolerance": limit, "batches": {}}), size, facts)
             last[graph.name] = inputs, got
@@ -227,18 +224,19 @@ def _run(session: Session, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[An
     return session.run({name: inputs[name].numpy() for name in session.inputs})
 
 
-def _compare(got: NDArray[Any], double: Tensor, single: Tensor | None) -> dict[str, Any]:
+def _compare(got: NDArray[Any], double: Tensor, single: Tensor) -> dict[str, Any]:
     exact = double.numpy().astype(np.float64)
     if got.shape != exact.shape:
         return {"shape": list(got.shape), "wanted": list(exact.shape)}
     error = np.abs(got - exact)
     error = np.where(np.isnan(error), np.inf, error)
     worst = np.unravel_index(error.argmax(), error.shape)
-    facts = {"max_abs_error_float64": float(error.max()), "at": [int(index) for index in worst]}
-    if single is not None:
-        facts["max_abs_error_float32"] = float(np.abs(got - single.numpy()).max())
-        facts["torch_float32_from_float64"] = float(np.abs(single.numpy() - exact).max())
-    return facts
+    return {
+        "max_abs_error_float64": float(error.max()),
+        "max_abs_error_float32": float(np.abs(got - single.numpy()).max()),
+        "torch_float32_from_float64": float(np.abs(single.numpy() - exact).max()),
+        "at": [int(index) for index in worst],
+    }
 
 
 def _limit(run: Run, name: str, exact: Tensor) -> float:
@@ -256,19 +254,17 @@ def _require(facts: Mapping[str, Any], limit: float, what: str, size: int, run: 
             f"{facts['wanted']} in torch: nothing was exported"
         )
     if not facts["max_abs_error_float64"] <= limit:
-        own = facts.get("torch_float32_from_float64")
         raise ZooError(
             f"{what} is {facts['max_abs_error_float64']:.2g} off the network in float64, at "
-            f"{facts['at']} of batch size {size}, over the tolerance of {limit:.2g}"
-            + ("" if own is None else f" (torch's own float32 is {own:.2g} off)")
-            + ": nothing was exported"
+            f"{facts['at']} of batch size {size}, over the tolerance of {limit:.2g} (torch's own "
+            f"float32 is {facts['torch_float32_from_float64']:.2g} off): nothing was exported"
         )
 
 
 def _keep(output: dict[str, Any], size: int, facts: Mapping[str, Any]) -> None:
     output["batches"][str(size)] = facts
     for key in ("max_abs_error_float64", "max_abs_error_float32"):
-        output[key] = max(one[key] for one in output["batches"].values() if key in one)
+        output[key] = max(one[key] for one in output["batches"].values())
 
 
 def _round_trip(
