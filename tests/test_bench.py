@@ -197,6 +197,17 @@ def test_of_a_machine_that_is_slow_for_a_while_the_part_of_the_limit_is_the_same
     assert drawn.part_of(product, 4) == 0.5
 
 
+def test_the_part_of_the_limit_counts_the_multiply_adds_of_a_batch(
+    layers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = layers()
+    given = {"torch": measure.Timing(((8.0,), (4.0,))), "product": measure.Timing(((2.0,), (1.0,)))}
+    monkeypatch.setattr(measure, "alternate", lambda calls, seconds: given)
+    found = speed.bench(run, ["torch"], [1, 3], 1.0)
+    share = found.multiply_adds / found.product.size**3 / 4
+    assert [one.of_limit for one in found.speeds] == pytest.approx([share, 3 * share])
+
+
 # The models
 
 

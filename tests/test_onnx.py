@@ -131,8 +131,8 @@ def test_a_file_is_one_clean_and_says_what_it_is(exported, model: str) -> None:
         largest = {key: one["max_abs_error_float64"] for key, one in report["outputs"].items()}
         assert json.loads(facts["parity_max_abs_error"]) == largest
         batches = report["outputs"][next(iter(largest))]["batches"]
-        beside = {size: "torch_float32_from_float64" in one for size, one in batches.items()}
-        assert beside == {"1": True, "3": True, "64": False}
+        assert [*batches] == ["1", "3", "64"]
+        assert all(one["torch_float32_from_float64"] >= 0 for one in batches.values())
         assert report["bytes"] == path.stat().st_size
         if name == "sampler":
             assert largest["image"] < 1e-4
