@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import os
 
+from project import ROOT
+
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: sums of one thread, exact resume
 
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import browser
 import pytest
+from command_line import Commands, Result
+from distributions import Site
 from environments import make_environment, run
 from exported import SMALL as EXPORTED
 from filelock import FileLock
+from folders import contents
 from loopback_hub import LoopbackHub, loopback_hub
 
 import zoo
 
 pytest.register_assert_rewrite("bench_runs", "demo_pages")  # plugins of the modules that name them
 
-ROOT = Path(__file__).parents[1]
 SMALL = {"depth": 2, "width": 16}
 STEPS = 24
 LONGEST = ("test_tutorial.py", "test_push.py", "test_demo_page.py", "test_mutants.py")
@@ -103,44 +106,6 @@ def chrome() -> Iterator[Any]:
         yield found
 
 
-@dataclass(frozen=True)
-class Result:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def sentence(self) -> str:
-        """Standard error without its ``zoo: ``, if it is one line that a user can act on."""
-        assert self.err.startswith("zoo: "), self.err
-        assert self.err.endswith("\n"), self.err
-        assert self.err.count("\n") == 1, self.err
-        assert "something went wrong inside" not in self.err
-        return self.err.removeprefix("zoo: ").removesuffix("\n")
-
-
-class Commands:
-    """The command line in this process: ``commands("list", "--json")`` gives a Result."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-
-    def __call__(self, *arguments: object) -> Result:
-        from zoo.cli import main
-
-        self.capsys.readouterr()
-        status = main([str(argument) for argument in arguments])
-        return Result(status, *self.capsys.readouterr())
-
-    def fails(self, status: int, *arguments: object) -> str:
-        """Run what must end with ``status`` and one sentence; returns the sentence."""
-        result = self(*arguments)
-        assert (result.status, result.out) == (status, ""), result
-        return result.sentence
-
-
 @pytest.fixture
 def commands(capsys: pytest.CaptureFixture[str]) -> Commands:
     return Commands(capsys)
@@ -202,30 +167,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-class Site:
-    """Fake distributions in a folder on the path, found as those that pip installs."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.modules: list[str] = []
-
-    def add(self, name: str, code: str, entry: str | None = None, version: str = "1.0") -> None:
-        """A distribution ``name`` with one module, ``name`` with underscores, as entry point."""
-        module = name.replace("-", "_")
-        info = self.path / f"{module}-{version}.dist-info"
-        info.mkdir(parents=True)
-        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        (info / "METADATA").write_text(metadata)
-        (info / "entry_points.txt").write_text(f"[zoo]\n{entry or name} = {module}\n")
-        (self.path / f"{module}.py").write_text(code)
-        self.modules.append(module)
-
-
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A folder for fake distributions, on this process's path, and a host that is loaded anew."""
+    from zoo.api import host
     from zoo.cli import cli
-    from zoo.plugins import host
 
     found = Site(tmp_path / "site")
     found.path.mkdir()
@@ -237,14 +183,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     host.cache_clear()
     for module in found.modules:
         sys.modules.pop(module, None)
-
-
-def contents(folder: Path) -> dict[str, bytes | None]:
-    """Every file below ``folder`` with its bytes, every folder with None."""
-    return {
-        str(path.relative_to(folder)): None if path.is_dir() else path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-    }
 
 
 @pytest.fixture

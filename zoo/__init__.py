@@ -15,20 +15,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.api import build, list_models, train
-    from zoo.config import Config, DataConfig, ModelConfig, TrainingConfig
+    from zoo.api import build, list_models, load, train
+    from zoo.config.sections import Config, DataConfig, TrainingConfig
     from zoo.errors import UsageError, ZooError
-    from zoo.hookspecs import HOOK_API, hookimpl
-    from zoo.run import Run, load
-    from zoo.specs import Format, Graph, ImageSpec, Latent, ModelSpec, Preset, Scoring
+    from zoo.plugins.markers import HOOK_API, hookimpl
+    from zoo.run import Run
+    from zoo.specs import (
+        Format,
+        Graph,
+        ImageSpec,
+        Latent,
+        ModelConfig,
+        ModelSpec,
+        Preset,
+        Scoring,
+    )
 
 _HOMES = {
-    "zoo.api": ("build", "list_models", "train"),
-    "zoo.config": ("Config", "DataConfig", "ModelConfig", "TrainingConfig"),
+    "zoo.api": ("build", "list_models", "load", "train"),
+    "zoo.config.sections": ("Config", "DataConfig", "TrainingConfig"),
     "zoo.errors": ("UsageError", "ZooError"),
-    "zoo.hookspecs": ("HOOK_API", "hookimpl"),
-    "zoo.run": ("Run", "load"),
-    "zoo.specs": ("Format", "Graph", "ImageSpec", "Latent", "ModelSpec", "Preset", "Scoring"),
+    "zoo.plugins.markers": ("HOOK_API", "hookimpl"),
+    "zoo.run": ("Run",),
+    "zoo.specs": (
+        "Format",
+        "Graph",
+        "ImageSpec",
+        "Latent",
+        "ModelConfig",
+        "ModelSpec",
+        "Preset",
+        "Scoring",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

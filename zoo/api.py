@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import hookspecs
+from zoo.config.resolve import Setting, preset_settings, setting_of, validate, written
 from zoo.errors import UsageError
-from zoo.plugins import host
-from zoo.settings import Setting, preset_settings, setting_of, validate, written
+from zoo.plugins.host import Host
 from zoo.specs import ImageSpec, ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
     from zoo.run import Run
+
+
+@functools.cache
+def host() -> Host:
+    """The host of this process, with all installed plugins loaded."""
+    plugins = Host(hookspecs)
+    plugins.load_entry_points()
+    return plugins
+
 
 _TRAINING = ("steps", "epochs", "minutes", "batch_size", "seed", "precision")
 
@@ -82,9 +93,9 @@ def train(
     "training.learning_rate": 1e-3}``); ``training`` are ``steps``, ``epochs``, ``minutes``,
     ``batch_size``, ``seed`` and ``precision``. Raises UsageError and ZooError as the command does.
     """
-    from zoo.training.reporter import Reporter, reporter
-    from zoo.training.session import Request
-    from zoo.training.session import train as run_training
+    from zoo.system.progress import Reporter, reporter
+    from zoo.training.launch import Request
+    from zoo.training.launch import train as run_training
 
     if unknown := set(training) - set(_TRAINING):
         raise TypeError(f"train() got an unexpected argument {sorted(unknown)[0]!r}")
@@ -111,3 +122,23 @@ def train(
         track=track,
     )
     return run_training(plugins, request, Reporter() if quiet else reporter())
+
+
+def load(
+    source: str | Path, device: str = "auto", revision: str | None = None, token: str | None = None
+) -> Run:
+    """The run in a folder, or else the one called ``"user/repo"`` or ``"user/repo@revision"``.
+
+    ``device`` is ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``. Raises UsageError
+    where ``source`` is no run, ZooError where its weights are missing or do not fit.
+    """
+    from dataclasses import replace
+
+    from zoo.run import load_with
+    from zoo.runs import folder as files
+    from zoo.runs.sources import is_here, local, named, split
+
+    path = local(source, (files.CONFIG, files.WEIGHTS), (), revision, token)
+    name = None if is_here(source) else "@".join(filter(None, split(source, revision)))
+    with named(path, name or str(path)):
+        return replace(load_with(host(), path, device), source=name)

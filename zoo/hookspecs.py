@@ -1,7 +1,7 @@
 """The hooks of genzoo: everything that a plugin can say to the core.
 
 A plugin is a module, or any object, behind an entry point of the group ``zoo``; its functions
-that carry :data:`hookimpl` are its hooks. A plugin that brings a model has ``zoo_models``,
+that carry :data:`zoo.hookimpl` are its hooks. A plugin that brings a model has ``zoo_models``,
 ``zoo_build``, ``zoo_train`` and ``zoo_sample``; the rest is for what its model can do beside.
 
 A hook that names a model is called on the plugin that owns the model and on no other; wrappers
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import pluggy
+from zoo.plugins.markers import hookspec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,23 +22,11 @@ if TYPE_CHECKING:
     import click
     from torch import Tensor, nn
 
-    from zoo.config import Config, ModelConfig
+    from zoo.config.sections import Config
     from zoo.data.batch import Batch
+    from zoo.objectives.objective import Objective
     from zoo.run import Run
-    from zoo.specs import Format, Graph, ImageSpec, ModelSpec, Scoring
-    from zoo.training.objective import Objective
-
-HOOK_API = 1
-"""The version of these hooks. A plugin may state the one it was written for as ``ZOO_HOOK_API``;
-one that states another is not loaded."""
-
-PROJECT = "zoo"
-
-hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
-
-REQUIRED = ("zoo_build", "zoo_train", "zoo_sample")
-"""The hooks that a plugin with models must have beside ``zoo_models``."""
+    from zoo.specs import Format, Graph, ImageSpec, ModelConfig, ModelSpec, Scoring
 
 
 @hookspec
@@ -72,7 +60,7 @@ def zoo_build(model: str, config: ModelConfig, image: ImageSpec) -> nn.Module:  
 
 @hookspec(firstresult=True)
 def zoo_train(model: str, network: nn.Module, config: Config) -> Objective:  # type: ignore[empty-body]
-    """What training does with the network: an :class:`zoo.training.Objective`.
+    """What training does with the network: an :class:`zoo.objectives.Objective`.
 
     ``config`` is the whole configuration. The network averaged and saved is ``network``.
 
@@ -80,7 +68,7 @@ def zoo_train(model: str, network: nn.Module, config: Config) -> Objective:  # t
 
         @hookimpl
         def zoo_train(network, config):
-            from zoo.training import MaximumLikelihood
+            from zoo.objectives import MaximumLikelihood
             return MaximumLikelihood(network, config.training, nats_per_image)
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo import folder as files
-from zoo import latents
-from zoo.card import write_card
-from zoo.config import Config, DataConfig
-from zoo.device import choose_device
+from zoo.config.sections import Config, DataConfig
 from zoo.errors import UsageError, ZooError
-from zoo.formats import format_of
-from zoo.interpolation import walks
-from zoo.labels import choose
-from zoo.plugins import Host, host
-from zoo.sources import is_here, local, named, publish, require_here, split
+from zoo.plugins.formats import format_of
+from zoo.plugins.host import Host
+from zoo.report.card import write_card
+from zoo.runs import folder as files
+from zoo.runs.sources import publish, require_here
+from zoo.runs.weights import load_weights, no_larger_than
+from zoo.sampling import latents
+from zoo.sampling.interpolation import walks
+from zoo.sampling.labels import choose
 from zoo.specs import Capability, ImageSpec, Latent, ModelSpec
-from zoo.weights import load_weights, no_larger_than
+from zoo.system.device import choose_device
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,7 +114,7 @@ class Run:
         """``rows`` walks between two samples in ``columns`` steps: ``[rows * columns, C, H, W]``.
 
         Row r goes from picture 2r of :meth:`sample` to picture 2r + 1, on the path of
-        :func:`zoo.interpolation.walk`; ``labels`` are one class or one for each row.
+        :func:`zoo.sampling.interpolation.walk`; ``labels`` are one class or one for each row.
         """
         self.require("interpolate")
         path = torch.from_numpy(walks(self.latent, rows, columns, seed))
@@ -190,7 +190,7 @@ class Run:
         pictures ``[N, C, H, W]`` in [0, 1] are first rounded to the model's levels."""
         from zoo.data.batch import Batch
         from zoo.evaluation.likelihood import score_batch
-        from zoo.training.seeding import EVALUATION, seed_torch
+        from zoo.sampling.seeding import EVALUATION, seed_torch
 
         self._check(images)
         levels = (images * (2**self.image.bits - 1)).round().to(torch.uint8)
@@ -313,20 +313,6 @@ class Run:
         """
         require_here(self.source or self.path, "fetch it into one of yours to write a card")
         write_card(self.path, self.host)
-
-
-def load(
-    source: str | Path, device: str = "auto", revision: str | None = None, token: str | None = None
-) -> Run:
-    """The run in a folder, or else the one called ``"user/repo"`` or ``"user/repo@revision"``.
-
-    ``device`` is ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``. Raises UsageError
-    where ``source`` is no run, ZooError where its weights are missing or do not fit.
-    """
-    path = local(source, (files.CONFIG, files.WEIGHTS), (), revision, token)
-    name = None if is_here(source) else "@".join(filter(None, split(source, revision)))
-    with named(path, name or str(path)):
-        return replace(load_with(host(), path, device), source=name)
 
 
 def load_with(plugins: Host, path: Path, device: str = "auto") -> Run:

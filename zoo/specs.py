@@ -6,14 +6,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from zoo.config import ModelConfig
     from zoo.data.batch import Batch
 
 Capability = Literal["sample", "encode", "log_prob", "interpolate"]
@@ -24,6 +25,38 @@ LatentDistribution = Literal["normal", "uniform", "logistic"]
 
 Preset = Mapping[str, Mapping[str, Any]]
 """Values of a preset by section: ``{"model": {...}, "data": {...}, "training": {...}}``."""
+
+
+class Section(BaseModel):
+    """A frozen set of values; strict, so that ``true`` is no 1, and closed to unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        defer_build=True,
+        protected_namespaces=(),
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_choice_is_of_its_own_kind(cls, value: object, info: ValidationInfo) -> object:
+        """Refuses ``true`` and 1.0 where 1 is a choice: Python holds them equal, and pydantic
+        too."""
+        if isinstance(value, bool | int | float):
+            choices = _choices(cls.model_fields[str(info.field_name)].annotation)
+            same = [type(choice) for choice in choices if choice == value]
+            if same and type(value) not in same:
+                raise ValueError(f"must be {' or '.join(map(repr, choices))}")
+        return value
+
+
+class ModelConfig(Section):
+    """The base of every model's own section: a plugin adds a field for each thing one can set.
+
+    Each field has a description, bounds and, where there is one, the paper's symbol.
+    """
 
 
 @dataclass(frozen=True)
@@ -136,15 +169,21 @@ class Drawer(Protocol):
 class Format:
     """What a run can be written as, for others to run.
 
-    ``export(run, **options)`` writes files, where no other place is named into the folder ``name``
-    of the run, and returns what it wrote. ``open(source, device)`` gives what draws from the files
-    of a run folder, or of a run elsewhere by its name (:func:`zoo.sources.local` fetches them), on
-    ``"auto"``, ``"cpu"`` or ``"cuda"``, and raises ZooError where there are none or they are not of
-    the run's weights. ``missing()`` says in a sentence what has to be installed first, or gives
-    None.
+    ``export(run, **options)`` writes files, by default into the folder ``name`` of the run, and
+    returns what it wrote. ``open(source, device)`` returns a :class:`Drawer` from the files of a
+    run folder, or of a run elsewhere by its name, on ``"auto"``, ``"cpu"`` or ``"cuda"``; it raises
+    ZooError where there are none or they are not of the run's weights. ``missing()`` says in a
+    sentence what has to be installed first, or returns None.
     """
 
     name: str
     export: Callable[..., Sequence[Any]]
     open: Callable[[Path | str, str], Drawer]
     missing: Callable[[], str | None]
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """The values of the ``Literal`` in an annotation, wherever it stands; none where none does."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(value for part in get_args(annotation) for value in _choices(part))

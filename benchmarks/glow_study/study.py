@@ -28,9 +28,9 @@ from tables import configuration_name, markdown
 
 import zoo
 from zoo.errors import Interrupted, UsageError, ZooError
-from zoo.files import replacing, write_json, write_text
-from zoo.folder import CONFIG, read_metrics
-from zoo.hardware import processor
+from zoo.runs.folder import CONFIG, read_metrics
+from zoo.system.files import replacing, write_json, write_text
+from zoo.system.hardware import processor
 
 PERMUTATIONS = ("reverse", "shuffle", "1x1", "lu")
 COUPLINGS = ("additive", "affine")
@@ -133,7 +133,7 @@ def prepare(settings: Settings, out: Path) -> Path:
     """The data at their size, all splits in one file that every run reads; made once."""
     import numpy as np
 
-    from zoo.config import DataConfig
+    from zoo.config.sections import DataConfig
     from zoo.data import open_data
 
     path = out / f"{_name_of(settings.data).replace('/', '-')}-{settings.size}.npz"

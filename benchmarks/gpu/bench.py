@@ -25,7 +25,7 @@ from machine import machine
 from subjects import FULL, QUICK
 from table import tables
 
-from zoo.files import write_json
+from zoo.system.files import write_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 from layout import aligned, number
 from machine import machine, words
 
-from zoo.files import write_json
+from zoo.system.files import write_json
 
 ROOT = Path(__file__).parents[2]
 

@@ -24,13 +24,13 @@ from measure import Step
 from subjects import Subject, pictures
 from torch import Tensor, nn
 
-from zoo.adversarial.losses import LOSSES
-from zoo.adversarial.spectral import iterate_power
-from zoo.config import Config
+from zoo.api import host
+from zoo.config.sections import Config
 from zoo.data.batch import Batch
-from zoo.plugins import host
-from zoo.training.optimizers import make_optimizer
-from zoo.training.seeding import WEIGHTS, seed_torch
+from zoo.gan.losses import LOSSES
+from zoo.gan.spectral import iterate_power
+from zoo.objectives.optimizers import make_optimizer
+from zoo.sampling.seeding import WEIGHTS, seed_torch
 
 
 class Missing(Exception):
@@ -62,10 +62,10 @@ def shape(config: Config) -> tuple[int, int]:
 
 def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender:
     from zoo.run import Run
+    from zoo.system.progress import Reporter
+    from zoo.training.launch import _accelerator
     from zoo.training.loop import Loop
     from zoo.training.meter import Meter
-    from zoo.training.reporter import Reporter
-    from zoo.training.session import _accelerator
 
     data = pictures(*shape(config))
     network = host().call("zoo_build", subject.model, config=config.model, image=data.image)

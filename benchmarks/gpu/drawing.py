@@ -12,13 +12,13 @@ import torch
 from subjects import Subject, pictures
 
 import zoo
+from zoo.api import host
 from zoo.errors import ZooError
-from zoo.folder import WEIGHTS, write_config
-from zoo.hardware import hardware
-from zoo.plugins import host
-from zoo.training.seeding import WEIGHTS as FIRST
-from zoo.training.seeding import seed_torch
-from zoo.weights import save_tensors
+from zoo.runs.folder import WEIGHTS, write_config
+from zoo.runs.weights import save_tensors
+from zoo.sampling.seeding import WEIGHTS as FIRST
+from zoo.sampling.seeding import seed_torch
+from zoo.system.hardware import hardware
 from zoo_onnx.bench import report
 from zoo_onnx.bench.speed import bench
 from zoo_onnx.session import require_provider

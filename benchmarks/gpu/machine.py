@@ -9,7 +9,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from zoo.hardware import hardware, hardware_text
+from zoo.system.hardware import hardware, hardware_text
 
 PACKAGES = ("genzoo", "torch", "accelerate", "onnxruntime", "onnxruntime-gpu", "normflows")
 

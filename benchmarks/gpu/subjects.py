@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from zoo.config import Config
+from zoo.api import host
+from zoo.config.resolve import preset_settings, setting_of, validate
+from zoo.config.sections import Config
 from zoo.data.dataset import Dataset
-from zoo.plugins import host
-from zoo.settings import preset_settings, setting_of, validate
 
 PICTURES = 4096
 

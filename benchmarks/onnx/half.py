@@ -20,8 +20,9 @@ import numpy as np
 import torch
 
 import zoo
-from zoo import graphs, latents
 from zoo.cli.group import columns
+from zoo.export import graphs
+from zoo.sampling import latents
 from zoo_onnx import convert
 from zoo_onnx.session import Session
 

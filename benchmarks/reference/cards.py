@@ -10,11 +10,11 @@ from typing import Any
 
 from tables import DATA, data_of, sentence, wrapped
 
-from zoo.card import new_card, read_facts
-from zoo.files import replacing, write_text
-from zoo.folder import CARD, EVALUATION, GRID
-from zoo.pictures import grid
-from zoo.run import load
+from zoo.api import load
+from zoo.report.card import new_card, read_facts
+from zoo.report.grids import grid
+from zoo.runs.folder import CARD, EVALUATION, GRID
+from zoo.system.files import replacing, write_text
 
 PICTURES, COLUMNS = 40, 8
 """The first so many of seed 0: about 50 kB where they are as grainy as can be."""

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from entries import Entry
 
+from zoo.api import host
+from zoo.config.resolve import changed, resolve
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.evaluation.figures import current_evaluation
-from zoo.folder import CONFIG, SAMPLES, parse_config, read_config, read_metrics
-from zoo.plugins import host
-from zoo.settings import changed, resolve
+from zoo.runs.folder import CONFIG, SAMPLES, parse_config, read_config, read_metrics
 
 
 def train(entry: Entry, source: str, folder: Path, device: str) -> bool:

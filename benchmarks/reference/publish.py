@@ -11,7 +11,7 @@ from results import RESULTS
 from tables import markdown, summary
 
 from zoo.errors import UsageError
-from zoo.files import write_json, write_text
+from zoo.system.files import write_json, write_text
 
 PLACE = Path("model_cards/reference")
 BEGIN, END = "<!-- make reference: results -->", "<!-- make reference: end -->"

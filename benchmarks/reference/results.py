@@ -14,11 +14,11 @@ from entries import KINDS, Entry
 
 from zoo.errors import UsageError, ZooError
 from zoo.evaluation.figures import current_evaluation
-from zoo.files import write_json
-from zoo.folder import read_config, read_data_facts, read_metrics
+from zoo.runs.folder import read_config, read_data_facts, read_metrics
+from zoo.system.files import write_json
 
 if TYPE_CHECKING:
-    from zoo.config import DataConfig
+    from zoo.config.sections import DataConfig
     from zoo.data.dataset import Dataset
     from zoo.run import Run
 
@@ -48,7 +48,7 @@ def add(
 ) -> None:
     """Put a trained and evaluated run into ``results``, with its anchors, and write results.json;
     what stands there and is of the same weights and features is not measured again."""
-    from zoo.run import load
+    from zoo.api import load
 
     run = load(folder, device)
     before = {one["name"]: one for one in results["runs"]}

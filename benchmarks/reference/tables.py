@@ -146,7 +146,7 @@ def _trips(runs: Sequence[Record]) -> str:
 
 
 def _machines(runs: Sequence[Record]) -> str:
-    from zoo.hardware import hardware_text
+    from zoo.system.hardware import hardware_text
 
     machines = dict.fromkeys(
         f"{hardware_text(run['hardware'])}; torch {run['versions']['torch']}" for run in runs

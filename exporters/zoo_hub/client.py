@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from zoo.console import say
 from zoo.errors import UsageError, ZooError
+from zoo.system.console import say
 from zoo_hub.address import Address
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ def push(
 
     address_of(repository, revision)  # said before torch is imported
 
-    from zoo.run import load
+    from zoo.api import load
     from zoo_hub.push import push as send
 
     pushed = send(

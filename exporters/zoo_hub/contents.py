@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from zoo.folder import CARD, CONFIG, CURVE, EVALUATION, GRID, METRICS, WEIGHTS
+from zoo.runs.folder import CARD, CONFIG, CURVE, EVALUATION, GRID, METRICS, WEIGHTS
 
 NEEDED = (CONFIG, WEIGHTS)
 GRAPHS = re.compile(r"onnx/[A-Za-z0-9_-]+\.(onnx|json)")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.errors import UsageError, ZooError
-from zoo.folder import CONFIG
+from zoo.runs.folder import CONFIG
 from zoo_hub.address import Address
 from zoo_hub.client import client, offline, speaking
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.console import say
 from zoo.errors import UsageError, ZooError
-from zoo.files import replacing_folder
-from zoo.folder import CONFIG
-from zoo.sources import named
+from zoo.runs.folder import CONFIG
+from zoo.runs.sources import named
+from zoo.system.console import say
+from zoo.system.files import replacing_folder
 from zoo_hub import contents
 from zoo_hub.address import Address, address_of
 from zoo_hub.client import client, offline, speaking
@@ -51,7 +51,7 @@ def pull(target: str, folder: Path, revision: str | None = None, token: str | No
 def check(folder: Path) -> None:
     """Raise ZooError or UsageError for a folder that does not load, and for graphs that name files
     outside themselves."""
-    from zoo.plugins import host
+    from zoo.api import host
     from zoo.run import load_with
 
     load_with(host(), folder, "cpu")

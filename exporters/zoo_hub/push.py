@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.console import say
 from zoo.errors import ZooError
-from zoo.files import write_text
-from zoo.folder import CARD
+from zoo.runs.folder import CARD
+from zoo.system.console import say
+from zoo.system.files import write_text
 from zoo_hub import contents, ready
 from zoo_hub.address import Address, address_of
 from zoo_hub.card import renewed
@@ -162,7 +162,7 @@ def _differs(data: Path | bytes, stated: str | None) -> bool:
 def _is_ours(name: str) -> bool:
     """Whether a file is one that goes when the run has it no more; the card and pictures stay, as
     somebody may have put them there."""
-    from zoo.folder import EVALUATION, METRICS
+    from zoo.runs.folder import EVALUATION, METRICS
 
     return name in (EVALUATION, METRICS) or contents.GRAPHS.fullmatch(name) is not None
 

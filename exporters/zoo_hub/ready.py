@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.card import DamagedCard, front, read_card
 from zoo.errors import UsageError, ZooError
-from zoo.folder import CARD, weights_digest
+from zoo.report.card import DamagedCard, front, read_card
+from zoo.runs.folder import CARD, weights_digest
 from zoo_hub import contents
 from zoo_hub.card import licence_of
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from zoo.console import say
 from zoo.errors import UsageError
-from zoo.folder import CARD
+from zoo.runs.folder import CARD
+from zoo.system.console import say
 from zoo_hub.address import Address
 
 COMMAND = "demo"

@@ -42,8 +42,8 @@ def command(
     What onnxruntime computes is compared with the network itself, in float32 and float64, on fresh
     latents and real pictures. Over the tolerance nothing is written, and an earlier export stays.
     """
+    from zoo.api import load
     from zoo.cli.progress import progress
-    from zoo.run import load
     from zoo_onnx.export import export
 
     loaded = load(run, "cpu")

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo import graphs
+from zoo.export import graphs
 from zoo.flows.bijection import Bijection
 from zoo.flows.composition import FrozenComposition
 from zoo.specs import Graph

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zoo import graphs
 from zoo.errors import ZooError
+from zoo.export import graphs
 from zoo_onnx.compositions import Compositions
 from zoo_onnx.functions import put_together
 from zoo_onnx.narrowing import transpose_narrowing

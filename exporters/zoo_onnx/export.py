@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 
-from zoo import graphs
 from zoo.errors import UsageError, ZooError
 from zoo.evaluation.progress import Progress
-from zoo.files import mended, replacing, write_json
+from zoo.export import graphs
+from zoo.system.files import mended, replacing, write_json
 from zoo_onnx import convert, metadata, parity
 from zoo_onnx.runtime import FOLDER
 from zoo_onnx.session import require_provider

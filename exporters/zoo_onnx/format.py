@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, ZooError
-from zoo.folder import WEIGHTS, read_config, weights_digest
-from zoo.sources import is_here
+from zoo.runs.folder import WEIGHTS, read_config, weights_digest
+from zoo.runs.sources import is_here
 from zoo.specs import Format
 from zoo_onnx import session
 from zoo_onnx.runtime import FOLDER, OnnxModel

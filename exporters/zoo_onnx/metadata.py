@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import texts
-from zoo.folder import weights_digest
+from zoo.config import text as texts
+from zoo.runs.folder import weights_digest
 
 if TYPE_CHECKING:
     import onnx

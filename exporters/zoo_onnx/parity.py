@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo import graphs, latents
 from zoo.errors import ZooError
+from zoo.export import graphs
+from zoo.sampling import latents
 from zoo_onnx.float64 import FastConvolutions
 from zoo_onnx.session import Session
 
@@ -286,7 +287,7 @@ def _round_trip(
 
 def _described(run: Run, graph: Graph, pictures: _Pictures) -> dict[str, str]:
     words = {
-        "z": f"zoo.latents, {run.latent.distribution}, seed 2^63",
+        "z": f"zoo.sampling.latents, {run.latent.distribution}, seed 2^63",
         "temperature": str(run.spec.temperature),
         "image": pictures.origin,
         "label": "classes in turn",

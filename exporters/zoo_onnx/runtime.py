@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import latents, texts
+from zoo.config import text as texts
 from zoo.errors import UsageError, ZooError
-from zoo.interpolation import walks
-from zoo.labels import choose
-from zoo.sources import is_here, local
+from zoo.runs.sources import is_here, local
+from zoo.sampling import latents
+from zoo.sampling.interpolation import walks
+from zoo.sampling.labels import choose
 from zoo.specs import Latent
 from zoo_onnx.session import Session
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from zoo.errors import UsageError
-from zoo.sources import require_here
+from zoo.runs.sources import require_here
 
 NAME = "demo"
 """The folder of the page in a run's, where no other is named."""

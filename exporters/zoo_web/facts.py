@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import texts
-from zoo.console import say
+from zoo.config import text as texts
 from zoo.errors import UsageError, ZooError
-from zoo.folder import CONFIG, read_config, weights_digest
-from zoo.sources import is_here, local
+from zoo.runs.folder import CONFIG, read_config, weights_digest
+from zoo.runs.sources import is_here, local
+from zoo.system.console import say
 from zoo_web.work import multiply_adds
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def graph_files(run: Path) -> dict[str, Path]:
     read_config(run)
     if not (run / FORMAT / "sampler.onnx").exists():
         say(f"{run} has no ONNX graphs yet: they are written into {run / FORMAT} first")
-        from zoo.run import load  # with torch, which a run that is exported does not need here
+        from zoo.api import load  # with torch, which a run that is exported does not need here
 
         load(run, "cpu").export(FORMAT)
     paths = {name: run / FORMAT / f"{name}.onnx" for name in GRAPHS}

@@ -14,7 +14,7 @@ from string import Template
 from typing import Any
 
 from zoo.errors import UsageError
-from zoo.files import replacing_folder, write_json, write_text
+from zoo.system.files import replacing_folder, write_json, write_text
 from zoo_web.facts import FORMAT, facts, graph_files
 
 PAGE = "index.html"
@@ -164,7 +164,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def _renewing(out: Path) -> Iterator[Path]:
-    """:func:`zoo.files.replacing_folder` for a folder that may stand: it goes as the new one
+    """:func:`zoo.system.files.replacing_folder` for a folder that may stand: it goes as the new one
     comes, and comes back where that fails."""
     before = out.with_name(f".{out.name}.before.part")
     shutil.rmtree(before, ignore_errors=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.data.batch import Batch
-    from zoo.training import Objective
+    from zoo.objectives import Objective
     from zoo_glow.model import Glow
 
 

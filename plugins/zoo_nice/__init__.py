@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.data.batch import Batch
-    from zoo.training import Objective
+    from zoo.objectives import Objective
     from zoo_nice.model import NICE
 
 

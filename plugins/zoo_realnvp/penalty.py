@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from zoo.config import TrainingConfig
+from zoo.config.sections import TrainingConfig
 from zoo.flows import WeightNormConv2d
 from zoo_realnvp.model import RealNVP
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from zoo import Config, ImageSpec, ModelSpec, Preset, hookimpl
-from zoo.adversarial import AdversarialConfig, check_bounded_critic, check_doubling
+from zoo.gan import AdversarialConfig, check_bounded_critic, check_doubling
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.training import Objective
+    from zoo.objectives import Objective
     from zoo_sngan.model import Generator
 
 
@@ -110,7 +110,7 @@ def zoo_build(config: SNGANConfig, image: ImageSpec) -> Generator:
 def zoo_train(network: Generator, config: Config) -> Objective:
     import torch
 
-    from zoo.adversarial.objective import Adversarial
+    from zoo.gan.objective import Adversarial
     from zoo_sngan.model import Critic
 
     rules = config.model

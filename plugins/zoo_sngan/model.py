@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor, nn
 
 from zoo import ImageSpec, Latent
-from zoo.adversarial.spectral import spectral_norm
+from zoo.gan.spectral import spectral_norm
 from zoo_sngan import cnn, resnet
 
 if TYPE_CHECKING:

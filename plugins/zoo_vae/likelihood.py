@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 
 from zoo.data.quantise import from_unit
-from zoo.training import discrete_nats
+from zoo.objectives import discrete_nats
 
 if TYPE_CHECKING:
     from zoo.data.batch import Batch

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from zoo.config import TrainingConfig
+from zoo.config.sections import TrainingConfig
 from zoo.data.batch import Batch
-from zoo.training import Objective, Update, make_optimizer
+from zoo.objectives import Objective, Update, make_optimizer
 from zoo_vae.bounds import kl_from_standard_normal
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import click
 
 from zoo.cli.group import ZooGroup
 from zoo.errors import Interrupted, ZooError
-from zoo.heap import keep_freed_memory
+from zoo.system.memory import keep_freed_memory
 
 GREETING = """genzoo: generative image models to train, draw from and compare.
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.api import host
 from zoo.cli.group import complete_models, echo_json, json_option
-from zoo.plugins import host
-from zoo.settings import parse_assignment
+from zoo.config.resolve import parse_assignment
 
 if TYPE_CHECKING:
     from zoo.testing.promise import Finding, Promise

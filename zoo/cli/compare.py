@@ -12,11 +12,11 @@ import click
 from zoo.cli.group import echo_json, json_option
 from zoo.cli.out import unused
 from zoo.errors import UsageError
-from zoo.folder import CONFIG, EVALUATION, METRICS, WEIGHTS
-from zoo.sources import local
+from zoo.runs.folder import CONFIG, EVALUATION, METRICS, WEIGHTS
+from zoo.runs.sources import local
 
 if TYPE_CHECKING:
-    from zoo.comparison import Row
+    from zoo.report.comparison import Row
 
 
 @click.command("compare")
@@ -40,12 +40,12 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
     if out.suffix != ".png" or out.is_dir():
         raise UsageError(f"-o {out}: name a picture that ends in .png")
 
-    from zoo.comparison import compare, names_of, remarks
+    from zoo.report.comparison import compare, names_of, remarks
 
     names_of([Path(run) for run in runs])  # one that is named twice is refused early
 
-    from zoo.contact_sheet import save_comparison
-    from zoo.run import load
+    from zoo.api import load
+    from zoo.report.sheet import save_comparison
 
     for run in runs:
         local(run, (CONFIG, WEIGHTS), optional=(METRICS, EVALUATION))
@@ -73,9 +73,9 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table, aligned for those who read it as it stands."""
-    from zoo.comparison import figure_names, measured, protocols
-    from zoo.curves import words
     from zoo.evaluation.figures import title_of
+    from zoo.report.comparison import figure_names, measured, protocols
+    from zoo.report.curves import words
 
     known = protocols(rows)
     cells: dict[str, list[str]] = {

@@ -1,11 +1,21 @@
-"""``zoo doctor``: what this machine has, and what would keep genzoo from working on it."""
+"""``zoo doctor``: versions, GPU, onnxruntime, plugins and disk of this machine."""
 
 from __future__ import annotations
 
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
 import click
 
+from zoo.api import host
 from zoo.cli.group import columns, echo_json, json_option
-from zoo.doctor import examine
+from zoo.plugins.plugin import describe
 
 
 @click.command("doctor")
@@ -18,3 +28,83 @@ def command(as_json: bool) -> int:
     else:
         click.echo(columns([("ok" if f.ok else "PROBLEM", f.subject, f.message) for f in findings]))
     return 0 if all(finding.ok for finding in findings) else 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; ``message`` says the way out where it is not ok."""
+
+    subject: str
+    ok: bool
+    message: str
+
+
+def examine() -> list[Finding]:
+    """Look at everything, in the order in which a user would mend it."""
+    return [*_versions(), *_torch(), *_onnxruntime(), *_plugins(), *_disk()]
+
+
+def _versions() -> Iterator[Finding]:
+    ok = sys.version_info >= (3, 11)
+    yield Finding("python", ok, platform.python_version() + ("" if ok else ": 3.11 is needed"))
+    yield Finding("genzoo", True, version("genzoo"))
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        import torch
+    except Exception as error:  # a torch that does not fit the machine fails in many ways
+        yield Finding("torch", False, f"{describe(error)}: install it as pytorch.org says")
+        return
+    cuda = torch.version.cuda
+    yield Finding("torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads")
+    if torch.cuda.is_available():
+        names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+        yield Finding("gpu", True, f"{names}, CUDA {cuda}")
+    elif shutil.which("nvidia-smi"):
+        reason = "its driver is too old for it" if cuda else "this build of torch has no CUDA"
+        yield Finding("gpu", False, f"there is a GPU and torch does not see it: {reason}")
+    else:
+        yield Finding("gpu", True, "none: training runs on the CPU")
+
+
+def _onnxruntime() -> Iterator[Finding]:
+    found = sorted(set(packages_distributions().get("onnxruntime", [])))
+    if len(found) > 1:
+        yield Finding(
+            "onnxruntime",
+            False,
+            f"{' and '.join(found)} are both installed and only the CPU works: "
+            f"pip uninstall -y {' '.join(found)}, then install one of them",
+        )
+    elif not found:
+        yield Finding(
+            "onnxruntime", True, "not installed: pip install 'genzoo[cpu]' or 'genzoo[gpu]'"
+        )
+    else:
+        yield Finding("onnxruntime", True, f"{found[0]} {version(found[0])}")
+
+
+def _plugins() -> Iterator[Finding]:
+    plugins = host()
+    for plugin in plugins.plugins:
+        models = ", ".join(plugin.models) or "no models"
+        yield Finding(
+            f"plugin {plugin.name}",
+            plugin.cause is None,
+            plugin.cause
+            or ("disabled" if plugin.disabled else f"{models}, {plugin.seconds * 1000:.0f} ms"),
+        )
+    for sentence in plugins.conflicts:
+        yield Finding("models", False, sentence)
+
+
+def _disk() -> Iterator[Finding]:
+    here = Path.cwd()
+    writable = os.access(here, os.W_OK)
+    free = shutil.disk_usage(here).free / 2**30
+    yield Finding(
+        "folder",
+        writable and free > 1,
+        f"{here} {'is' if writable else 'is not'} writable, {free:.0f} GiB free",
+    )

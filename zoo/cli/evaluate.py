@@ -86,9 +86,9 @@ def command(
     evaluation of the same weights stay there until they are measured again. Those of a run that is
     not a folder here are printed alone.
     """
-    from zoo.card import DamagedCard, write_figures
+    from zoo.api import load
     from zoo.cli.progress import progress
-    from zoo.run import load
+    from zoo.report.card import DamagedCard, write_figures
 
     loaded = load(run, device)
     told = progress()

@@ -70,7 +70,7 @@ class ZooGroup(click.Group):
         if self._asked:
             return
         self._asked = True
-        from zoo.plugins import host
+        from zoo.api import host
 
         plugins = host()
         for plugin in plugins.plugins:
@@ -98,7 +98,7 @@ def echo_json(value: Any) -> None:
 
 def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Names of models for the shell's completion."""
-    from zoo.plugins import host
+    from zoo.api import host
 
     return [name for name in host().models if name.startswith(incomplete)]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from zoo.api import host
 from zoo.cli.group import columns, echo_json, json_option
-from zoo.plugins import Host, host
+from zoo.plugins.host import Host
 from zoo.specs import CAPABILITIES
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from zoo.api import host
 from zoo.errors import UsageError
-from zoo.plugins import host
 
 
 @click.command("new-plugin")

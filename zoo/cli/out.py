@@ -45,7 +45,7 @@ def write_array(out: Path, values: NDArray[Any]) -> None:
     """``values`` as a ``.npy`` file, whole or not at all."""
     import numpy as np
 
-    from zoo.files import write_bytes
+    from zoo.system.files import write_bytes
 
     array = BytesIO()  # numpy hides why a disk takes no more
     np.save(array, values)
@@ -54,8 +54,8 @@ def write_array(out: Path, values: NDArray[Any]) -> None:
 
 def write_folder(out: Path, pictures: Iterable[NDArray[np.uint8]], names: Sequence[str]) -> None:
     """uint8 pictures ``[H, W, C]`` as PNG, each of its name, whole or not at all."""
-    from zoo.files import replacing_folder
-    from zoo.pictures import picture, save_png
+    from zoo.report.grids import picture, save_png
+    from zoo.system.files import replacing_folder
 
     with replacing_folder(out) as beside:
         for name, one in zip(names, pictures, strict=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from zoo.api import host
 from zoo.cli.group import columns, echo_json, json_option
 from zoo.cli.list import problems
-from zoo.plugins import host
 
 
 @click.command("plugins")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
-from zoo.console import OneLine, say
 from zoo.evaluation.progress import Progress
+from zoo.system.console import OneLine, say
 
 
 class Lines(Progress):

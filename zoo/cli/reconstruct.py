@@ -47,8 +47,8 @@ def command(
     out = unused(Path("reconstruction.png")) if out is None else out
     check_out(out)
 
-    from zoo.difference import difference
-    from zoo.run import load
+    from zoo.api import load
+    from zoo.evaluation.difference import difference
 
     loaded = load(run, device)
     loaded.require("encode")
@@ -115,7 +115,7 @@ def _unlabelled(run: Run, what: str) -> UsageError:
 def _write(originals: Tensor, pictures: Tensor, out: Path) -> None:
     import numpy as np
 
-    from zoo.pictures import pairs, save_png, to_bytes
+    from zoo.report.grids import pairs, save_png, to_bytes
 
     kinds = ("original", "reconstruction")
     both = np.stack([originals.numpy(), pictures.numpy()])

@@ -10,7 +10,7 @@ import click
 
 from zoo.cli.out import check_finite, check_out, unused, write_array, write_folder
 from zoo.errors import UsageError
-from zoo.sources import is_here
+from zoo.runs.sources import is_here
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,11 +89,11 @@ def command(
 
 def _opened(run: str, device: str, backend: str) -> Run | Drawer:
     if backend == TORCH:
-        from zoo.run import load
+        from zoo.api import load
 
         return load(run, device)
-    from zoo.formats import format_of
-    from zoo.plugins import host
+    from zoo.api import host
+    from zoo.plugins.formats import format_of
 
     return format_of(host(), backend).open(Path(run) if is_here(run) else run, device)
 
@@ -101,7 +101,7 @@ def _opened(run: str, device: str, backend: str) -> Run | Drawer:
 def write_pictures(pictures: NDArray[np.float32], out: Path, columns: int | None = None) -> None:
     """``[N, C, H, W]`` in [0, 1] as a grid (``.png``), an array (``.npy``) or a folder of PNG,
     whole or not at all."""
-    from zoo.pictures import grid, save_png, to_bytes
+    from zoo.report.grids import grid, save_png, to_bytes
 
     if out.suffix == ".npy":
         write_array(out, pictures)

@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
+from zoo.api import host
 from zoo.cli.group import columns, complete_models, echo_json, json_option
-from zoo.config import Section
-from zoo.plugins import host
-from zoo.settings import preset_settings, sections_of
-from zoo.specs import CAPABILITIES, ModelSpec
+from zoo.config.resolve import preset_settings, sections_of
+from zoo.specs import CAPABILITIES, ModelSpec, Section
 
 
 @click.command("show")

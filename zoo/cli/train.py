@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
+from zoo.api import host
 from zoo.cli.group import complete_models
+from zoo.config.resolve import Setting, parse_assignment, resolve
 from zoo.errors import UsageError
-from zoo.plugins import host
-from zoo.settings import Setting, parse_assignment, resolve
 
 
 @click.command("train")
@@ -63,8 +63,8 @@ def command(
             resolve(spec, preset, file, settings)
         return _launch(processes)
 
-    from zoo.training.reporter import reporter
-    from zoo.training.session import Request, train
+    from zoo.system.progress import reporter
+    from zoo.training.launch import Request, train
 
     request = Request(model, preset, file, settings, out, resume, device, track)
     run = train(plugins, request, reporter())

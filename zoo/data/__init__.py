@@ -1,8 +1,8 @@
-"""Pictures for training and evaluation: where they come from, and what is done to them.
+"""Images for training and evaluation: sources, splits, preparation and batches.
 
-:func:`open_data` takes a :class:`zoo.config.DataConfig` and gives a :class:`Dataset`; the batches
-that a network trains on are made of its splits by :mod:`zoo.data.batches`. Importing this package
-is cheap: numpy, Pillow, torch and datasets are loaded when something is opened.
+:func:`open_data` takes a :class:`zoo.DataConfig` and returns a :class:`Dataset`;
+:mod:`zoo.data.batches` makes training batches of its splits. Importing this package is cheap:
+numpy, Pillow, torch and datasets are loaded when something is opened.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zoo.data.dataset import Dataset, ResidentSplit, Split, StreamedSplit
 
 if TYPE_CHECKING:
-    from zoo.config import DataConfig
+    from zoo.config.sections import DataConfig
 
 __all__ = ["Dataset", "ResidentSplit", "Split", "StreamedSplit", "open_data"]
 

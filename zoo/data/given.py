@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from zoo.config import DataConfig
+    from zoo.config.sections import DataConfig
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from zoo.specs import ImageSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo.config import DataConfig
+    from zoo.config.sections import DataConfig
     from zoo.data.prepare import Preparation
 
 Progress = Callable[[int, int], None]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from zoo.config import DataConfig
+    from zoo.config.sections import DataConfig
     from zoo.data.source import Pictures
 
 LOOKED_AT = 64

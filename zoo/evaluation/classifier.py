@@ -23,9 +23,9 @@ from zoo.data.survey import spread
 from zoo.errors import ZooError
 from zoo.evaluation.features import FeatureNetwork
 from zoo.evaluation.figures import short_hash
-from zoo.files import mended, write_json
-from zoo.training.seeding import CLASSIFIER, seed_torch
-from zoo.weights import load_weights, save_tensors
+from zoo.runs.weights import load_weights, save_tensors
+from zoo.sampling.seeding import CLASSIFIER, seed_torch
+from zoo.system.files import mended, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError, ZooError, nearest
-from zoo.files import write_json
-from zoo.folder import EVALUATION, WEIGHTS
+from zoo.runs.folder import EVALUATION, WEIGHTS
+from zoo.system.files import write_json
 
 FORMAT_VERSION = 1
 

@@ -7,7 +7,7 @@ import warnings
 from torch import Tensor
 
 from zoo.evaluation.frechet import Given
-from zoo.training.seeding import SUBSETS, seed_torch
+from zoo.sampling.seeding import SUBSETS, seed_torch
 
 MOST_SUBSETS = 100
 LARGEST_SUBSET = 1000

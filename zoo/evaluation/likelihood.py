@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from zoo.data.batches import in_order
 from zoo.errors import ZooError
+from zoo.sampling.seeding import EVALUATION, seed_torch
 from zoo.specs import Scoring
-from zoo.training.seeding import EVALUATION, seed_torch
 
 if TYPE_CHECKING:
     from zoo.data.batch import Batch

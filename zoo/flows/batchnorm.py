@@ -7,7 +7,7 @@ from torch import Tensor
 
 from zoo.flows.bijection import per_image
 from zoo.flows.channelwise import Affine, Channelwise
-from zoo.training.synchronised import mean_over_processes
+from zoo.system.distributed import mean_over_processes
 
 
 class BatchNorm(Channelwise):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from zoo.config import TrainingConfig
+from zoo.config.sections import TrainingConfig
 from zoo.data.batch import Batch
 from zoo.flows.from_data import initialise_from_data
-from zoo.training import MaximumLikelihood, discrete_nats
-from zoo.training.optimizers import Parameters
+from zoo.objectives import MaximumLikelihood, discrete_nats
+from zoo.objectives.optimizers import Parameters
 
 
 def maximum_likelihood(
@@ -20,7 +20,8 @@ def maximum_likelihood(
 ) -> MaximumLikelihood:
     """The objective of a flow: fewer :func:`nats`, from layers that the first batch has set.
 
-    ``parameters`` are as in :class:`zoo.training.MaximumLikelihood`, ``labels`` as in :func:`nats`.
+    ``parameters`` are as in :class:`zoo.objectives.MaximumLikelihood`, ``labels`` as in
+    :func:`nats`.
     """
 
     def score(network: nn.Module, batch: Batch) -> Tensor:

@@ -17,7 +17,7 @@ from pathlib import Path
 from string import Template
 
 from zoo.errors import UsageError
-from zoo.files import replacing_folder
+from zoo.system.files import replacing_folder
 
 _TEMPLATES = {
     "pyproject.toml": "pyproject.toml.in",

@@ -6,8 +6,8 @@ from typing import get_args
 
 from torch import nn
 
+from zoo.config.resolve import validate
 from zoo.errors import UsageError
-from zoo.settings import validate
 from zoo.specs import ImageSpec, Latent, LatentDistribution
 from zoo.testing.configuring import choices, with_value
 from zoo.testing.drawing import check_shape

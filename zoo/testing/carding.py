@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from zoo.card import RunFacts, new_card
 from zoo.errors import ZooError
+from zoo.report.card import RunFacts, new_card
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 

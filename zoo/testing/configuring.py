@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from zoo.config import ModelConfig
+from zoo.config.resolve import Setting, preset_settings, validate
 from zoo.errors import UsageError
-from zoo.folder import parse_config, read_config, write_config
-from zoo.settings import Setting, preset_settings, validate
-from zoo.specs import Preset
+from zoo.runs.folder import parse_config, read_config, write_config
+from zoo.specs import ModelConfig, Preset
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo import graphs
-from zoo.formats import formats
+from zoo.export import graphs
+from zoo.plugins.formats import formats
 from zoo.specs import Format, Graph
 from zoo.testing.drawing import NEAR
 from zoo.testing.promise import Broken, promise

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from zoo import folder as files
 from zoo.errors import ZooError
+from zoo.runs import folder as files
+from zoo.runs.weights import load_tensors, save_tensors
 from zoo.testing.drawing import NEAR, N, distance
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 from zoo.training.checkpoint import find_checkpoints
-from zoo.weights import load_tensors, save_tensors
 
 HALF = 3
 """Steps before the run is broken off, and steps after."""

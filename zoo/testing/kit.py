@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo.device import choose_device
+from zoo.api import host as installed_host
+from zoo.config.resolve import Setting, preset_settings, setting_of, validate, written
 from zoo.errors import Interrupted, UsageError
-from zoo.plugins import Host
-from zoo.plugins import host as installed_host
-from zoo.settings import Setting, preset_settings, setting_of, validate, written
+from zoo.plugins.host import Host
 from zoo.specs import ImageSpec
+from zoo.system.device import choose_device
 from zoo.testing import (
     building,
     carding,

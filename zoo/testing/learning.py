@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from zoo.data.batch import Batch
 from zoo.data.batches import Batches
-from zoo.folder import BOOKKEEPING, read_metrics
+from zoo.runs.folder import BOOKKEEPING, read_metrics
+from zoo.sampling.seeding import FIRST_BATCH, WEIGHTS, seed_torch
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 from zoo.training.loop import FIRST_PICTURES
-from zoo.training.seeding import FIRST_BATCH, WEIGHTS, seed_torch
 
 PICTURES = 256
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import Interrupted
-from zoo.plugin import PluginError, describe
+from zoo.plugins.plugin import PluginError, describe
 from zoo.specs import ImageSpec
 
 if TYPE_CHECKING:

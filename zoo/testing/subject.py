@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from zoo import latents
-from zoo.config import LIMITS, Config, DataConfig, ModelConfig
+from zoo.config.resolve import Setting, resolve
+from zoo.config.sections import LIMITS, Config, DataConfig
 from zoo.data import Dataset, open_data
 from zoo.data.batch import Batch
 from zoo.data.batches import in_order
 from zoo.errors import UsageError, ZooError
-from zoo.plugin import package_of
+from zoo.plugins.plugin import package_of
 from zoo.run import Run, load_with
-from zoo.settings import Setting, resolve
-from zoo.specs import ImageSpec, Latent
-from zoo.training.reporter import Reporter
-from zoo.training.seeding import WEIGHTS, seed_torch
-from zoo.training.session import Request, train
+from zoo.sampling import latents
+from zoo.sampling.seeding import WEIGHTS, seed_torch
+from zoo.specs import ImageSpec, Latent, ModelConfig
+from zoo.system.progress import Reporter
+from zoo.training.launch import Request, train
 
 if TYPE_CHECKING:
-    from zoo.plugins import Host
+    from zoo.plugins.host import Host
 
 DIGITS_SIZE = 8
 LARGEST_PAD = 64

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from zoo.errors import ZooError
-from zoo.files import replacing_folder, write_json
-from zoo.folder import CHECKPOINTS
-from zoo.weights import load_tensors, save_tensors
+from zoo.runs.folder import CHECKPOINTS
+from zoo.runs.weights import load_tensors, save_tensors
+from zoo.system.files import replacing_folder, write_json
 
 KEPT = 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from zoo.config import TrainingConfig
+from zoo.config.sections import TrainingConfig
 from zoo.errors import UsageError
 
 

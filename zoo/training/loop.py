@@ -9,14 +9,17 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from zoo import folder as files
-from zoo.card import DamagedCard
-from zoo.curves import save_curve
 from zoo.data.batches import Batches
 from zoo.errors import Interrupted, ZooError
 from zoo.evaluation.likelihood import validation_bits_per_dim
-from zoo.pictures import grid, save_png
-from zoo.training.averaging import averaged
+from zoo.objectives.optimizers import rate_factor
+from zoo.report.card import DamagedCard
+from zoo.report.curves import save_curve
+from zoo.report.grids import grid, save_png
+from zoo.runs import folder as files
+from zoo.runs.weights import save_tensors
+from zoo.sampling.seeding import FIRST_BATCH, STEP, seed_torch
+from zoo.system.progress import Reporter, State
 from zoo.training.checkpoint import (
     Progress,
     find_checkpoints,
@@ -24,21 +27,18 @@ from zoo.training.checkpoint import (
     read_progress,
     save_checkpoint,
 )
+from zoo.training.ema import averaged
 from zoo.training.interrupts import Interrupts
 from zoo.training.limits import Limits
 from zoo.training.meter import Meter
-from zoo.training.optimizers import rate_factor
-from zoo.training.reporter import Reporter, State
-from zoo.training.seeding import FIRST_BATCH, STEP, seed_torch
 from zoo.training.synchronised import synchronise_batch_norm
-from zoo.weights import save_tensors
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from zoo.data.dataset import Dataset
+    from zoo.objectives.objective import Objective
     from zoo.run import Run
-    from zoo.training.objective import Objective
 
 FIRST_PICTURES = 256
 """Layers that start from data see at least so many pictures."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from zoo.system.distributed import mean_over_processes
 
 
 def synchronise_batch_norm(network: nn.Module) -> None:
@@ -54,29 +54,6 @@ class WholeBatchNorm(_BatchNorm):
         part = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean, part)
         self.running_var.lerp_(variance * count / max(count - 1, 1), part)
-
-
-class _MeanOverProcesses(torch.autograd.Function):
-    """The mean of one tensor a process; what goes back is the mean of their gradients."""
-
-    @staticmethod
-    def forward(ctx: Any, tensor: Tensor) -> Tensor:
-        total = tensor.contiguous().clone()
-        torch.distributed.all_reduce(total)
-        return total / torch.distributed.get_world_size()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _MeanOverProcesses.forward(ctx, gradient)
-
-
-def mean_over_processes(mean: Tensor) -> Tensor:
-    """The mean over all processes of each one's mean; gradients go back to all of them. What was
-    given, where there is one process."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return mean
-    whole: Tensor = _MeanOverProcesses.apply(mean)  # type: ignore[no-untyped-call]
-    return whole
 
 
 def _beside(channels: Tensor, input: Tensor) -> Tensor:

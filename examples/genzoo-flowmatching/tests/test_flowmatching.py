@@ -12,7 +12,7 @@ from zoo_flowmatching.model import VelocityNet
 from zoo_flowmatching.objective import FlowMatching
 
 from zoo import ImageSpec
-from zoo.config import TrainingConfig
+from zoo.config.sections import TrainingConfig
 from zoo.data.batch import Batch
 from zoo.testing import assert_conforms
 

@@ -11,7 +11,7 @@ from zoo import Config, ImageSpec, ModelConfig, ModelSpec, Preset, UsageError, h
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.training import Objective
+    from zoo.objectives import Objective
     from zoo_flowmatching.model import VelocityNet
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from zoo.config import TrainingConfig
+from zoo.config.sections import TrainingConfig
 from zoo.data.batch import Batch
-from zoo.training import Objective, Update, make_optimizer
+from zoo.objectives import Objective, Update, make_optimizer
 
 
 class FlowMatching(Objective):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.card import (
+from zoo.api import host
+from zoo.errors import UsageError
+from zoo.report.card import (
     DamagedCard,
     front,
     new_card,
@@ -18,10 +20,8 @@ from zoo.card import (
     read_facts,
     renewed_card,
 )
-from zoo.errors import UsageError
-from zoo.files import mended, write_text
-from zoo.folder import CARD, read_config
-from zoo.plugins import host
+from zoo.runs.folder import CARD, read_config
+from zoo.system.files import mended, write_text
 from zoo_hub.card.graphs import graphs_part, read_graphs
 from zoo_hub.card.licences import check_licence
 

@@ -33,8 +33,8 @@ def command(run: Path, repository: str | None, licence: str | None, new: bool) -
     Its facts, figures, code and ONNX graphs are written anew between their marks, and so are the
     metadata that genzoo knows; all that a person wrote or changed stays.
     """
-    from zoo.console import say
-    from zoo.sources import require_here
+    from zoo.runs.sources import require_here
+    from zoo.system.console import say
     from zoo_hub.card import licence_of, refresh
 
     require_here(run, "name one; zoo pull makes one of a run on the Hub")

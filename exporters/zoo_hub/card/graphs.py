@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.card import RunFacts, markdown
-from zoo.folder import weights_digest
+from zoo.report.card import RunFacts, markdown
+from zoo.runs.folder import weights_digest
 from zoo_hub.card.snippet import snippet
 
 FOLDER = "onnx"

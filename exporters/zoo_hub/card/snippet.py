@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.card.use import example_label
+from zoo.report.card.use import example_label
 
 if TYPE_CHECKING:
     from zoo_hub.card.graphs import Graph

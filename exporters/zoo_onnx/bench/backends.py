@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo import graphs, latents
 from zoo.errors import ZooError
 from zoo.evaluation.progress import Progress
+from zoo.export import graphs
+from zoo.sampling import latents
 from zoo_onnx.runtime import FOLDER
 from zoo_onnx.session import open_session
 

@@ -8,8 +8,8 @@ import click
 
 from zoo.cli.group import echo_json, json_option
 from zoo.errors import UsageError
-from zoo.folder import CONFIG, WEIGHTS
-from zoo.sources import local
+from zoo.runs.folder import CONFIG, WEIGHTS
+from zoo.runs.sources import local
 
 BACKENDS = ("torch", "compile", "onnx")
 MOST = 2**16
@@ -62,8 +62,8 @@ def command(
     if out is not None and (out.suffix != ".png" or out.is_dir()):
         raise UsageError(f"-o {out}: name a picture that ends in .png")
 
+    from zoo.api import load
     from zoo.cli.progress import Lines
-    from zoo.run import load
     from zoo_onnx.bench import report
     from zoo_onnx.bench.speed import bench
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.files import replacing
-from zoo.hardware import hardware_text
+from zoo.system.files import replacing
+from zoo.system.hardware import hardware_text
 from zoo_onnx.bench.backends import TITLES
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from zoo.hardware import hardware_text
+from zoo.system.hardware import hardware_text
 from zoo_onnx.bench.backends import TITLES
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import graphs
 from zoo.errors import ZooError
 from zoo.evaluation.progress import Progress
-from zoo.hardware import hardware
+from zoo.export import graphs
+from zoo.system.hardware import hardware
 from zoo_onnx.bench import backends, limit, measure
 from zoo_onnx.bench.backends import TITLES, Batch, Draw
 from zoo_onnx.session import require_provider

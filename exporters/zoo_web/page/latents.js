@@ -1,4 +1,4 @@
-/* Latents from a seed, as zoo.latents in Python draws them, and the walk between two of them.
+/* Latents from a seed, as zoo.sampling.latents in Python draws them, and the walk between two of them.
  *
  * Philox-4x32-10 (Salmon et al. 2011) with the seed as key and (block, index of the picture) as
  * counter. A seed is [low, high], two numbers of 32 bits. */

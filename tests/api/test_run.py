@@ -1,0 +1,189 @@
+"""A trained run in Python and on the command line: same seed, same pictures, exact codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from zoo.data import open_data
+from zoo.errors import UsageError, ZooError
+from zoo.report.grids import grid, to_bytes
+from zoo.runs.folder import read_data_facts
+
+LIKELIHOOD = ("bits_per_dim",)
+
+
+def test_two_processes_and_the_api_draw_the_same(process, trained: zoo.Run, tmp_path: Path) -> None:
+    arrays = []
+    for name in ("a.npy", "b.npy"):
+        out = tmp_path / name
+        done = process("sample", trained.path, "-n", 16, "--seed", 0, "-o", out)
+        assert (done.status, done.out) == (0, f"{out}\n")
+        arrays.append(np.load(out))
+    assert np.array_equal(*arrays)
+    assert np.array_equal(zoo.load(trained.path).sample(16, seed=0).numpy(), arrays[0])
+    assert arrays[0].dtype == np.float32
+    assert arrays[0].shape == (16, 1, 8, 8)
+
+
+def test_neither_count_nor_batch_changes_a_picture(trained: zoo.Run) -> None:
+    whole = trained.sample(40, seed=3)
+    for n in (1, 4, 16, 17):
+        assert torch.equal(trained.sample(n, seed=3), whole[:n])
+    assert not torch.equal(trained.sample(4, seed=4), whole[:4])
+
+
+def test_temperature_scales_the_latents(trained: zoo.Run) -> None:
+    still = trained.sample(3, temperature=0.0)
+    assert torch.equal(still[0], still[1])
+    assert torch.equal(trained.sample(3), trained.sample(3, temperature=0.7))
+    from zoo.sampling import latents
+
+    z = torch.from_numpy(latents.draw(3, 64, seed=5))
+    assert torch.equal(trained.sample(3, seed=5, temperature=0.5), trained.decode(z * 0.5))
+
+
+def test_real_pictures_come_back_from_their_codes(trained: zoo.Run) -> None:
+    data = open_data(trained.config.data)
+    levels = torch.from_numpy(np.stack([data.splits["test"][i][0] for i in range(40)])) >> 4
+    pictures = levels / 15
+    z = trained.encode(pictures)
+    assert z.shape == (40, 64)
+    assert torch.allclose(trained.decode(z), pictures, atol=1e-4)
+    assert trained.log_prob(pictures).shape == (40,)
+
+
+def test_bits_per_dim_of_pictures_is_that_of_the_split(trained: zoo.Run) -> None:
+    data = open_data(trained.config.data)
+    test = data.splits["test"]
+    pictures = torch.from_numpy(np.stack([test[i][0] for i in range(len(test))])) / 255
+    found = trained.bits_per_dim(((pictures * 255).to(torch.uint8) >> 4) / 15)
+    score = trained.evaluate(figures=LIKELIHOOD)["bits_per_dim"]
+    facts = score.facts
+    assert (facts.pictures, facts.split, facts.data) == (90, "test", "digits")
+    assert found.mean().item() == pytest.approx(score.value, abs=3 * score.standard_error)
+    assert score.standard_error == pytest.approx(found.std().item() / 90**0.5, rel=0.2)
+
+
+def test_other_data_are_scored_at_the_runs_size(trained: zoo.Run, tmp_path: Path) -> None:
+    """Nothing to score is a sentence; what is larger is scaled, what is coloured made grey."""
+    for i in range(18):
+        pixels = np.random.default_rng(i).integers(0, 256, (24, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i:02}.png")
+    (figure,) = trained.evaluate(str(tmp_path), figures=LIKELIHOOD)
+    assert (figure.facts.pictures, figure.standard_error) == (1, None)
+    with pytest.raises(ZooError, match="has no validation split to score"):
+        trained.evaluate(str(tmp_path), split="validation")
+
+
+def test_a_likelihood_that_is_no_number_names_its_picture(trained_copy: Path) -> None:
+    run = zoo.load(trained_copy)
+    with torch.no_grad():
+        run.network.prior.mean.fill_(float("nan"))
+    with pytest.raises(ZooError, match="picture 0 of the test split has no finite likelihood"):
+        run.evaluate()
+
+
+def test_pictures_that_are_not_finite_are_not_written(commands, trained_copy: Path, here) -> None:
+    from safetensors.torch import load_file
+
+    from zoo.runs.weights import save_tensors
+
+    weights = load_file(trained_copy / "model.safetensors")
+    weights["prior.mean"].fill_(float("inf"))
+    save_tensors(trained_copy / "model.safetensors", weights)
+    said = commands.fails(1, "sample", trained_copy, "-n", 4, "-o", "x.png")
+    assert said.startswith("4 of 4 pictures are not finite: draw at a lower --temperature")
+    assert list(here.iterdir()) == []
+
+
+def test_a_grid_never_takes_the_place_of_one_that_stands(commands, trained: zoo.Run, here) -> None:
+    names = [commands("sample", trained.path, "-n", 1).out.strip() for _ in range(3)]
+    assert names == ["grid.png", "grid-2.png", "grid-3.png"]
+
+
+def test_interpolation_goes_from_sample_to_sample(trained: zoo.Run) -> None:
+    walks = trained.interpolate(rows=2, columns=5, seed=1).unflatten(0, (2, 5))
+    ends = trained.sample(4, seed=1)
+    assert torch.allclose(walks[:, 0], ends[0::2], atol=1e-5)
+    assert torch.allclose(walks[:, -1], ends[1::2], atol=1e-5)
+    assert not torch.equal(walks[:, 2], walks[:, 0])
+
+
+def test_a_conditional_run_takes_labels(commands, here) -> None:
+    run = zoo.train(
+        "glow", steps=20, out="run", quiet=True,
+        config={"depth": 1, "width": 8, "conditional": True},
+    )  # fmt: skip
+    with torch.no_grad():
+        run.network.prior.by_class.weight.normal_()
+    assert torch.equal(run.sample(10), run.sample(10, labels=[*range(10)]))
+    sevens = run.sample(10, labels=7)
+    assert torch.equal(sevens[7], run.sample(10)[7])
+    assert not torch.equal(sevens[0], run.sample(10)[0])
+    codes = run.encode(sevens, labels=7)
+    assert torch.allclose(run.decode(codes, labels=7), sevens, atol=1e-4)
+    with pytest.raises(UsageError, match="from 0 to 9, got 10"):
+        run.sample(2, labels=10)
+    assert run.evaluate(figures=LIKELIHOOD)["bits_per_dim"].facts.pictures == 90
+    assert commands("sample", "run", "--label", 3, "-n", 4, "-o", "x.png").status == 0
+
+
+def test_labels_and_shapes_that_do_not_fit_are_refused(trained: zoo.Run) -> None:
+    for call, said in (
+        (lambda: trained.sample(0), "at least 1, got 0"),
+        (lambda: trained.sample(2, labels=1), "not conditional"),
+        (lambda: trained.encode(torch.zeros(2, 3, 8, 8)), r"float \[N, 1, 8, 8\]"),
+        (lambda: trained.encode(torch.zeros(2, 1, 8, 8, dtype=torch.uint8)), r"torch\.uint8"),
+        (lambda: trained.decode(torch.zeros(2, 63)), r"\[N, 64\], got \[2, 63\]"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            call()
+
+
+def test_a_run_keeps_no_path_of_its_data_but_beside_the_checkpoints(here, tmp_path: Path) -> None:
+    folder = tmp_path / "secret" / "birds"
+    folder.mkdir(parents=True)
+    for i in range(40):
+        Image.fromarray(np.full((8, 8), i, np.uint8)).save(folder / f"{i}.png")
+    run = zoo.train(
+        "glow", data=folder, steps=2, out="run", quiet=True, config={"depth": 1, "width": 8}
+    )
+    for name in ("config.json", "README.md", "metrics.jsonl"):
+        assert "secret" not in (run.path / name).read_text()
+    assert json.loads((run.path / "config.json").read_text())["config"]["data"]["source"] == "birds"
+    assert read_data_facts(run.path) == {"source": str(folder), "pictures": 36}
+    (figure,) = zoo.load("run").evaluate(figures=LIKELIHOOD)
+    assert figure.facts.data == "birds"
+    resumed = zoo.train("glow", out="run", resume=True, steps=4, quiet=True)
+    assert resumed.path == Path("run")
+
+
+def test_the_card_is_the_models_own_with_this_runs_facts(trained: zoo.Run) -> None:
+    card = (trained.path / "README.md").read_text()
+    assert "Glow on digits" in card
+    assert "| steps | 24 |" in card
+    assert "kingma2018glow" in card
+    assert "$" not in card.replace("$ ", "")
+
+
+def test_a_grid_has_whole_enlarged_pictures_and_a_margin() -> None:
+    images = np.zeros((3, 1, 8, 8), np.float32)
+    images[1] = 1
+    sheet = np.asarray(grid(images, columns=2))
+    assert sheet.shape == (2 * 72 + 8, 2 * 72 + 8)
+    assert (sheet[8:72, 8:72] == 0).all()
+    assert (sheet[8:72, 80:144] == 255).all()
+    assert (sheet[:8] == 128).all()
+    assert (sheet[80:, 80:] == 128).all()
+
+
+def test_pictures_are_rounded_to_the_nearest_byte() -> None:
+    values = np.array([[[[0.0, 1.0, 0.5, 2.0, -1.0, np.nan, 0.1 / 255]]]], np.float32)
+    assert to_bytes(values).ravel().tolist() == [0, 255, 128, 255, 0, 0, 0]

@@ -1,0 +1,117 @@
+"""Settings that are right one by one and wrong together, or for their pictures: one sentence each,
+and every other combination draws."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from contract import SHIPPED
+
+import zoo
+from zoo.api import host
+from zoo.config.resolve import Setting, validate
+from zoo.config.sections import Config, DataConfig, TrainingConfig
+from zoo.errors import UsageError
+from zoo.testing.configuring import choices
+
+TINY: dict[str, dict[str, Any]] = {
+    "dcgan": {"latent": 3, "width": 2, "critic_width": 2},
+    "glow": {"levels": 1, "depth": 1, "width": 2},
+    "nice": {"couplings": 2, "width": 2, "depth": 1},
+    "realnvp": {"scales": 1, "blocks": 1, "width": 2},
+    "sngan": {"latent": 3, "width": 2, "critic_width": 2},
+    "vae": {"latent": 2, "width": 2, "depth": 0},
+}
+BOUND = "model.loss = wasserstein needs a critic that is bounded: set "
+LABELS = "model.conditional = true needs data with labels, and these have none"
+ALONE = "training.batch_size = 1 leaves batch normalisation nothing to compare a picture with"
+
+COMBINATIONS = [
+    *[
+        (model, {}, {"image_size": size}, f"which {size} a side cannot be: set data.size to 8, 16")
+        for model in ("dcgan", "sngan")
+        for size in (2, 4, 12, 28, 1000)
+    ],
+    ("dcgan", {"loss": "wasserstein"}, {}, BOUND + "gradient_penalty to 10 or clip_weights to"),
+    (
+        "sngan",
+        {"loss": "wasserstein", "spectral_norm": "none"},
+        {},
+        BOUND + "spectral_norm to critic, gradient_penalty to 10 or clip_weights to 0.01",
+    ),
+    ("dcgan", {}, {"batch_size": 1}, ALONE),
+    ("sngan", {}, {"batch_size": 1}, ALONE),
+    ("sngan", {"architecture": "resnet"}, {"batch_size": 1}, None),
+    ("sngan", {"loss": "wasserstein"}, {}, None),
+    ("glow", {"levels": 3}, {"image_size": 28}, "model.levels = 3 halves a picture 3 times, which"),
+    ("glow", {}, {"image_size": 7}, "set data.size to a multiple of 2"),
+    ("glow", {"conditional": True}, {}, LABELS),
+    ("glow", {"conditional": True}, {"classes": 3}, None),
+    ("realnvp", {"scales": 4}, {"image_size": 28}, "model.scales = 4 halves a picture 3 times"),
+    ("realnvp", {"checkerboard": False}, {"image_size": 7}, "set checkerboard to true, or data.si"),
+    ("realnvp", {}, {"image_size": 7}, None),
+    ("nice", {}, {"image_size": 7}, None),
+    ("vae", {"likelihood": "bernoulli"}, {"bits": 8}, "set data.bits to 1 for black and white"),
+    ("vae", {}, {"image_size": 7}, "set data.size to an even number, or network to mlp"),
+    ("vae", {"network": "mlp"}, {"image_size": 7}, None),
+    ("vae", {"conditional": True}, {}, LABELS),
+]
+
+
+def play(model: str, config: dict[str, Any], pictures: dict[str, int], batch_size: int = 2) -> None:
+    """Build, take the objective, and draw."""
+    values = TINY[model] | config
+    shown = {"image_size": 8, "channels": 1, "classes": 0, "bits": 4} | pictures
+    network = zoo.build(model, **values, **shown)
+    settings = [Setting("model", key, value, key) for key, value in values.items()]
+    section = validate(host().spec(model), settings).model
+    training = TrainingConfig(batch_size=batch_size)
+    host().call("zoo_train", model, network=network, config=Config(section, DataConfig(), training))
+    network.eval()
+    z = torch.rand(2, network.latent.size)
+    labels = torch.tensor([0, 1]) if network.latent.classes else None
+    with torch.no_grad():
+        drawn = host().call(
+            "zoo_sample", model, network=network, latents=z, temperature=0.7, labels=labels
+        )
+    assert drawn.shape == (2, shown["channels"], shown["image_size"], shown["image_size"])
+    assert bool(drawn.isfinite().all())
+
+
+@pytest.mark.parametrize(("model", "config", "others", "said"), COMBINATIONS, ids=str)
+def test_what_does_not_go_together_is_one_sentence(
+    model: str, config: dict[str, Any], others: dict[str, int], said: str | None
+) -> None:
+    others = dict(others)
+    batch_size = others.pop("batch_size", 2)
+    if said is None:
+        play(model, config, others, batch_size)
+        return
+    with pytest.raises(UsageError) as error:
+        play(model, config, others, batch_size)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("model", SHIPPED)
+def test_every_choice_at_every_size_draws_or_is_refused(model: str) -> None:
+    drawn, refused = 0, []
+    variants: list[dict[str, Any]] = [{}]
+    for key, field in host().spec(model).config.model_fields.items():
+        variants += [{key: v} for v in choices(field.annotation) if v is not None]
+    for size, variant in itertools.product((2, 3, 6, 8, 16), variants):
+        pictures = {"image_size": size, "channels": 3 if size == 8 else 1}
+        if variant.get("likelihood") == "bernoulli":
+            pictures["bits"] = 1
+        if variant.get("conditional"):
+            pictures["classes"] = 3
+        try:
+            play(model, variant, pictures)
+            drawn += 1
+        except UsageError as error:
+            refused.append(str(error))
+    assert not [said for said in refused if "\n" in said or ": set " not in said]
+    assert drawn >= 2 * (len(variants) - 1), "the pictures of 8 and 16 pixels a side"

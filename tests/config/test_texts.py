@@ -1,0 +1,17 @@
+"""Values that are written as text are read as they were."""
+
+from __future__ import annotations
+
+import pytest
+
+from zoo.config import text as texts
+
+
+@pytest.mark.parametrize("value", [0.7, 64, [1, 8, 8], {"image": 1e-6}, None, True, "digits", ""])
+def test_what_is_written_is_read(value: object) -> None:
+    assert texts.read(texts.write(value)) == value
+
+
+@pytest.mark.parametrize("text", ["CC BY 4.0", "[1, 8", "9" * 5000, "[" * 100_000])
+def test_what_is_no_json_is_the_text(text: str) -> None:
+    assert texts.read(text) == text

@@ -1,0 +1,199 @@
+"""The plugin in examples/ works as a stranger's would, and docs/objectives.md shows its code."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from environments import make_environment, run
+from project import ROOT
+from torch import nn
+from torch.nn.functional import softplus
+
+from zoo import Config, ImageSpec, Latent, ModelConfig, hookimpl
+from zoo.config.sections import DataConfig, TrainingConfig
+from zoo.data.batch import Batch
+from zoo.flows import standard_normal_log_prob
+from zoo.gan import AdversarialConfig
+from zoo.objectives import MaximumLikelihood, Objective
+
+EXAMPLE = ROOT / "examples" / "genzoo-flowmatching"
+PAGE = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder outside the tree with ``env``, which has the wheel and the example, and with the
+    copy of the example that was installed."""
+    folder = tmp_path_factory.mktemp("example")
+    env, source = make_environment(folder, wheel), folder / EXAMPLE.name
+    shutil.copytree(EXAMPLE, source, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    run(env / "bin/pip", "install", "--quiet", "--no-compile", source, cwd=folder)
+    return folder
+
+
+def test_it_is_listed_beside_the_models_of_genzoo(installed: Path) -> None:
+    models = json.loads(run(installed / "env/bin/zoo", "list", "--json", cwd=installed))
+    found = {model["name"]: model for model in models}
+    assert "glow" in found
+    assert found["flowmatching"]["plugin"]["distribution"] == "genzoo-flowmatching"
+    code = "import zoo, zoo_flowmatching; print(zoo.__file__, zoo_flowmatching.__file__)"
+    for file in run(installed / "env/bin/python", "-c", code, cwd=installed).split():
+        assert Path(file).is_relative_to(installed / "env")
+
+
+def test_it_trains_samples_and_has_a_card(installed: Path) -> None:
+    zoo, path = installed / "env/bin/zoo", installed / "runs/flowmatching-digits"
+    small = ("--steps", "3", "--set", "width=8", "--device", "cpu")
+    run(zoo, "train", "flowmatching", *small, cwd=installed)
+    run(zoo, "sample", path, "-n", "5", "-o", "x.npy", cwd=installed)
+    images = np.load(installed / "x.npy")
+    assert images.shape == (5, 1, 8, 8)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert images.std() > 0.1
+    card = (path / "README.md").read_text(encoding="utf-8")
+    assert "# flowmatching-digits: flow matching on digits" in card
+    assert "$" not in card
+
+
+def test_its_own_tests_pass_where_it_is_installed(installed: Path) -> None:
+    """They put it through ``zoo.testing``, what ``zoo check`` does."""
+    said = run(installed / "env/bin/pytest", "-q", cwd=installed / EXAMPLE.name)
+    assert " passed" in said
+    assert "skipped" not in said
+
+
+def block(line: str) -> str:
+    """The block of Python on the page that has ``line`` in it."""
+    (found,) = [b for b in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if line in b]
+    return found
+
+
+def names(line: str) -> dict:
+    """What the block defines."""
+    found = {"hookimpl": hookimpl}
+    exec(compile(block(line), "objectives.md", "exec"), found)
+    return found
+
+
+def test_the_objective_on_the_page_is_the_one_of_the_example() -> None:
+    file = (EXAMPLE / "zoo_flowmatching" / "objective.py").read_text(encoding="utf-8")
+    assert block("class FlowMatching(Objective)") == file
+
+
+def test_the_hook_on_the_page_is_the_one_of_the_example() -> None:
+    plugin = (EXAMPLE / "zoo_flowmatching" / "__init__.py").read_text(encoding="utf-8")
+    typed = "(network: VelocityNet, config: Config) -> Objective"
+    assert typed in plugin
+    assert block("return FlowMatching(network") in plugin.replace(typed, "(network, config)")
+
+
+class Density(nn.Module):
+    """Every pixel is normal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(64))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return standard_normal_log_prob(x.flatten(1) - self.mean)
+
+
+class Generator(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.image, self.latent = ImageSpec(1, 8), Latent(3, "normal")
+        self.layer = nn.Linear(3, 64)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return self.layer(z).tanh().reshape(-1, 1, 8, 8)
+
+
+class Critic(nn.Module):
+    def __init__(self, config: object = None, image: object = None) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x.flatten(1)).squeeze(1)
+
+
+def batch() -> Batch:
+    torch.manual_seed(0)
+    return Batch(torch.randint(16, (8, 1, 8, 8), dtype=torch.uint8), None, 4)
+
+
+def losses(objective: Objective) -> list[tuple[str, float]]:
+    """The updates that a step asks for, with their losses."""
+    seen: list[tuple[str, float]] = []
+    batches = [batch()] * objective.batches_per_step
+    objective.step(batches, lambda name, loss: seen.append((name, loss.item())))
+    return seen
+
+
+def config(model: ModelConfig) -> Config:
+    return Config(model, DataConfig(), TrainingConfig())
+
+
+def test_the_hooks_for_the_two_objectives_of_the_core_give_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hook = names("return MaximumLikelihood(")["zoo_train"]
+    found = hook(Density(), config(ModelConfig()))
+    assert isinstance(found, MaximumLikelihood)
+    ((name, bits),) = losses(found)
+    assert name == "network"
+    assert 0 < bits < 8
+
+    module = types.ModuleType("zoo_mine.model")
+    module.Critic = Critic
+    monkeypatch.setitem(sys.modules, "zoo_mine", types.ModuleType("zoo_mine"))
+    monkeypatch.setitem(sys.modules, "zoo_mine.model", module)
+    hook = names("return Adversarial(")["zoo_train"]
+    found = hook(Generator(), config(AdversarialConfig()))
+    assert [name for name, _ in losses(found)] == ["critic", "generator"]
+
+
+@pytest.mark.parametrize("loss", ["bce", "hinge", "wasserstein"])
+def test_the_table_of_losses_is_what_is_computed(loss: str) -> None:
+    from zoo.gan.losses import LOSSES
+
+    real, fake = torch.randn(2, 100, generator=torch.Generator().manual_seed(0))
+    (row,) = re.findall(rf"^\| `{loss}` \| (.*) \| (.*) \|$", PAGE, re.MULTILINE)
+    critic, generator = (
+        eval(
+            cell.replace("D(G(z))", "fake").replace("D(x)", "real").replace("max(0,", "relu("),
+            {"fake": fake, "real": real, "relu": torch.relu, "softplus": softplus},
+        ).mean()
+        for cell in row
+    )
+    assert LOSSES[loss].critic(real, fake) == pytest.approx(critic)
+    assert LOSSES[loss].generator(fake) == pytest.approx(generator)
+
+
+def test_the_game_of_the_page_steps_both_networks_in_turn() -> None:
+    game = names("class Game(Objective)")["Game"](Generator(), Critic(), TrainingConfig())
+    moved = []
+
+    def update(name: str, loss: torch.Tensor) -> None:
+        before = [p.detach().clone() for p in game.networks[name].parameters()]
+        optimizer = game.optimizers[name]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        for old, new in zip(before, game.networks[name].parameters(), strict=True):
+            moved.append((name, (new - old).abs().max().item()))
+
+    metrics = game.step([batch(), batch()], update)
+    assert [name for name, _ in moved[::2]] == ["critic", "critic", "generator"]
+    assert all(far > 0 for _, far in moved)
+    assert list(metrics) == ["generator_loss", "critic_loss"]
+    assert not any(value.requires_grad for value in metrics.values())

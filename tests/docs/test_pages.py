@@ -1,0 +1,153 @@
+"""The pages a task in docs/, done as they stand, one after another in a folder of somebody new.
+
+Commands and blocks of Python are run in their order. Runs end after a few steps, and data sets of
+the Hub are folders of that name; what a page shows of a command's output must be printed, but for
+the numbers in it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from project import ROOT
+
+from zoo.cli import cli, main
+from zoo.training.limits import Limits
+
+TASKS = ["train", "gpu", "pictures", "compare", "python"]
+LONG = ["export", "cards"]
+SHORTER = 500
+"""So many times fewer steps; 1,000 where a run ends by epochs or minutes."""
+
+ELSEWHERE = {"--processes", "cuda", "cuda:1", "doctor"}
+"""What makes a command depend on the machine; processes are the subject of test_processes.py."""
+
+
+class Short(Limits):
+    """The limits that a page names, reached sooner."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
+        self.asked = super().__str__()
+        self.steps = max(1, (1000 if self.seconds or self.steps is None else self.steps) // SHORTER)
+        self.seconds = None
+
+    def __str__(self) -> str:
+        return self.asked
+
+
+def draw(path: Path, size: tuple[int, int], channels: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (*size[::-1], channels)
+    pixels = np.random.default_rng(len(path.stem) + size[0]).integers(0, 256, shape, np.uint8)
+    Image.fromarray(pixels.squeeze()).save(path)
+
+
+@pytest.fixture
+def newcomer(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where somebody works who has the pictures that the pages speak of."""
+    for label in range(10):
+        for i in range(4):
+            for mnist in ("mnist", "path/to/mnist"):
+                split = "test" if i == 0 else "train"
+                draw(here / mnist / split / f"{label}/{i}.png", (28, 28), 1)
+    for i in range(60):
+        draw(here / f"photos/{i:02}.png", (48, 40), 3)
+    draw(here / "photo.png", (64, 48), 3)
+    monkeypatch.setattr("zoo.training.loop.Limits", Short)
+    monkeypatch.setattr("zoo.training.loop.FIRST_PICTURES", 64)
+    monkeypatch.setattr("zoo.training.loop.GRID_PICTURES", 16)
+    return here
+
+
+def blocks(task: str) -> list[tuple[str, str]]:
+    """The page's blocks of code: language and text."""
+    page = (ROOT / f"docs/{task}.md").read_text("utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+
+
+def commands_of(block: str) -> list[tuple[list[str], list[str]]]:
+    """The words of each command of a console block, and the lines that are shown below it."""
+    found: list[tuple[list[str], list[str]]] = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            found.append((shlex.split(line.removeprefix("$ "), comments=True), []))
+        else:
+            found[-1][1].append(line)
+    return found
+
+
+def plain(line: str) -> str:
+    """A line without the numbers and times that differ between machines and short runs."""
+    line = re.sub(r"\b(\d+ h )?(\d+ min )?\d+ (s|min)\b", "TIME", line)
+    return " ".join(re.sub(r"\d[\d.,e+-]*", "#", line).split())
+
+
+def do(words: list[str], shown: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Run ``zoo …``; it must end well, unless the page shows the sentence with which it fails."""
+    assert words[0] == "zoo", words
+    if ELSEWHERE & {*words}:
+        above = click.Context(cli, **cli.context_settings)
+        command = cli.get_command(above, words[1])
+        assert command is not None, words
+        command.make_context(words[1], words[2:], above)
+        return
+    capfd.readouterr()
+    status = main(words[1:])
+    out, err = capfd.readouterr()
+    fails = any(line.startswith("zoo: ") for line in shown)
+    assert (status != 0) == fails, f"{words} ended with {status}\n{out}{err}"
+    printed = {plain(line) for line in (out + err).splitlines()}
+    missing = {plain(line) for line in shown} - printed
+    assert not missing, f"{words} does not print {missing}, but\n{out}{err}"
+
+
+def check_shapes(code: str, names: dict[str, object]) -> None:
+    """What ``name = …  # float32 [4, 8]`` says of a tensor is so."""
+    for name, kind, shape in re.findall(r"^(\w+) = .*  # (\w+) \[([\d, ]+)\]$", code, re.M):
+        tensor = names[name]
+        assert isinstance(tensor, torch.Tensor)
+        assert str(tensor.dtype) == f"torch.{kind}", name
+        assert list(tensor.shape) == [int(n) for n in shape.split(",")], name
+
+
+def check_sentences(code: str, printed: str) -> None:
+    """What ``print(error)  # sentence`` says is what was printed."""
+    assert re.findall(r"print\(error\)  # (.*)", code) == (
+        printed.splitlines() if "print(error)" in code else []
+    )
+
+
+@pytest.mark.parametrize("task", [*TASKS, *(pytest.param(t, marks=pytest.mark.slow) for t in LONG)])
+def test_what_the_page_says_is_so(
+    task: str, newcomer: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names: dict[str, object] = {}
+    for language, text in blocks(task):
+        match language:
+            case "console":
+                for words, shown in commands_of(text):
+                    do(words, shown, capfd)
+            case "toml":
+                Path(text.splitlines()[0].removeprefix("# ")).write_text(text, "utf-8")
+            case "python":
+                capfd.readouterr()
+                exec(compile(text, f"docs/{task}.md", "exec"), names)
+                check_shapes(text, names)
+                check_sentences(text, capfd.readouterr().out)
+            case _:
+                raise AssertionError(f"what is to be done with a block of {language}?")
+
+
+def test_every_page_stands_in_the_index() -> None:
+    index = (ROOT / "docs/README.md").read_text("utf-8")
+    linked = {ROOT / "docs" / link for link in re.findall(r"\]\(([^):]+\.md)\)", index)}
+    missing = {*(ROOT / "docs").rglob("*.md")} - linked - {ROOT / "docs/README.md"}
+    assert not missing

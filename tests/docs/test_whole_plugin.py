@@ -1,0 +1,38 @@
+"""The plugin that docs/plugins.md shows whole is one: it registers, learns and draws."""
+
+import re
+from pathlib import Path
+
+import pytest
+from project import ROOT
+
+from zoo import hookspecs
+from zoo.config.resolve import Setting
+from zoo.plugins.host import Host, Plugin
+from zoo.runs.folder import read_metrics
+from zoo.system.progress import Reporter
+from zoo.training.launch import Request, train
+
+PAGE = ROOT / "docs/plugins.md"
+
+
+def test_it_trains_and_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "zoo_dot"
+    package.mkdir()
+    _, _, whole = PAGE.read_text("utf-8").partition("## A whole one on a page")
+    for block in re.findall(r"^```python\n(.*?)^```$", whole, re.DOTALL | re.MULTILINE):
+        match = re.match(r"# zoo_dot/(\w+\.py)", block)
+        assert match, block
+        (package / match[1]).write_text(block, "utf-8")
+    assert {path.name for path in package.iterdir()} == {"__init__.py", "model.py"}
+    monkeypatch.syspath_prepend(tmp_path)
+    import zoo_dot
+
+    host = Host(hookspecs)
+    assert host.add(Plugin("dot", "page", "0"), zoo_dot).cause is None
+    settings = [Setting("training", "steps", 100, "")]
+    request = Request("dot", settings=settings, out=tmp_path / "run", device="cpu")
+    run = train(host, request, Reporter())
+    lines = read_metrics(run.path)
+    assert lines[-1]["bits_per_dim"] < lines[0]["bits_per_dim"] - 0.1
+    assert run.sample(3).shape == (3, 1, 8, 8)

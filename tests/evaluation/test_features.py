@@ -1,0 +1,289 @@
+"""Where features come from: the classifier and its cache, and networks of the user's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx_bytes
+import pytest
+import torch
+
+import zoo
+from zoo.config.sections import DataConfig
+from zoo.data import Dataset, ResidentSplit, open_data
+from zoo.errors import UsageError, ZooError
+from zoo.evaluation import classifier
+from zoo.evaluation.classifier import cache_folder, classifier_features
+from zoo.evaluation.features import FeatureNetwork, feature_network
+from zoo.evaluation.frechet import frechet_distance
+from zoo.evaluation.kernel import kernel_distance
+from zoo.evaluation.neighbours import precision_recall
+from zoo.evaluation.onnx_features import onnx_features
+from zoo.evaluation.progress import Progress
+from zoo.specs import ImageSpec
+
+CPU = torch.device("cpu")
+GREY = ImageSpec(channels=1, size=8, classes=10, bits=4)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return open_data(DataConfig(source="digits", bits=4))
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Every training of a classifier, made short."""
+    seen: list[int] = []
+    train = classifier._train
+
+    def counted(*arguments: object) -> float | None:
+        seen.append(1)
+        return train(*arguments)
+
+    monkeypatch.setattr(classifier, "_train", counted)
+    monkeypatch.setattr(classifier, "STEPS", 3)
+    return seen
+
+
+def images(data: Dataset, split: str) -> torch.Tensor:
+    found = data.splits[split]
+    assert isinstance(found, ResidentSplit)
+    return (torch.from_numpy(found.images) >> 4) / 15
+
+
+# The classifier
+
+
+def test_real_pictures_are_near_one_another_and_noise_is_far(digits: Dataset) -> None:
+    """FID, KID, precision and recall order alike: test against train, mirrored digits, noise."""
+    network = classifier_features(digits, CPU, Progress())
+    assert network.suffix == "_cnn"
+    assert network.accuracy > 0.93
+    train, test = images(digits, "train"), images(digits, "test")
+    real = network.extract(train).double()
+    sets = {
+        "test": test,
+        "mirrored": test.flip(-1),
+        "noise": torch.rand(90, 1, 8, 8, generator=torch.Generator().manual_seed(0)),
+    }
+    found = {name: network.extract(pictures).double() for name, pictures in sets.items()}
+    fid = {name: frechet_distance(real, features) for name, features in found.items()}
+    kid = {name: kernel_distance(real, features)[0] for name, features in found.items()}
+    precision, recall = (
+        {name: precision_recall(real, features)[i] for name, features in found.items()}
+        for i in (0, 1)
+    )
+    assert 4 * fid["test"] < fid["mirrored"] < fid["noise"]
+    assert 4 * abs(kid["test"]) < kid["mirrored"] < kid["noise"]
+    assert precision["test"] > 0.6
+    assert precision["test"] > precision["mirrored"] > precision["noise"]
+    assert recall["test"] > recall["mirrored"] >= recall["noise"]
+    half = frechet_distance(real[0::2], real[1::2])
+    assert half < 0.1 * fid["mirrored"]
+
+
+def test_it_is_trained_once_and_found_again_as_it_was(
+    digits: Dataset, tmp_path: Path, trainings: list[int]
+) -> None:
+    pictures = images(digits, "test")
+    first, second = (classifier_features(digits, CPU, Progress(), tmp_path) for _ in range(2))
+    assert trainings == [1]
+    assert torch.equal(first.extract(pictures), second.extract(pictures))
+    assert (first.name, first.method, first.accuracy) == (
+        second.name, second.method, second.accuracy,
+    )  # fmt: skip
+    other = classifier_features(digits, CPU, Progress(), tmp_path / "other")
+    assert trainings == [1, 1]
+    assert other.name == first.name, "the same everywhere"
+    fewer = open_data(DataConfig(source="digits", bits=1))
+    assert classifier_features(fewer, CPU, Progress(), tmp_path).name != first.name
+    assert trainings == [1, 1, 1]
+
+
+def test_features_of_the_training_split_have_about_mean_0_and_variance_1(digits: Dataset) -> None:
+    features = classifier_features(digits, CPU, Progress()).extract(images(digits, "train"))
+    assert features.shape == (len(digits.splits["train"]), 64)
+    assert features.mean(0).abs().mean() < 0.1
+    assert features.var(0).mean().item() == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("harm", ["no json", "half a json", "half the weights", "others"])
+def test_a_half_written_cache_is_not_used(
+    digits: Dataset, tmp_path: Path, trainings: list[int], harm: str
+) -> None:
+    first = classifier_features(digits, CPU, Progress(), tmp_path)
+    (weights,), (facts,) = tmp_path.glob("*.safetensors"), tmp_path.glob("*.json")
+    if harm == "no json":
+        facts.unlink()
+    elif harm == "half a json":
+        facts.write_text(facts.read_text()[:20])
+    elif harm == "half the weights":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    else:
+        data = bytearray(weights.read_bytes())
+        data[-1] ^= 1
+        weights.write_bytes(data)
+    assert classifier_features(digits, CPU, Progress(), tmp_path).name == first.name
+    assert trainings == [1, 1]
+    assert classifier_features(digits, CPU, Progress(), tmp_path).name == first.name
+    assert trainings == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "image", [ImageSpec(3, 32, 3), ImageSpec(1, 28, 2, bits=1), ImageSpec(3, 5, 4), GREY]
+)
+def test_it_takes_every_shape(image: ImageSpec, tmp_path: Path, trainings: list[int]) -> None:
+    rng = np.random.default_rng(0)
+    shape = (image.channels, image.size, image.size)
+    splits = {
+        name: ResidentSplit(
+            rng.integers(0, 256, (n, *shape), dtype=np.uint8), np.arange(n) % image.classes
+        )
+        for name, n in (("train", 20), ("validation", 1), ("test", 5))
+    }
+    network = classifier_features(Dataset("noise", image, splits), CPU, Progress(), tmp_path)
+    assert network.extract(torch.rand(7, *shape)).shape == (7, 64)
+    assert 0 <= network.accuracy <= 1
+    hidden = {**splits, "test": ResidentSplit(splits["test"].images, np.full(5, -1))}
+    blind = classifier_features(Dataset("noise", image, hidden), CPU, Progress(), tmp_path)
+    assert blind.accuracy is None
+    assert "test accuracy" not in blind.method
+
+
+def test_who_finds_another_training_waits_and_says_so(
+    digits: Dataset, tmp_path: Path, trainings: list[int]
+) -> None:
+    from filelock import FileLock
+
+    first = classifier_features(digits, CPU, Progress(), tmp_path)
+    (file,) = tmp_path.glob("*.lock")
+    lock, said = FileLock(file, thread_local=False), []
+
+    class Waiting(Progress):
+        def say(self, text: str) -> None:
+            said.append(text)
+            lock.release()
+
+    lock.acquire()
+    assert classifier_features(digits, CPU, Waiting(), tmp_path).name == first.name
+    assert said == ["another process trains the feature network of these data: waiting for it"]
+    assert trainings == [1]
+
+
+def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "genzoo" / "classifiers"
+    for unset in ("", "relative"):
+        monkeypatch.setenv("XDG_CACHE_HOME", unset)
+        assert cache_folder() == Path.home() / ".cache" / "genzoo" / "classifiers"
+
+
+def test_a_cache_that_cannot_be_written_is_a_sentence(digits: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ZooError, match="could not be written"):
+        classifier_features(digits, CPU, Progress(), tmp_path / "file")
+
+
+# A network of the user's
+
+
+def graph(path: Path, shape: list[int | str], kind: int = onnx_bytes.FLOAT) -> Path:
+    path.write_bytes(onnx_bytes.flatten_graph(shape, kind))
+    return path
+
+
+def test_an_onnx_network_sees_the_pictures_as_they_are_said_to_be(tmp_path: Path) -> None:
+    pictures = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    same = onnx_features(graph(tmp_path / "a.onnx", ["n", 1, "h", "w"]), GREY, CPU)
+    assert torch.equal(same.extract(pictures), pictures.flatten(1))
+    levels = graph(tmp_path / "b.onnx", ["n", 3, 8, 8], onnx_bytes.UINT8)
+    colour = onnx_features(levels, GREY, CPU)
+    expected = (pictures * 255).round().expand(-1, 3, -1, -1).flatten(1)
+    assert torch.equal(colour.extract(pictures), expected)
+    assert "of pictures as uint8, 0 to 255, 3 channels" in colour.method
+    larger = onnx_features(graph(tmp_path / "c.onnx", [2, 3, 16, 12]), GREY, CPU)
+    found = larger.extract(pictures).reshape(5, 3, 16, 12)  # two at a time, the last filled up
+    bilinear = torch.nn.functional.interpolate(
+        pictures, (16, 12), mode="bilinear", antialias=True, align_corners=False
+    )
+    assert torch.allclose(found, bilinear.expand(-1, 3, -1, -1), atol=1e-6)
+    assert larger.method.endswith(
+        "float32 in [0, 1], 3 channels, brought to 16x12 by bilinear interpolation with "
+        "antialiasing"
+    )
+    assert (larger.suffix, larger.accuracy) == ("", None)
+    assert larger.name.startswith("c.onnx ")
+
+
+def test_figures_of_a_users_network_have_the_papers_names(
+    commands, trained_copy: Path, tmp_path: Path
+) -> None:
+    path = graph(tmp_path / "pixels.onnx", ["n", 3, 4, 4])
+    arguments = ("evaluate", trained_copy, "--features", path, "--json")
+    result = commands(*arguments)
+    assert (result.status, result.err) == (0, "")
+    figures = {one["name"]: one for one in json.loads(result.out)["figures"]}
+    assert [*figures][2:] == ["fid", "kid", "precision", "recall"]
+    facts = figures["fid"]["facts"]
+    assert facts["features"].startswith("pixels.onnx ")
+    assert facts["feature_dimensions"] == 48
+    assert f"pixels.onnx (SHA-256 {facts['features'].split()[1]}…)" in figures["fid"]["protocol"]
+    assert commands(*arguments).out == result.out
+
+
+@pytest.mark.parametrize(
+    ("image", "shape", "said"),
+    [
+        (GREY, ["n", 2, 8, 8], r"one input, float32 or uint8 \[N, 3, H, W\], and this has tensor"),
+        (GREY, ["n", 64], r"and this has tensor\(float\) pictures \['n', 64\]"),
+        (ImageSpec(3, 8), ["n", 1, 8, 8], "it takes grey pictures, and the run's have colour"),
+    ],
+)
+def test_a_graph_that_cannot_take_pictures_is_refused(tmp_path, image, shape, said) -> None:
+    with pytest.raises(UsageError, match=said):
+        onnx_features(graph(tmp_path / "x.onnx", shape), image, CPU)
+
+
+def test_what_is_no_onnx_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"no graph")
+    with pytest.raises(ZooError, match=r"x\.onnx cannot be read by onnxruntime"):
+        onnx_features(tmp_path / "x.onnx", GREY, CPU)
+
+
+def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ZooError, match=r'needs onnxruntime: pip install "genzoo\[cpu\]"'):
+        onnx_features(graph(tmp_path / "x.onnx", ["n", 3, 8, 8]), GREY, CPU)
+
+
+def test_inception_without_its_package_names_the_extra(
+    trained: zoo.Run, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torchmetrics.image.fid._TORCH_FIDELITY_AVAILABLE", False)
+    with pytest.raises(ZooError, match=r"^--features inception needs torch-fidelity, .*\[fid\]"):
+        feature_network(trained, digits, "inception", Progress())
+
+
+def test_inception_sees_eight_bits_of_three_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for the network, which is not ours to install."""
+    from zoo.evaluation.inception import inception_features
+
+    class Inception(torch.nn.Module):
+        def __init__(self, name: str, features_list: list[str]) -> None:
+            super().__init__()
+            assert (name, features_list) == ("inception-v3-compat", ["2048"])
+
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            assert pictures.dtype == torch.uint8
+            return pictures.flatten(1)
+
+    monkeypatch.setattr("torchmetrics.image.fid.NoTrainInceptionV3", Inception)
+    network: FeatureNetwork = inception_features(CPU)
+    assert network.extract(torch.full((2, 1, 1, 1), 0.5)).tolist() == [[128] * 3] * 2
+    assert network.suffix == ""

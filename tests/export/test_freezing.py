@@ -1,0 +1,249 @@
+"""Frozen networks: in float64 they compute what the network does, and what is in them is plain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import zoo
+from zoo.api import host
+from zoo.flows import (
+    ActNorm,
+    ActNormConv2d,
+    AffineCoupling,
+    BatchNorm,
+    Bijection,
+    Composition,
+    Invertible1x1,
+    InvertibleLU1x1,
+    Scaling,
+    Squeeze,
+    ZeroConv2d,
+    odd_even,
+    reverse,
+    shuffle,
+    swap,
+)
+from zoo.flows.channelwise import MOST_JOINED, FrozenChannelwise
+from zoo.flows.permutation import FrozenPermutation
+from zoo.freezing import freeze
+
+GLOW = {"levels": 2, "depth": 2, "width": 8, "channels": 1}
+NICE = {"width": 8, "depth": 1, "channels": 1}
+REALNVP = {"blocks": 1, "width": 4, "channels": 1}
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    *(("glow", GLOW | {"permutation": name}) for name in ("reverse", "shuffle", "1x1", "lu")),
+    ("glow", GLOW | {"coupling": "additive", "actnorm": "zero", "channels": 3}),
+    ("glow", GLOW | {"scale": "sigmoid", "bits": 5}),
+    ("glow", GLOW | {"conditional": True, "classes": 10, "memory": "reversible"}),
+    *(("nice", NICE | {"permutation": name}) for name in ("alternate", "shuffle", "1x1", "lu")),
+    ("nice", NICE | {"coupling": "affine", "scaling": "zero", "bits": 5}),
+    ("nice", NICE | {"coupling": "affine", "split": "half", "prior": "normal"}),
+    *(("realnvp", REALNVP | {"norm": name}) for name in ("batch", "actnorm", "none")),
+    *(("realnvp", REALNVP | {"permutation": name}) for name in ("reverse", "shuffle")),
+    ("realnvp", REALNVP | {"coupling": "additive", "checkerboard": False, "channels": 3}),
+    ("realnvp", REALNVP | {"checkerboard": False, "norm": "actnorm", "bits": 5}),
+    ("dcgan", {"width": 4}),
+    ("dcgan", {"width": 4, "kernel": 5, "noise": "normal"}),
+    *(("sngan", {"width": 4, "spectral_norm": name}) for name in ("critic", "both", "none")),
+    ("sngan", {"width": 4, "spectral_norm": "both", "architecture": "resnet"}),
+    ("vae", {"width": 4, "network": "mlp", "likelihood": "gaussian"}),
+    ("vae", {"width": 4, "conditional": True, "classes": 10}),
+]
+
+
+@torch.no_grad()
+def random(network: nn.Module) -> None:
+    """Everything that training moves, moved: weights, statistics of batches, units."""
+    for parameter in network.parameters():
+        parameter += 0.1 * torch.randn_like(parameter)
+    for name, buffer in network.named_buffers():
+        last = name.rpartition(".")[2]
+        if last in ("running_mean", "mean"):
+            buffer += 0.3 * torch.randn_like(buffer)
+        elif last in ("running_var", "variance", "values"):
+            buffer *= 0.5 + torch.rand_like(buffer)
+        elif last == "initialised":
+            buffer.fill_(True)
+
+
+def named(case: tuple[str, dict[str, Any]]) -> str:
+    model, options = case
+    changed = {k: v for k, v in options.items() if k not in ("levels", "depth", "width", "blocks")}
+    return "-".join([model, *(f"{key}={value}" for key, value in changed.items())])
+
+
+@pytest.mark.parametrize("case", CASES, ids=map(named, CASES))
+def test_a_frozen_network_is_the_network_in_float64(case: tuple[str, dict[str, Any]]) -> None:
+    model, options = case
+    torch.manual_seed(0)
+    network = zoo.build(model, image_size=8, **options)
+    random(network)
+    network = network.double().eval()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    frozen = freeze(network)
+    z = torch.rand(5, network.latent.size, dtype=torch.float64)
+    labels = torch.arange(5) if network.latent.classes else None
+
+    def both(hook: str, **given: Any) -> Any:
+        return [host().call(hook, model, network=one, **given) for one in (network, frozen)]
+
+    with torch.no_grad():
+        plain, found = both("zoo_sample", latents=z, temperature=0.7, labels=labels)
+        torch.testing.assert_close(found, plain, rtol=0, atol=1e-10)
+        assert plain.std() > 0.01
+        if "encode" in host().spec(model).capabilities:
+            x = torch.rand_like(plain)
+            plain, found = both("zoo_encode", images=x, labels=labels)
+            for name in plain:
+                torch.testing.assert_close(found[name], plain[name], rtol=1e-10, atol=1e-9)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert not [name for name in frozen.state_dict() if "parametrizations" in name]
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+
+
+def kinds(network: nn.Module) -> list[str]:
+    return [type(module).__name__ for module in network.modules()]
+
+
+def test_a_step_of_glow_is_one_convolution_and_a_coupling() -> None:
+    network = zoo.build("glow", image_size=8, **GLOW)
+    random(network)
+    for level in freeze(network).levels:
+        layers = [type(layer).__name__ for layer in level.steps.layers]
+        assert layers == ["FrozenChannelwise", "AffineCoupling"] * GLOW["depth"]
+
+
+def test_normalisation_of_generators_and_units_of_shifts_are_in_the_weights() -> None:
+    generator = zoo.build("dcgan", image_size=16, channels=1, width=4)
+    assert "BatchNorm2d" in kinds(generator)
+    assert not {"BatchNorm1d", "BatchNorm2d"} & set(kinds(freeze(generator)))
+    nice = zoo.build("nice", image_size=8, **NICE)
+    assert "Units" in kinds(nice)
+    assert "Units" not in kinds(freeze(nice))
+    realnvp = freeze(zoo.build("realnvp", image_size=8, **REALNVP))
+    assert not {"BatchNorm", "BatchNorm2d", "WeightNormConv2d"} & set(kinds(realnvp))
+
+
+class Foreign(nn.Module):
+    """Somebody's flow: layers of ``zoo.flows``, a bijection of its own, and code around them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers = [Squeeze(), ActNorm(8), BatchNorm(8), InvertibleLU1x1(8), shuffle(8), Scaling(8)]
+        layers += [Doubled(), AffineCoupling(ZeroConv2d(4, 8), "sigmoid"), Invertible1x1(8)]
+        self.body = Composition([*layers, odd_even(8)])
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.body(x * 3)
+
+    def inverse(self, z: torch.Tensor) -> torch.Tensor:
+        return self.body.inverse(z) / 3
+
+
+class Doubled(Bijection):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return 2 * x, x.new_full((x.shape[0],), x[0].numel() * torch.tensor(2.0).log().item())
+
+    def inverse(self, y: torch.Tensor) -> torch.Tensor:
+        return y / 2
+
+
+def test_a_foreign_flow_freezes_by_its_layers() -> None:
+    torch.manual_seed(0)
+    network = Foreign()
+    random(network)
+    network = network.double().eval()
+    frozen, x = freeze(network), torch.randn(3, 2, 4, 4, dtype=torch.float64)
+    with torch.no_grad():
+        for plain, found in zip(network(x), frozen(x), strict=True):
+            torch.testing.assert_close(found, plain)
+        y = network(x)[0]
+        torch.testing.assert_close(frozen.inverse(y), x)
+    names = [type(layer).__name__ for layer in frozen.body.layers]
+    joined = "FrozenChannelwise"
+    assert names == ["Squeeze", joined, "Doubled", "AffineCoupling", joined]
+
+
+def test_weights_keep_their_dtype_and_inverses_are_of_float64() -> None:
+    layer = Invertible1x1(8)
+    with torch.no_grad():
+        layer.weight.copy_(torch.diag(torch.logspace(-3, 3, 8)) @ layer.weight)
+    frozen = freeze(layer)
+    assert isinstance(frozen, FrozenChannelwise)
+    assert frozen.inverse_weight.dtype == torch.float32
+    exact = torch.linalg.inv(layer.weight.detach().double())
+    torch.testing.assert_close(frozen.inverse_weight[:, :, 0, 0], exact.float(), rtol=1e-6, atol=0)
+    assert frozen.log_det_per_pixel == pytest.approx(
+        torch.linalg.slogdet(layer.weight.detach().double())[1].item()
+    )
+
+
+def test_layers_of_very_many_channels_are_not_joined_by_a_matrix() -> None:
+    many = MOST_JOINED + 2
+    frozen = freeze(Composition([shuffle(many), Scaling(many)]))
+    assert [type(layer) for layer in frozen.layers] == [FrozenPermutation, FrozenChannelwise]
+    assert max(tensor.ndim for tensor in frozen.state_dict().values()) == 1
+
+
+@pytest.mark.parametrize("make", [odd_even, reverse, shuffle, swap])
+@pytest.mark.parametrize("channels", [1, 2, 3, 8, 9])
+def test_a_frozen_permutation_moves_what_the_permutation_moves(make: Any, channels: int) -> None:
+    layer, x = make(channels), torch.randn(2, channels, 3, 3)
+    frozen = freeze(layer)
+    assert torch.equal(frozen(x)[0], layer(x)[0])
+    assert torch.equal(frozen.inverse(x), layer.inverse(x))
+
+
+def test_whole_blocks_are_moved_as_such() -> None:
+    """What NICE does between two couplings: no channel is picked."""
+    assert not list(freeze(swap(784)).buffers())
+    assert [len(order) for order in freeze(shuffle(784)).buffers()] == [784, 784]
+
+
+def test_a_transposed_convolution_of_few_pixels_becomes_dense() -> None:
+    layers = nn.Sequential(
+        nn.Linear(5, 12),
+        nn.Unflatten(1, (-1, 2, 2)),
+        nn.ConvTranspose2d(3, 4, 4, 2, 1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.ConvTranspose2d(4, 2, 4, 2, 1, bias=False),
+    )
+    random(layers)
+    layers = layers.double().eval()
+    frozen, z = freeze(layers), torch.randn(6, 5, dtype=torch.float64)
+    assert len([one for one in frozen if isinstance(one, nn.ConvTranspose2d)]) == 1
+    with torch.no_grad():
+        torch.testing.assert_close(frozen(z), layers(z))
+    larger = nn.Sequential(nn.Unflatten(1, (-1, 4, 4)), nn.ConvTranspose2d(3, 4, 4, 2, 1))
+    assert isinstance(freeze(larger)[1], nn.ConvTranspose2d)
+
+
+def test_saturated_scales_and_far_latents_stay_finite() -> None:
+    """Where exporters would take the logarithm of a sigmoid that has become 0."""
+    from zoo.flows.coupling import LogSigmoid
+    from zoo.flows.prior import standard_logistic_log_prob
+
+    raw = torch.tensor([-300.0, -30.0, -2.0, 0.0, 30.0, 300.0])
+    torch.testing.assert_close(LogSigmoid()(raw), nn.functional.logsigmoid(raw + 2))
+    sums = nn.functional.logsigmoid(raw) + nn.functional.logsigmoid(-raw)
+    torch.testing.assert_close(standard_logistic_log_prob(raw[:, None]), sums)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "taken"), [(2, 3), (6, 8), (7, 8), (12, 16), (16, 17), (17, 24), (40, 40)]
+)
+def test_a_convolution_that_knows_the_edge_takes_whole_lanes_where_few_are_added(
+    inputs: int, taken: int
+) -> None:
+    layer = ActNormConv2d(inputs, 32, 3).double()
+    random(layer)
+    frozen = freeze(layer)
+    x = torch.randn(3, inputs, 5, 4, dtype=torch.float64)
+    assert torch.allclose(frozen(x), layer.eval()(x), rtol=1e-12, atol=1e-12)
+    assert frozen.conv.weight.shape[1] == taken

@@ -1,0 +1,339 @@
+"""Exported graphs: every model's, compared, clean, and nothing written where they are not right."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from exported import SMALL
+from project import ROOT
+
+import zoo
+from zoo import Latent, ModelConfig, ModelSpec, hookimpl, hookspecs
+from zoo.errors import ZooError
+from zoo.objectives import Objective
+from zoo.plugins.formats import formats
+from zoo.plugins.host import Host, Plugin
+from zoo.run import Run
+from zoo.sampling import latents
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+from zoo_onnx import parity  # noqa: E402
+from zoo_onnx.export import export  # noqa: E402
+
+FLOWS = ("glow", "nice", "realnvp")
+RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli"}
+FORBIDDEN = RANDOM | {"Det", "If", "Loop", "Scan", "Multinomial"}
+
+
+def opened(path: Path) -> Any:
+    """A file as an application opens it."""
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def feeds(run: Run, size: int, seed: int = 5) -> dict[str, Any]:
+    z = latents.draw(size, run.latent.size, run.latent.distribution, seed)
+    given: dict[str, Any] = {"z": z, "temperature": np.array(run.spec.temperature, np.float32)}
+    if run.latent.classes:
+        given["label"] = np.arange(size) % run.latent.classes
+    return given
+
+
+def test_a_run_keeps_a_format_in_the_folder_of_its_name(exported) -> None:
+    run = exported("glow")
+    for name in formats(run.host):
+        assert any((run.path / name).iterdir())
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_the_sampler_draws_what_the_run_draws_at_any_batch_size(exported, model: str) -> None:
+    run = exported(model)
+    session = opened(run.path / "onnx" / "sampler.onnx")
+    shapes = {one.name: one.shape for one in session.get_inputs()}
+    classes = {"label": ["batch"]} if run.latent.classes else {}
+    assert shapes == {"z": ["batch", run.latent.size], "temperature": [], **classes}
+    assert [(one.name, one.shape) for one in session.get_outputs()] == [
+        ("image", ["batch", 1, 8, 8])
+    ]
+    for size in (1, 3, 64):
+        (image,) = session.run(None, feeds(run, size))
+        expected = run.sample(size, seed=5).numpy()
+        assert image.dtype == np.float32
+        assert np.abs(image - expected).max() < 1e-4
+    assert expected.std() > 1e-3
+
+
+@pytest.mark.parametrize("model", [*FLOWS, "vae"])
+def test_the_encoder_encodes_real_pictures_as_the_run_does(exported, model: str) -> None:
+    run = exported(model)
+    images = run.as_images(zoo_digits(20))
+    labels = torch.arange(20) % 10 if run.latent.classes else None
+    given = {"image": images.numpy()} | ({} if labels is None else {"label": labels.numpy()})
+    session = opened(run.path / "onnx" / "encoder.onnx")
+    found = dict(
+        zip([o.name for o in session.get_outputs()], session.run(None, given), strict=True)
+    )
+    if model == "vae":
+        assert set(found) == {"mean", "log_variance"}
+        assert np.abs(found["mean"] - run.encode(images).numpy()).max() < 1e-4
+        return
+    assert set(found) == {"z", "log_prob"}
+    expected = run.log_prob(images, labels).numpy()
+    assert found["log_prob"].shape == (20,)
+    assert np.abs(found["log_prob"] - expected).max() < 1e-3 * 64
+    sampler = opened(run.path / "onnx" / "sampler.onnx")
+    back = {"z": found["z"], "temperature": np.array(1, np.float32)}
+    (again,) = sampler.run(None, back | ({} if labels is None else {"label": labels.numpy()}))
+    assert np.abs(again - images.numpy()).max() < 1e-3
+
+
+def zoo_digits(count: int) -> Any:
+    from zoo.config.sections import DataConfig
+    from zoo.data import open_data
+
+    split = open_data(DataConfig(source="digits")).splits["test"]
+    return np.stack([split[i][0] for i in range(count)])
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_a_file_is_one_clean_and_says_what_it_is(exported, model: str) -> None:
+    run = exported(model)
+    encodes = "encode" in run.spec.capabilities
+    names = ["sampler", "encoder"] if encodes else ["sampler"]
+    files = {f"{name}.{end}" for name in names for end in ("onnx", "json")}
+    assert {path.name for path in (run.path / "onnx").iterdir()} == files
+    for name in names:
+        path = run.path / "onnx" / f"{name}.onnx"
+        data, proto = path.read_bytes(), onnx.load(path)
+        onnx.checker.check_model(proto, full_check=True)
+        for place in (ROOT, Path(sys.prefix), Path.home(), run.path.parent):
+            assert str(place).encode() not in data
+        assert b"site-packages" not in data
+        assert b".py" not in data
+        assert not FORBIDDEN & {node.op_type for node in proto.graph.node}
+        assert {one.domain: one.version for one in proto.opset_import}[""] == 20
+        facts = {one.key: one.value for one in proto.metadata_props}
+        report = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        assert facts["model"] == report["model"] == model
+        assert facts["graph"] == name
+        assert json.loads(facts["latent_size"]) == run.latent.size
+        assert facts["latent_distribution"] == run.latent.distribution
+        assert json.loads(facts["image_shape"]) == [1, 8, 8]
+        assert facts["data"] == "digits"
+        largest = {key: one["max_abs_error_float64"] for key, one in report["outputs"].items()}
+        assert json.loads(facts["parity_max_abs_error"]) == largest
+        batches = report["outputs"][next(iter(largest))]["batches"]
+        assert [*batches] == ["1", "3", "64"]
+        assert all(one["torch_float32_from_float64"] >= 0 for one in batches.values())
+        assert report["bytes"] == path.stat().st_size
+        if name == "sampler":
+            assert largest["image"] < 1e-4
+        elif model in FLOWS:
+            assert report["round_trip"]["max_abs_error"] < 1e-3
+            assert report["inputs"]["image"] == "the first 64 of the test split of digits"
+
+
+def test_a_step_of_glow_has_three_convolutions_and_one_that_is_folded(exported) -> None:
+    """The rest is elementwise or moves numbers: nothing depends on how the weights were made."""
+    run = exported("glow")
+    steps, splits = 2 * 2, 1
+    elementwise = {"Add", "Sub", "Mul", "Div", "Neg", "Exp", "Tanh", "Relu", "Clip", "Min", "Max"}
+    moving = {"Concat", "Split", "Slice", "Pad", "Reshape", "DepthToSpace", "Gather", "Unsqueeze"}
+    for name in ("sampler", "encoder"):
+        graph = onnx.load(run.path / "onnx" / f"{name}.onnx").graph
+        nodes, constants = graph.node, {one.name for one in graph.initializer}
+        count = Counter(node.op_type for node in nodes)
+        assert count["Conv"] == 4 * steps + splits
+        assert count["Relu"] == 2 * steps
+        likelihood = {"ReduceSum", "Pow", "Transpose", "Cast", "Squeeze"}
+        likelihood |= {"ConstantOfShape", "Shape", "Expand"}  # a number for each picture
+        allowed = elementwise | moving | {"Conv"} | (likelihood if name == "encoder" else set())
+        assert set(count) <= allowed
+        assert not [node.op_type for node in nodes if node.input and set(node.input) <= constants]
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_convolutions_of_the_reference_are_torchs(kernel: int) -> None:
+    from zoo_onnx import float64
+
+    layer = torch.nn.Conv2d(kernel**2 * 2, 2, kernel, padding=kernel // 2).double()
+    x, taken = torch.randn(3, kernel**2 * 2, 7, 6, dtype=torch.float64), []
+    torch.testing.assert_close(float64.by_taps(x, layer.weight, layer.bias), layer(x))
+    with pytest.MonkeyPatch.context() as patch, float64.FastConvolutions():
+        patch.setattr(float64, "by_taps", lambda *of: taken.append(of) or x)
+        assert layer(x) is x
+        strided = torch.nn.Conv2d(kernel**2 * 2, 2, kernel, stride=2, padding=kernel // 2)
+        assert strided.double()(x).shape == (3, 2, 4, 3)
+        assert layer.float()(x.float()).shape == (3, 2, 7, 6)
+    assert len(taken) == 1
+
+
+# The command
+
+
+def test_the_command_writes_one_graph_where_it_is_told(exported, commands, tmp_path: Path) -> None:
+    run, out = exported("vae"), tmp_path / "graphs"
+    result = commands("export", run.path, "--graph", "encoder", "--opset", 18, "-o", out, "--json")
+    assert result.status == 0
+    (report,) = json.loads(result.out)
+    assert report["opset"] == 18
+    assert {path.name for path in out.iterdir()} == {"encoder.onnx", "encoder.json"}
+    imported = onnx.load(out / "encoder.onnx").opset_import
+    assert {one.domain: one.version for one in imported}[""] == 18
+
+
+@pytest.mark.parametrize("model", ["dcgan", "vae"])
+def test_half_precision_of_what_is_no_flow(exported, commands, tmp_path: Path, model: str) -> None:
+    run = exported(model)
+    arguments = ("--graph", "sampler", "--precision", "fp16", "-o", tmp_path)
+    assert commands("export", run.path, *arguments).status == 0
+    half, single = tmp_path / "sampler_fp16.onnx", run.path / "onnx" / "sampler.onnx"
+    assert half.stat().st_size < 0.8 * single.stat().st_size
+    session = opened(half)
+    assert {one.type for one in session.get_inputs()} == {"tensor(float)"}
+    (image,) = session.run(None, feeds(run, 5))
+    assert image.dtype == np.float32
+    assert np.abs(image - run.sample(5, seed=5).numpy()).max() < 1e-2
+    report = json.loads((tmp_path / "sampler_fp16.json").read_text("utf-8"))
+    assert 0 < report["outputs"]["image"]["max_abs_error_float64"] < 1e-2
+
+
+def test_what_cannot_be_exported_is_refused(exported, commands, tmp_path: Path) -> None:
+    glow, dcgan = exported("glow").path, exported("dcgan").path
+    assert "a flow" in commands.fails(2, "export", glow, "--precision", "fp16")
+    assert "it has sampler" in commands.fails(2, "export", dcgan, "--graph", "encoder")
+    assert "no run folder" in commands.fails(2, "export", tmp_path / "none")
+    (tmp_path / "file").write_text("mine")
+    assert "a file stands there" in commands.fails(2, "export", dcgan, "-o", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_without_onnxruntime_a_sentence_names_the_extra(
+    exported, commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = exported("dcgan").path
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert 'pip install "genzoo[cpu]"' in commands.fails(1, "export", path)
+
+
+def test_over_the_tolerance_an_earlier_export_stays(
+    exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(shutil.copytree(exported("dcgan").path, tmp_path / "run"))
+    before = {one.name: one.read_bytes() for one in (path / "onnx").iterdir()}
+    monkeypatch.setattr(parity, "IMAGE", 1e-12)
+    with pytest.raises(ZooError, match=r"sampler: image is .* off .* of batch size 1, .*1e-12"):
+        export(zoo.load(path, "cpu"))
+    assert {one.name: one.read_bytes() for one in (path / "onnx").iterdir()} == before
+
+
+@pytest.mark.parametrize("model", [*FLOWS, "vae"])
+def test_the_batch_is_known_all_through_a_graph(exported, model: str) -> None:
+    """Else onnxruntime takes new memory for each value, and long to find that out."""
+    for path in (exported(model).path / "onnx").glob("*.onnx"):
+        inferred = onnx.shape_inference.infer_shapes(onnx.load(path), data_prop=True)
+        shapes = {one.name: one.type.tensor_type.shape.dim for one in inferred.graph.value_info}
+        pictures = {name: shape for name, shape in shapes.items() if len(shape) == 4}
+        assert {name for name, shape in pictures.items() if not known(shape[0])} == set()
+        assert any(shape[0].dim_param == "batch" for shape in pictures.values()) or model == "vae"
+
+
+def known(dimension: Any) -> bool:
+    return dimension.HasField("dim_value") or dimension.dim_param == "batch"
+
+
+# A third party's
+
+
+class Grey(torch.nn.Module):
+    """Pictures of one grey; ``weight`` is what training would change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(0.5))
+        self.latent = Latent(3)
+
+
+class Required:
+    """The required hooks alone."""
+
+    def __init__(self, picture: Any = None) -> None:
+        self.picture = picture or (lambda network, z: z.mean(1) * network.weight)
+
+    @hookimpl
+    def zoo_models(self):
+        return [ModelSpec("grey", "test", "Grey", "-", ModelConfig, {"digits": {}})]
+
+    @hookimpl
+    def zoo_build(self):
+        return Grey()
+
+    @hookimpl
+    def zoo_train(self) -> Objective:
+        raise NotImplementedError
+
+    @hookimpl
+    def zoo_sample(self, network, latents, temperature):
+        grey = self.picture(network, latents) * temperature + 0.5
+        return grey[:, None, None, None].expand(-1, 1, 8, 8).clamp(0, 1)
+
+
+@pytest.fixture
+def grey(exported, tmp_path: Path) -> Any:
+    """A run of the plugin that it is given."""
+    like = exported("dcgan")
+
+    def make(plugin: Required) -> Run:
+        host = Host(hookspecs)
+        assert host.add(Plugin("grey", "tests", "0"), plugin).cause is None
+        return Run(tmp_path, "grey", like.config, like.image, Grey(), torch.device("cpu"), host)
+
+    return make
+
+
+def test_a_plugin_with_the_required_hooks_alone_gets_its_sampler(grey, tmp_path: Path) -> None:
+    (one,) = export(grey(Required()))
+    assert one.path == tmp_path / "onnx" / "sampler.onnx"
+    z = np.float32([[0.1, 0.2, 0.3], [1, 1, 1]])
+    given = {"z": z, "temperature": np.array(0.5, np.float32)}
+    (image,) = opened(one.path).run(None, given)
+    assert image[:, 0, 0, 0] == pytest.approx([0.55, 0.75])
+
+
+WRONG = {
+    "a frozen batch size": (lambda network, z: z.mean(1) * len(z), "a batch size is frozen"),
+    "random numbers": (lambda network, z: torch.randn_like(z).mean(1), "draws random numbers"),
+    "matrices that ONNX cannot invert": (
+        lambda network, z: torch.linalg.inv(torch.eye(3) + z[:1].T @ z[:1]).sum() + z.mean(1),
+        "cannot be written as ONNX",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_graph_that_cannot_be_right_is_refused(grey, tmp_path: Path, name: str) -> None:
+    picture, sentence = WRONG[name]
+    with pytest.raises(ZooError, match=sentence):
+        export(grey(Required(picture)))
+    assert not list(tmp_path.rglob("*.onnx"))
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_help_imports_neither_torch_nor_onnx() -> None:
+    code = (
+        "import sys\nfrom zoo.cli import main\nmain(['export', '-h'])\n"
+        "sys.exit(bool({'torch', 'onnx', 'onnxscript', 'onnxruntime'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--precision" in done.stdout

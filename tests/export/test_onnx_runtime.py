@@ -1,0 +1,219 @@
+"""``OnnxModel``: a run's pictures from its files, without torch, from several threads at once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from exported import SMALL
+
+import zoo
+from zoo.errors import UsageError, ZooError
+from zoo.sampling.labels import choose
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+from zoo_onnx import OnnxModel, session
+
+PARITY = 1e-4
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_it_draws_what_the_run_draws_of_the_same_seed(exported, model: str) -> None:
+    run = exported(model)
+    found = OnnxModel.load(run.path)
+    pictures, expected = found.sample(70, seed=3), run.sample(70, seed=3).numpy()
+    assert pictures.dtype == np.float32
+    assert np.abs(pictures - expected).max() < PARITY
+    assert np.abs(found.sample(3, seed=3) - pictures[:3]).max() < PARITY
+    colder = found.sample(3, temperature=0.3, seed=3)
+    assert np.abs(colder - run.sample(3, temperature=0.3, seed=3).numpy()).max() < PARITY
+    assert np.abs(colder - pictures[:3]).max() > 10 * PARITY
+    walk = found.interpolate(2, 5, seed=4)
+    assert np.abs(walk - run.interpolate(2, 5, seed=4).numpy()).max() < PARITY
+    assert found.latent == run.latent
+    assert found.facts["model"] == model
+    assert found.provider == "cpu"
+
+
+def test_pictures_are_drawn_a_few_at_a_time_and_are_the_same(
+    exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = OnnxModel.load(exported("glow").path)
+    expected, sizes = whole.sample(11, seed=1), []
+    run = session.Session.run
+    monkeypatch.setattr(session, "PIXELS", 4 * 64)
+    monkeypatch.setattr(
+        session.Session, "run", lambda self, i: sizes.append(len(i["z"])) or run(self, i)
+    )
+    some = OnnxModel.load(exported("glow").path)
+    assert np.abs(some.sample(11, seed=1) - expected).max() < 1e-6
+    assert sizes == [4, 4, 3]
+
+
+def test_a_flow_and_a_vae_encode(exported) -> None:
+    glow, vae = exported("glow"), exported("vae")
+    labels = [1, 2, 3]
+    pictures = glow.sample(3, seed=2, labels=labels)
+    model = OnnxModel.load(glow.path)
+    z = model.encode(pictures.numpy(), labels)
+    assert np.abs(z - glow.encode(pictures, labels).numpy()).max() < 1e-3
+    assert np.abs(model.decode(z, labels) - pictures.numpy()).max() < 1e-3
+    expected = glow.log_prob(pictures, labels).numpy()
+    assert model.log_prob(pictures.numpy().astype(np.float64), labels) == pytest.approx(
+        expected, abs=1e-3 * 64
+    )
+    other = OnnxModel.load(vae.path)
+    images = vae.sample(3, seed=2)
+    assert set(other.encoded(images.numpy())) == {"mean", "log_variance"}
+    assert np.abs(other.encode(images.numpy()) - vae.encode(images).numpy()).max() < PARITY
+    with pytest.raises(UsageError, match="vae has no exact likelihood"):
+        other.log_prob(images.numpy())
+    assert other.encode(images.numpy()[:0]).shape == (0, vae.latent.size)
+
+
+def test_a_class_is_drawn_where_it_is_asked_for(exported) -> None:
+    run = exported("glow")
+    model = OnnxModel.load(run.path)
+    seven = model.sample(4, seed=5, labels=7)
+    assert np.abs(seven - run.sample(4, seed=5, labels=7).numpy()).max() < PARITY
+    assert np.abs(seven - model.sample(4, seed=5, labels=[1, 2, 3, 4])).max() > 1e-6
+    for draw in (model.sample, run.sample):
+        with pytest.raises(UsageError, match="labels go from 0 to 9, got 12"):
+            draw(2, labels=[3, 12])
+        with pytest.raises(UsageError, match="one class, or one for each of 3, got 2"):
+            draw(3, labels=[3, 1])
+
+
+def test_labels_are_those_given_or_the_classes_in_turn() -> None:
+    assert choose(3, None, 0, "m") is None
+    turns = choose(5, None, 2, "m")
+    assert turns is not None
+    assert turns.tolist() == [0, 1, 0, 1, 0]
+    same = choose(2, 4, 9, "m")
+    assert same is not None
+    assert same.tolist() == [4, 4]
+    with pytest.raises(UsageError, match="this m is not conditional"):
+        choose(2, 4, 0, "m")
+
+
+def test_threads_share_a_model(exported) -> None:
+    model = OnnxModel(exported("vae").path / "onnx")  # its graph is opened by one of the threads
+    expected = OnnxModel.load(exported("vae").path)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda seed: model.sample(9, seed=seed), range(24)))
+    for seed, pictures in enumerate(found):
+        assert np.array_equal(pictures, expected.sample(9, seed=seed))
+
+
+def test_nothing_of_torch_is_imported(exported, tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom zoo_onnx import OnnxModel\n"
+        "model = OnnxModel.load(sys.argv[1])\n"
+        "images = model.sample(2)\nmodel.encode(images)\nmodel.interpolate(1, 2)\n"
+        "from zoo.cli import main\n"
+        "assert main(['sample', sys.argv[1], '--backend', 'onnx', '-o', sys.argv[2]]) == 0\n"
+        "sys.exit(bool({'torch', 'onnx', 'onnxscript', 'datasets'} & set(sys.modules)))"
+    )
+    arguments = [sys.executable, "-c", code, str(exported("vae").path), str(tmp_path / "a.png")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.png").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which is what it lacks here")
+def test_cuda_where_there_is_none_is_a_sentence(exported, commands) -> None:
+    path = exported("vae").path
+    with pytest.raises(ZooError, match="CUDA"):
+        OnnxModel.load(path, "cuda")
+    said = commands.fails(1, "sample", path, "--backend", "onnx", "--device", "cuda")
+    assert "take the CPU" in said
+    with pytest.raises(UsageError, match="no provider 'tpu': take auto, cuda or cpu"):
+        OnnxModel.load(path, "tpu")  # type: ignore[arg-type]
+
+
+def test_what_is_no_graph_of_genzoo_is_named(exported, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no .*sampler.onnx: zoo export"):
+        OnnxModel.load(tmp_path)
+    (tmp_path / "sampler.onnx").write_bytes(b"nothing")
+    with pytest.raises(ZooError, match=r"sampler.onnx cannot be opened"):
+        OnnxModel.load(tmp_path)
+    graphs = exported("vae").path / "onnx"
+    shutil.copy(graphs / "encoder.onnx", tmp_path / "sampler.onnx")
+    with pytest.raises(ZooError, match="is no sampler that genzoo exported"):
+        OnnxModel.load(tmp_path)
+    with pytest.raises(UsageError, match="no precision 'int8'"):
+        OnnxModel.load(graphs, precision="int8")
+    with pytest.raises(UsageError, match=r"float \[N, 1, 8, 8\] in \[0, 1\], got uint8"):
+        OnnxModel.load(graphs).encode(np.zeros((2, 1, 8, 8), np.uint8))
+    with pytest.raises(UsageError, match=r"latents are \[N, \d+\], got \[2, 3\]"):
+        OnnxModel.load(graphs).decode(np.zeros((2, 3)))
+
+
+def test_half_precision_is_taken_where_it_is_asked_for(exported, tmp_path: Path) -> None:
+    run = exported("dcgan")
+    run.export(graph="sampler", precision="fp16", out=tmp_path)
+    half = OnnxModel.load(tmp_path, precision="fp16")
+    assert half.facts["precision"] == "fp16"
+    assert 0 < np.abs(half.sample(3) - run.sample(3).numpy()).max() < 1e-2
+
+
+# Behind the command and the run
+
+
+def test_the_backend_draws_the_same_pictures(exported, commands, here) -> None:
+    run = exported("glow")
+    for arguments in (["-n", 5, "--seed", 2, "--label", 3], ["-n", 6, "--interpolate"]):
+        drawn = []
+        for backend in ("torch", "onnx"):
+            out = here / f"{backend}.npy"
+            result = commands("sample", run.path, *arguments, "--backend", backend, "-o", out)
+            assert result.status == 0, result
+            drawn.append(np.load(out))
+        assert drawn[0].shape == drawn[1].shape
+        assert 0 < np.abs(drawn[0] - drawn[1]).max() < PARITY
+
+
+def test_graphs_of_other_weights_are_refused(exported, commands, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(exported("vae").path, tmp_path / "run"))
+    weights = path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes() + b" ")
+    said = commands.fails(1, "sample", path, "--backend", "onnx", "-o", tmp_path / "a.png")
+    assert "graphs of other weights" in said
+    shutil.rmtree(path / "onnx")
+    assert "has no graphs yet: zoo export" in commands.fails(2, "sample", path, "--backend", "onnx")
+    assert "no format 'onx': did you mean 'onnx'" in commands.fails(
+        2, "sample", path, "--backend", "onx"
+    )
+
+
+def test_a_run_exports_itself(exported, tmp_path: Path) -> None:
+    run = exported("vae")
+    (one,) = run.export("onnx", graph="encoder", opset=18, out=tmp_path)
+    assert one.path == tmp_path / "encoder.onnx"
+    assert one.report["opset"] == 18
+    assert json.loads((tmp_path / "encoder.json").read_text("utf-8")) == one.report
+    facts = {one.key: one.value for one in onnx.load(one.path).metadata_props}
+    assert len(facts["weights_sha256"]) == 64
+    with pytest.raises(UsageError, match="no format 'onx'"):
+        run.export("onx")
+
+
+def test_without_onnxruntime_a_sentence_names_the_extra(
+    exported, commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = exported("vae")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ZooError, match="pip install"):
+        run.export()
+    said = commands.fails(1, "sample", run.path, "--backend", "onnx")
+    assert 'pip install "genzoo[cpu]"' in said
+    assert zoo.load(run.path).sample(1).shape == (1, 1, 8, 8)

@@ -1,0 +1,193 @@
+"""The game of two networks: its losses, penalty and order of steps."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from zoo import Latent
+from zoo.config.sections import TrainingConfig
+from zoo.data.batch import Batch
+from zoo.gan import AdversarialConfig
+from zoo.gan.losses import LOSSES
+from zoo.gan.objective import Adversarial, clip_weights
+from zoo.gan.penalty import gradient_penalty
+
+REAL, FAKE = torch.tensor([2.0, -0.5, 0.3]), torch.tensor([-3.0, 0.25, 1.5])
+
+
+def test_cross_entropy_is_that_of_probabilities() -> None:
+    ones, zeros = torch.ones(3), torch.zeros(3)
+    critic = binary_cross_entropy_with_logits(REAL, ones) + binary_cross_entropy_with_logits(
+        FAKE, zeros
+    )
+    assert torch.allclose(LOSSES["bce"].critic(REAL, FAKE), critic)
+    generator = binary_cross_entropy_with_logits(FAKE, ones)
+    assert torch.allclose(LOSSES["bce"].generator(FAKE), generator)
+
+
+def test_the_generators_cross_entropy_does_not_saturate() -> None:
+    """Where the critic is sure that a picture is drawn, its score still moves the generator."""
+    score = torch.tensor([-30.0], requires_grad=True)
+    LOSSES["bce"].generator(score).backward()
+    assert score.grad is not None
+    assert score.grad.item() == pytest.approx(-1, abs=1e-6)
+
+
+def test_hinge_and_wasserstein_by_hand() -> None:
+    assert LOSSES["hinge"].critic(REAL, FAKE).item() == pytest.approx(
+        (0 + 1.5 + 0.7) / 3 + (0 + 1.25 + 2.5) / 3
+    )
+    assert LOSSES["wasserstein"].critic(REAL, FAKE).item() == pytest.approx(-1.25 / 3 - 1.8 / 3)
+    for name in ("hinge", "wasserstein"):
+        assert LOSSES[name].generator(FAKE).item() == pytest.approx(1.25 / 3)
+
+
+class Linear(nn.Module):
+    """score(x) = w . x + b."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1) @ self.weight + self.bias
+
+
+def test_the_penalty_of_a_linear_critic_is_known_with_its_gradient() -> None:
+    weight = torch.tensor([3.0, 4.0, 0.0, 0.0])
+    critic = Linear(weight)
+    real, fake = torch.rand(5, 1, 2, 2), torch.rand(5, 1, 2, 2)
+    penalty = gradient_penalty(critic, real, fake, torch.rand(5, 1, 1, 1))
+    penalty.backward()
+    assert penalty.item() == pytest.approx((5 - 1) ** 2)
+    assert torch.allclose(critic.weight.grad, 2 * (5 - 1) * weight / 5)
+
+
+def test_the_penalty_is_taken_between_real_and_drawn_pictures() -> None:
+    """The gradient of |x|^2 / 2 is x itself, so the penalty tells where it was taken."""
+
+    class Bowl(nn.Module):
+        def forward(self, x):
+            return x.flatten(1).square().sum(1) / 2
+
+    real, fake = torch.rand(6, 1, 2, 2), torch.rand(6, 1, 2, 2)
+    along = torch.rand(6, 1, 1, 1)
+    points = along * real + (1 - along) * fake
+    expected = (points.flatten(1).norm(dim=1) - 1).square().mean()
+    assert torch.allclose(gradient_penalty(Bowl(), real, fake, along), expected)
+
+
+def test_clipping_bounds_every_parameter_and_keeps_what_is_inside() -> None:
+    critic = Linear(torch.tensor([3.0, -4.0, 0.001, 0.0]))
+    clip_weights(critic, 0.01)
+    assert torch.allclose(critic.weight.detach(), torch.tensor([0.01, -0.01, 0.001, 0.0]))
+
+
+class Shift(nn.Module):
+    """Pictures that are all one learned number."""
+
+    latent = Latent(4, "uniform")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(()))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return (0 * z + self.shift).reshape(-1, 1, 2, 2)
+
+
+def batches(count: int) -> list[Batch]:
+    return [Batch(torch.full((3, 1, 2, 2), 200 + i).byte(), None, 8) for i in range(count)]
+
+
+def play(rules: AdversarialConfig) -> tuple[Adversarial, list[tuple[str, float, list[float]]]]:
+    """One step of a game; its updates with their losses and the critic's weights at each."""
+    critic = Linear(torch.tensor([0.5, 0.5, 0.5, 0.5]))
+    game = Adversarial(Shift(), critic, rules, TrainingConfig(learning_rate=0.1))
+    seen = []
+
+    def update(name: str, loss: torch.Tensor) -> None:
+        seen.append((name, loss.item(), critic.weight.tolist()))
+        for optimizer in game.optimizers.values():
+            optimizer.zero_grad()
+        loss.backward()
+        others = {"generator": critic, "critic": game.networks["generator"]}[name]
+        assert all(p.grad is None for p in others.parameters()), f"{name} moved the other"
+        game.optimizers[name].step()
+
+    metrics = game.step(batches(game.batches_per_step), update)
+    assert not any(value.requires_grad for value in metrics.values())
+    assert next(iter(metrics)) == "generator_loss"
+    return game, seen
+
+
+def test_the_critic_steps_on_batches_of_its_own_before_the_generator() -> None:
+    game, seen = play(AdversarialConfig(loss="wasserstein", critic_steps=3))
+    assert game.batches_per_step == 3
+    assert [name for name, *_ in seen] == ["critic", "critic", "critic", "generator"]
+    for i, (_, loss, weights) in enumerate(seen[:3]):
+        assert loss == pytest.approx(-(2 * (200 + i) / 255 - 1) * sum(weights), abs=1e-5)
+    critic = game.networks["critic"]
+    assert seen[3][2] == critic.weight.tolist(), "the generator sees the critic after its step"
+    assert game.networks["generator"].shift.item() == pytest.approx(0.1, abs=1e-4)
+
+
+def test_the_generator_may_step_on_several_batches_of_new_pictures() -> None:
+    """The critic scores as many drawn pictures as real ones all the same."""
+    scored = []
+
+    class Watched(Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            scored.append(len(x))
+            return super().forward(x)
+
+    critic, drawn = Watched(torch.ones(4)), []
+    rules = AdversarialConfig(critic_steps=2, generator_batches=3)
+    game = Adversarial(Shift(), critic, rules, TrainingConfig())
+    game.networks["generator"].register_forward_pre_hook(lambda _, z: drawn.append(z[0]))
+    torch.manual_seed(0)
+    game.step(batches(2), lambda name, loss: loss.backward())
+    assert scored == [3, 3, 3, 3, 9]
+    assert [len(z) for z in drawn] == [3, 3, 9]
+    assert len(torch.cat(drawn).unique(dim=0)) == 15, "every latent is new"
+
+
+def test_rules_of_the_configuration_reach_the_critic() -> None:
+    game, _ = play(AdversarialConfig(loss="wasserstein", clip_weights=0.01))
+    critic = game.networks["critic"]
+    assert all(p.abs().max() <= 0.01 for p in critic.parameters())
+    weight = [0.5] * 4
+    _, plain = play(AdversarialConfig(loss="hinge"))
+    _, penalised = play(AdversarialConfig(loss="hinge", gradient_penalty=7.0))
+    assert plain[0][2] == penalised[0][2] == weight
+    assert penalised[0][1] - plain[0][1] == pytest.approx(7 * (math.hypot(*weight) - 1) ** 2)
+    _, steep = play(AdversarialConfig(loss="bce"))
+    drawn, real = 0.0, 2 * (2 * 200 / 255 - 1)
+    expected = math.log1p(math.exp(-real)) + math.log1p(math.exp(drawn))
+    assert steep[0][1] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform", "logistic"])
+def test_a_batch_draws_latents_of_the_networks_distribution(distribution: str) -> None:
+    levels = torch.zeros(512, 1, 1, 1, dtype=torch.uint8)
+    torch.manual_seed(0)
+    z = Batch(levels, None, 8).latents(Latent(200, distribution))
+    assert z.shape == (512, 200)
+    mean, spread = {
+        "normal": (0, 1),
+        "uniform": (0.5, 12**-0.5),
+        "logistic": (0, math.pi / 3**0.5),
+    }[distribution]
+    assert z.mean().item() == pytest.approx(mean, abs=0.02)
+    assert z.std().item() == pytest.approx(spread, rel=0.01)
+    torch.manual_seed(0)
+    halves = []
+    for rank in (0, 1):
+        torch.manual_seed(0)
+        halves.append(Batch(levels[:256], None, 8, rank, 2).latents(Latent(200, distribution)))
+    assert torch.equal(torch.cat(halves), z)

@@ -1,0 +1,183 @@
+"""What a test in a real browser needs: Chromium, onnxruntime-web, and a page that is watched.
+
+Where one of them is missing the test is skipped, with the reason, or fails where the environment
+variable ZOO_TEST_REQUIRE names what it is for: ``ZOO_TEST_REQUIRE=node,browser``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from project import ROOT
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+TIMEOUT = 60_000
+KINDS = {".mjs": "text/javascript", ".wasm": "application/wasm"}
+
+
+def missing(what: str, reason: str) -> None:
+    """Skip, or fail where ZOO_TEST_REQUIRE names ``what``."""
+    if what in os.environ.get("ZOO_TEST_REQUIRE", "").split(","):
+        pytest.fail(f"{reason}, and ZOO_TEST_REQUIRE names {what}")
+    pytest.skip(reason)
+
+
+def node() -> str:
+    """The path of node."""
+    found = shutil.which("node")
+    if found is None:
+        missing("node", "node is not installed")
+    return str(found)
+
+
+def ort() -> Path:
+    """The folder of the npm package onnxruntime-web."""
+    named = os.environ.get("ZOO_TEST_ORT")
+    folder = Path(named) if named else ROOT / "node_modules" / "onnxruntime-web"
+    if not folder.is_dir():
+        missing(
+            "browser", f"onnxruntime-web is not in {folder}: npm install --no-save, see .ci/run"
+        )
+    return folder
+
+
+def ort_node() -> Path:
+    """A ``node_modules`` that has onnxruntime-node."""
+    folder = ROOT / "node_modules"
+    if not (folder / "onnxruntime-node").is_dir():
+        missing("node", f"onnxruntime-node is not in {folder}: npm install --no-save, see .ci/run")
+    return folder
+
+
+def hub_client() -> Path:
+    """The module of the npm package @huggingface/hub."""
+    module = ROOT / "node_modules/@huggingface/hub/dist/index.mjs"
+    if not module.is_file():
+        missing("node", f"@huggingface/hub is not in {ROOT / 'node_modules'}: see .ci/run")
+    return module
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A headless Chromium of this machine, as Playwright drives it."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        missing("browser", f"there is no browser: none of {', '.join(NAMES)}")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("browser", "playwright is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+_PIXELS = """selector => [...document.querySelectorAll(selector)].map(canvas => {
+  const copy = new OffscreenCanvas(canvas.width, canvas.height);
+  const context = copy.getContext("2d", { willReadFrequently: true });
+  context.drawImage(canvas, 0, 0);
+  return [...context.getImageData(0, 0, canvas.width, canvas.height).data];
+})"""
+
+
+class Plain(SimpleHTTPRequestHandler):
+    """Python's own server, without any header of isolation."""
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def served(folder: Path, handler: type[SimpleHTTPRequestHandler] = Plain) -> Iterator[str]:
+    """The address of a server of ``folder`` on loopback."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class Watched:
+    """A page of ``zoo demo``, and everything that went wrong in it."""
+
+    def __init__(self, browser: Any, **context: Any) -> None:
+        self.context = browser.new_context(**context)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(TIMEOUT)
+        self.problems: list[str] = []
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        self.page.on("requestfailed", lambda one: self.problems.append(f"failed: {one.url}"))
+        self.page.on("response", self._answered)
+
+    def open(self, address: str) -> Watched:
+        self.page.goto(address)
+        self.settle()
+        return self
+
+    def serve(self, cdn: str) -> None:
+        """Answer ``cdn``, where onnxruntime-web is fetched from, with the files of this disk."""
+        files = ort() / "dist"
+        self.context.route(
+            f"{cdn}*",
+            lambda route: route.fulfill(
+                path=files / route.request.url.rpartition("/")[2],
+                content_type=KINDS[Path(route.request.url).suffix],
+                headers={
+                    "access-control-allow-origin": "*",
+                    "cross-origin-resource-policy": "cross-origin",
+                },
+            ),
+        )
+
+    def settle(self) -> None:
+        """Wait until all that was asked for is drawn."""
+        self.page.wait_for_function(
+            "document.querySelectorAll('[aria-busy=true]').length === 0"
+            " && document.querySelector('#grid canvas')"
+        )
+
+    def pictures(self, selector: str) -> Any:
+        """The pixels of every canvas there, uint8 ``[n, S, S, 3]``."""
+        found = self.page.evaluate(_PIXELS, selector)
+        pixels = np.array(found, np.uint8)
+        side = int((pixels.shape[1] // 4) ** 0.5)
+        return pixels.reshape(len(pixels), side, side, 4)[..., :3]
+
+    def slide(self, name: str, value: float) -> None:
+        """Drag the slider called ``name``."""
+        self.page.locator(f"#{name}").evaluate(
+            "(slider, value) => { slider.value = value;"
+            " slider.dispatchEvent(new Event('input', { bubbles: true })); }",
+            value,
+        )
+        self.settle()
+
+    def text(self, name: str) -> str:
+        return str(self.page.inner_text(f"#{name}"))
+
+    def close(self) -> None:
+        self.context.close()
+
+    def _said(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.problems.append(f"console: {message.text}")
+
+    def _answered(self, response: Any) -> None:
+        if response.status >= 400:
+            self.problems.append(f"{response.status}: {response.url}")

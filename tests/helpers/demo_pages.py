@@ -1,0 +1,117 @@
+"""Runs with their pages, open in a browser, and what should stand there: for tests of ``zoo demo``.
+
+A test module takes the fixtures with ``pytest_plugins = ["demo_pages"]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import browser
+import numpy as np
+import pytest
+import torch
+
+import zoo
+from zoo.report.grids import to_bytes
+from zoo.run import Run
+from zoo.sampling import latents
+from zoo_onnx.export import export
+from zoo_onnx.session import open_session
+from zoo_web.folder import write
+
+SMALL: dict[str, dict[str, Any]] = {
+    "glow": {"levels": 2, "depth": 2, "width": 16, "conditional": True},
+    "vae": {"width": 16, "depth": 1, "data.channels": 3},
+}
+
+
+class Demo:
+    """A run, its page in a folder, and the same graphs in Python's onnxruntime."""
+
+    def __init__(self, run: Run, ort: Path) -> None:
+        self.run = run
+        self.folder = write(run.path, run.path / "demo", ort)
+        self.sampler = open_session(run.path / "onnx" / "sampler.onnx", "cpu")
+        self.encoder = open_session(run.path / "onnx" / "encoder.onnx", "cpu")
+
+    def z(self, n: int, seed: int, first: int = 0) -> Any:
+        return latents.draw(n, self.run.latent.size, self.run.latent.distribution, seed, first)
+
+    def decode(self, z: Any, temperature: float, labels: Any) -> Any:
+        feeds = {"z": z, "temperature": np.array(temperature, np.float32)}
+        if self.run.latent.classes:
+            feeds["label"] = np.array(labels, np.int64)
+        return self.sampler.run(["image"], feeds)[0]
+
+    def draws(self, n: int, seed: int, temperature: float, labels: Any = None) -> Any:
+        """Bytes ``[n, S, S, 3]``, as they should stand in the page."""
+        labels = np.arange(n) % 10 if labels is None else labels
+        return shown(self.decode(self.z(n, seed), temperature, labels))
+
+
+def shown(images: Any) -> Any:
+    return np.broadcast_to(to_bytes(images), (len(images), 8, 8, 3))
+
+
+def differ(one: Any, other: Any) -> int:
+    assert one.shape == other.shape
+    return int(np.abs(one.astype(int) - other.astype(int)).max())
+
+
+@pytest.fixture(scope="session")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Demo]:
+    """A run of each model in SMALL with its page, made once: ``demos("glow")``."""
+    made: dict[str, Demo] = {}
+    ort = browser.ort()
+
+    def get(model: str) -> Demo:
+        if model not in made:
+            folder = tmp_path_factory.mktemp("demos") / f"{model}-digits"
+            run = zoo.train(
+                model, steps=40, config=SMALL[model], out=folder, device="cpu", quiet=True
+            )
+            if model == "glow":  # so that the class is seen
+                torch.manual_seed(0)
+                with torch.no_grad():
+                    for parameter in run.network.prior.parameters():  # type: ignore[union-attr]
+                        parameter.add_(0.5 * torch.randn_like(parameter))
+            export(run)
+            made[model] = Demo(run, ort)
+        return made[model]
+
+    return get
+
+
+@pytest.fixture
+def glow(demos: Callable[[str], Demo]) -> Demo:
+    return demos("glow")
+
+
+@pytest.fixture
+def opened(chrome: Any) -> Iterator[Callable[..., browser.Watched]]:
+    """Opens pages; nothing may have gone wrong in one when the test ends."""
+    made = []
+
+    def get(address: str, **context: Any) -> browser.Watched:
+        made.append(browser.Watched(chrome, **context))
+        return made[-1].open(address)
+
+    yield get
+    for page in made:
+        problems = page.problems
+        page.close()
+        assert problems == []
+
+
+@pytest.fixture
+def address(glow: Demo) -> Iterator[str]:
+    with browser.served(glow.folder) as found:
+        yield found
+
+
+@pytest.fixture
+def page(opened: Callable[..., browser.Watched], address: str) -> browser.Watched:
+    return opened(f"{address}#seed=7")

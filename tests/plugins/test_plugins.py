@@ -1,0 +1,434 @@
+"""The plugin host: what plugins do wrong is named and leaves everything else working."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+import types
+
+import pluggy
+import pytest
+from contract import SHIPPED
+
+import zoo
+from zoo import hookspecs
+from zoo.errors import UsageError
+from zoo.plugins.host import Host
+from zoo.plugins.markers import PROJECT, REQUIRED
+from zoo.plugins.plugin import Plugin, PluginError
+
+
+def model(name: str, extra: str = "", capabilities: str = '("sample", "interpolate")') -> str:
+    """The code of a plugin with one model, which needs no torch."""
+    return f"""
+from zoo import ModelConfig, ModelSpec, hookimpl
+
+class Config(ModelConfig):
+    depth: int = 1
+
+@hookimpl
+def zoo_models():
+    return [ModelSpec("{name}", "test", "T", "-", Config, {{"digits": {{}}}}, {capabilities})]
+
+@hookimpl
+def zoo_build(config, image):
+    return "a network"
+
+@hookimpl
+def zoo_train():
+    return "an objective"
+
+@hookimpl
+def zoo_sample(latents):
+    return ["{name}", latents]
+
+{extra}
+"""
+
+
+def load() -> Host:
+    """A host with what is on the path now."""
+    host = Host(hookspecs)
+    host.load_entry_points()
+    return host
+
+
+def sample(host: Host, model: str, latents: int = 0) -> object:
+    """Call ``zoo_sample`` as the core does."""
+    return host.call(
+        "zoo_sample", model, network=None, latents=latents, temperature=1.0, labels=None
+    )
+
+
+def plugin(host: Host, name: str) -> Plugin:
+    (found,) = [plugin for plugin in host.plugins if plugin.name == name]
+    return found
+
+
+BROKEN = {
+    "raises": ("import nothere", "ModuleNotFoundError: No module named 'nothere'"),
+    "exits": ("raise SystemExit(3)", "SystemExit: 3"),
+    "unknown-hook": (
+        model("m", "@hookimpl\ndef zoo_sampel(latents): pass"),
+        "a hook that no specification knows, zoo_sampel: did you mean 'zoo_sample'?",
+    ),
+    "unknown-argument": (
+        model("m", "@hookimpl\ndef zoo_score(network, bach): pass"),
+        "Argument(s) {'bach'} are declared in the hookimpl but can not be found in the hookspec",
+    ),
+    "other-api": ("ZOO_HOOK_API = 99", "written for hook API 99, this genzoo has 1"),
+    "models-raise": (
+        "from zoo import hookimpl\n@hookimpl\ndef zoo_models(): raise KeyError('x')",
+        "zoo_models failed: KeyError: 'x'",
+    ),
+    "models-junk": (
+        "from zoo import hookimpl\n@hookimpl\ndef zoo_models(): return ['glow']",
+        "its zoo_models gave 'glow', which is no zoo.ModelSpec",
+    ),
+    "models-number": (
+        "from zoo import hookimpl\n@hookimpl\ndef zoo_models(): return 5",
+        "zoo_models failed: TypeError: 'int' object is not iterable",
+    ),
+    "models-nothing": (
+        "from zoo import hookimpl\n@hookimpl\ndef zoo_models(): pass",
+        "its zoo_models gave nothing: let it return a list of zoo.ModelSpec",
+    ),
+    "no-hooks": (
+        model("m").replace("@hookimpl\ndef zoo_train", "def zoo_train"),
+        "its model 'm' needs the hook zoo_train",
+    ),
+    "wraps-only": (
+        model("m").replace(
+            "@hookimpl\ndef zoo_build(config, image):\n    return",
+            "@hookimpl(wrapper=True)\ndef zoo_build(config, image):\n    return (yield) or",
+        ),
+        "its model 'm' needs the hook zoo_build",
+    ),
+    "no-encode": (
+        model("m", capabilities='("sample", "encode")'),
+        "its model 'm' needs the hook zoo_encode",
+    ),
+    "bad-name": (model("a b"), "the model name 'a b' is not lower-case letters"),
+    "no-config": (
+        model("m").replace("class Config(ModelConfig)", "class Config"),
+        "the config of its model 'm' is no class of zoo.ModelConfig",
+    ),
+    "no-title": (model("m").replace('"T"', "None"), "the title of its model 'm' is no text"),
+    "twice": (
+        model("m").replace("    return [", "    return 2 * ["),
+        "two models of one name, 'm'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_plugin_is_shown_with_its_cause(site, name: str) -> None:
+    code, cause = BROKEN[name]
+    site.add(name, code)
+    site.add("works", model("works"))
+    host = load()
+    found = plugin(host, name)
+    assert found.status == "broken"
+    assert cause in found.cause
+    assert (found.distribution, found.version) == (name, "1.0")
+    assert found.models == found.hooks == ()
+    assert found in host.broken
+    assert {*SHIPPED, "works"} == set(host.models)
+    assert sample(host, "works", 1) == ["works", 1]
+
+
+def test_zoo_list_lists_beside_broken_plugins(site, process) -> None:
+    for name in ("raises", "exits", "other-api"):
+        site.add(name, BROKEN[name][0])
+    site.add("chatty", "print('hello from chatty')\n" + model("chatty"))
+    result = process("list", PYTHONPATH=site.path)
+    assert result.status == 0
+    assert [line.split()[0] for line in result.out.splitlines()] == ["MODEL", "chatty", *SHIPPED]
+    for name in ("raises", "exits", "other-api"):
+        assert f"broken: the plugin '{name}' ({name} 1.0): " in result.err
+        assert BROKEN[name][1] in result.err
+
+    result = process("list", "--json", PYTHONPATH=site.path)
+    assert result.status == 0
+    models = json.loads(result.out)
+    assert [entry["name"] for entry in models] == ["chatty", *SHIPPED]
+    assert models[0]["plugin"] == {"name": "chatty", "distribution": "chatty", "version": "1.0"}
+    assert models[0]["capabilities"] == ["sample", "interpolate"]
+    assert models[0]["presets"] == ["digits"]
+    assert "hello from chatty" in result.err
+    assert BROKEN["exits"][1] in result.err
+
+
+def test_zoo_plugins_shows_state_cause_and_load_time(site, commands) -> None:
+    site.add("slow", "import time\ntime.sleep(0.05)\n" + model("slow"))
+    site.add("exits", BROKEN["exits"][0])
+    found = {entry["name"]: entry for entry in json.loads(commands("plugins", "--json").out)}
+    assert found["slow"]["milliseconds"] >= 50
+    assert found["slow"]["models"] == ["slow"]
+    assert found["exits"]["status"] == "broken"
+    assert found["exits"]["cause"] == "SystemExit: 3"
+    shown = commands("plugins").out
+    assert "LOADED IN" in shown.splitlines()[0]
+    assert [line.split()[3:5] for line in shown.splitlines() if line.startswith("slow")] == [
+        ["ok", "slow"]
+    ]
+
+
+def test_doctor_names_broken_plugins_and_fails(site, commands) -> None:
+    site.add("raises", BROKEN["raises"][0])
+    result = commands("doctor", "--json")
+    assert result.status == 1
+    findings = {finding["subject"]: finding for finding in json.loads(result.out)}
+    assert not findings["plugin raises"]["ok"]
+    assert findings["plugin raises"]["message"] == BROKEN["raises"][1]
+    assert findings["plugin glow"]["ok"]
+    assert findings["torch"]["ok"]
+
+
+def test_metadata_that_cannot_be_read_hide_no_other_plugin(site) -> None:
+    site.add("works", model("works"))
+    site.add("garbled", "")
+    (site.path / "garbled-1.0.dist-info" / "entry_points.txt").write_text("[zoo]\nno equals\n")
+    host = load()
+    assert {*SHIPPED, "works"} == set(host.models)
+    assert plugin(host, "garbled").cause.startswith(f"an entry_points.txt in {site.path}")
+
+
+def test_two_plugins_that_claim_one_model_are_both_named(site, commands) -> None:
+    for name in ("one", "two"):
+        site.add(name, model("same"))
+    site.add("works", model("works"))
+    host = load()
+    assert set(host.models) == {*SHIPPED, "works"}
+    with pytest.raises(UsageError) as error:
+        sample(host, "same")
+    sentence = (
+        "the model 'same' is claimed by the plugins 'one' (one 1.0) and 'two' (two 1.0): "
+        "leave one out with ZOO_DISABLE_PLUGINS=two"
+    )
+    assert str(error.value) == sentence
+    assert commands("list").err == f"conflict: {sentence}\n"
+    assert commands.fails(2, "train", "same") == sentence
+
+
+def test_a_conflict_ends_when_one_of_the_plugins_is_disabled(
+    site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        site.add(name, model("same"))
+    site.add("three", "raise SystemExit")
+    monkeypatch.setenv("ZOO_DISABLE_PLUGINS", "two, three")
+    host = load()
+    assert host.owner("same").name == "one"
+    assert [plugin(host, name).status for name in ("two", "three")] == ["disabled"] * 2
+    assert "two" not in sys.modules, "a disabled plugin is not imported"
+
+
+def test_a_model_named_thrice_names_three_plugins(site) -> None:
+    for name in ("one", "two", "three"):
+        site.add(name, model("same"))
+    (sentence,) = load().conflicts
+    assert all(name in sentence for name in ("'one'", "'two'", "'three'"))
+
+
+def test_the_second_entry_point_of_one_name_is_broken(site) -> None:
+    site.add("first", model("first"), entry="name")
+    site.add("second", model("second"), entry="name")
+    host = load()
+    first, second = [found for found in host.plugins if found.name == "name"]
+    assert first.status == "ok"
+    assert second.cause == "the plugin name is taken by 'name' (first 1.0)"
+    assert sample(host, "first") == ["first", 0]
+
+
+def test_one_module_behind_two_entry_points_works_once(site) -> None:
+    site.add("double", model("double"))
+    points = site.path / "double-1.0.dist-info" / "entry_points.txt"
+    points.write_text("[zoo]\na = double\nb = double\n")
+    host = load()
+    assert plugin(host, "a").status == "ok"
+    assert plugin(host, "b").cause == "it is the same as 'a' (double 1.0)"
+    assert sample(host, "double") == ["double", 0]
+
+
+WRAPPER = """
+from zoo import hookimpl
+
+@hookimpl(wrapper=True)
+def zoo_sample(model, latents):
+    result = yield
+    return ["wrapped", *result]
+"""
+
+
+def test_a_hook_is_called_on_the_owner_inside_others_wrappers(site) -> None:
+    site.add("other", model("other", "@hookimpl\ndef zoo_score(): return 'other'"))
+    site.add("owner", model("owner"))
+    site.add("wrapper", WRAPPER)
+    host = load()
+    assert sample(host, "owner", 7) == ["wrapped", "owner", 7]
+    assert sample(host, "other", 7) == ["wrapped", "other", 7]
+    assert plugin(host, "wrapper").wrappers == ("zoo_sample",)
+    assert plugin(host, "wrapper").hooks == ()
+    assert host.has("zoo_score", "other")
+    assert not host.has("zoo_score", "owner")
+    with pytest.raises(UsageError, match=r"'owner' cannot do this: 'owner' \(owner 1.0\) has no"):
+        host.call("zoo_score", "owner", network=None, batch=None)
+
+
+def test_an_exception_names_plugin_distribution_version_and_hook(site) -> None:
+    site.add("boom", model("boom").replace('return "a network"', "raise SystemExit('bang')"))
+    site.add("void", model("void").replace('return "a network"', "return None"))
+    host = load()
+    with pytest.raises(PluginError) as error:
+        host.call("zoo_build", "boom", config=None, image=None)
+    assert str(error.value) == (
+        "the plugin 'boom' (boom 1.0) failed in zoo_build: SystemExit: bang; "
+        "--debug shows where, and ZOO_DISABLE_PLUGINS=boom leaves it out"
+    )
+    with pytest.raises(PluginError, match=r"'void' \(void 1.0\) failed in zoo_build: it returned"):
+        host.call("zoo_build", "void", config=None, image=None)
+
+
+def test_what_a_wrapper_raises_is_blamed_on_its_own_plugin(site) -> None:
+    site.add("owner", model("owner"))
+    site.add(
+        "wrapper", WRAPPER.replace("result = yield", "result = yield; raise ValueError('mine')")
+    )
+    with pytest.raises(PluginError, match=r"'wrapper' \(wrapper 1.0\) failed in zoo_sample"):
+        sample(load(), "owner")
+
+
+def test_a_wrapper_is_not_blamed_for_the_owner(site) -> None:
+    site.add("owner", model("owner").replace('return ["owner"', '1 / 0; return ["owner"'))
+    site.add("wrapper", WRAPPER)
+    with pytest.raises(PluginError, match=r"'owner' \(owner 1.0\) failed in zoo_sample"):
+        sample(load(), "owner")
+
+
+def test_a_sentence_of_a_plugin_reaches_the_user_as_it_is(site) -> None:
+    usage = "import zoo; raise zoo.UsageError('depth is odd: take an even one')"
+    site.add("polite", model("polite").replace('return "a network"', usage))
+    with pytest.raises(UsageError, match=r"^depth is odd: take an even one$"):
+        load().call("zoo_build", "polite", config=None, image=None)
+
+
+def test_running_out_of_memory_tells_what_to_make_smaller(site) -> None:
+    code = model("big").replace('return "a network"', "raise MemoryError('much')")
+    site.add("big", code)
+    with pytest.raises(PluginError, match=r"take a smaller batch or model"):
+        load().call("zoo_build", "big", config=None, image=None)
+
+
+COMMANDS = """
+import click
+from zoo import hookimpl
+
+@click.command("{name}")
+def command():
+    "Say hello."
+    click.echo("hello")
+
+@hookimpl
+def zoo_commands(cli):
+    cli.add_command(command)
+"""
+
+
+def test_a_plugin_adds_a_command(site, commands) -> None:
+    site.add("greeter", COMMANDS.format(name="greet"))
+    assert commands("greet").out == "hello\n"
+    assert "Say hello." in commands("-h").out
+    assert commands.fails(2, "gret").startswith("there is no command 'gret': did you mean 'greet'?")
+    assert commands("greet", "--debug").status == 0
+
+
+@pytest.mark.parametrize("name", ["list", "greet"])
+def test_a_command_that_exists_already_is_refused(site, commands, name: str) -> None:
+    site.add("a-greeter", COMMANDS.format(name="greet"))
+    site.add("thief", COMMANDS.format(name=name))
+    listed = commands("-h")
+    assert listed.status == 0
+    assert (
+        f"'thief' (thief 1.0) failed in zoo_commands: ValueError: the command {name!r} exists"
+        in (listed.err)
+    )
+    assert commands("greet").out == "hello\n"
+    assert commands("list").out.startswith("MODEL")
+
+
+def test_a_plugin_that_fails_in_zoo_commands_is_named_and_the_rest_works(site, commands) -> None:
+    site.add("failing", COMMANDS.format(name="x").replace("cli.add_command(command)", "cli.nope()"))
+    result = commands("-h")
+    assert result.status == 0
+    assert "'failing' (failing 1.0) failed in zoo_commands: AttributeError" in result.err
+
+
+OBSERVER = """
+from zoo import hookimpl
+SEEN = []
+
+@hookimpl
+def zoo_run_started(run):
+    SEEN.append(("started", run))
+
+@hookimpl
+def zoo_run_step(step, metrics):
+    SEEN.append(("step", step, metrics["loss"]))
+"""
+
+
+def test_observers_are_called_and_named_when_they_fail(site) -> None:
+    site.add("watcher", OBSERVER)
+    host = load()
+    host.notify("zoo_run_started", run="the run")
+    host.notify("zoo_run_step", run="the run", step=3, metrics={"loss": 0.5})
+    host.notify("zoo_run_finished", run="the run", step=3)
+    assert sys.modules["watcher"].SEEN == [("started", "the run"), ("step", 3, 0.5)]
+    with pytest.raises(PluginError, match=r"'watcher' .* failed in zoo_run_step: KeyError: 'loss'"):
+        host.notify("zoo_run_step", run=None, step=4, metrics={})
+
+
+def test_an_unknown_model_fails_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"^there is no model 'glwo': did you mean 'glow'\?$"):
+        load().spec("glwo")
+
+
+def test_a_hook_that_says_it_is_optional_may_be_unknown(site) -> None:
+    site.add("ahead", model("ahead", "@hookimpl(optionalhook=True)\ndef zoo_dream(): pass"))
+    assert plugin(load(), "ahead").status == "ok"
+
+
+def test_an_object_can_be_a_plugin() -> None:
+    class Watch:
+        @zoo.hookimpl
+        def zoo_run_finished(self, run):
+            run.append("finished")
+
+    host, seen = Host(hookspecs), []
+    assert host.add(Plugin("watch", "tests", "0"), Watch()).status == "ok"
+    host.notify("zoo_run_finished", run=seen, step=0)
+    assert seen == ["finished"]
+
+
+@pytest.mark.parametrize("name", Host(hookspecs).hook_names)
+def test_every_hook_documents_itself_with_an_example(name: str) -> None:
+    hook = getattr(hookspecs, name)
+    text = inspect.getdoc(hook) or ""
+    first, _, example = text.partition("::\n\n")
+    assert len(first.splitlines()[0]) > 20, "says what it is for"
+    assert f"@hookimpl\n    def {name}(" in example
+    module = types.ModuleType("example")
+    exec(
+        compile("from zoo import hookimpl\n" + inspect.cleandoc(example), name, "exec"),
+        vars(module),
+    )
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(module)  # validates the example's arguments
+    assert [caller.name for caller in manager.get_hookcallers(module)] == [name]
+
+
+def test_required_hooks_are_hooks() -> None:
+    assert set(REQUIRED) < set(Host(hookspecs).hook_names)

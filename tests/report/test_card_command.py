@@ -1,0 +1,248 @@
+"""`zoo card`: what is genzoo's in a card is written anew, and what a person wrote stays."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hub_metadata
+import pytest
+from command_line import Commands
+
+import zoo
+from zoo.errors import UsageError
+from zoo.report.card import front
+from zoo.runs.weights import load_tensors, save_tensors
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+from zoo_hub.card import licence_of, refresh, renewable
+from zoo_hub.card.licences import LICENCES
+
+PERSON = """---
+# who may use it
+license: cc-by-4.0   # my choice
+library_name: genzoo
+tags: [digits, glow, "1"]
+base_model: me/other
+model-index:
+- name: Mine
+  results:
+  - task: {type: image-classification}
+    dataset: {type: digits, name: digits}
+    metrics: [{type: accuracy, value: 0.5}]
+---
+"""
+
+
+@pytest.fixture
+def run(exported: Callable[[str], zoo.Run], tmp_path: Path) -> Path:
+    """A conditional Glow with its graphs, to change."""
+    return Path(shutil.copytree(exported("glow").path, tmp_path / "glow-digits"))
+
+
+def card(folder: Path) -> str:
+    return (folder / "README.md").read_text("utf-8")
+
+
+def metadata(folder: Path) -> dict:
+    return front.read(front.split(card(folder))[0])
+
+
+def test_it_adds_graphs_and_writes_the_same_bytes_again(commands: Commands, run: Path) -> None:
+    assert "onnx/sampler.onnx" not in card(run), "training knows of no graphs"
+    result = commands("card", run)
+    assert (result.status, result.out) == (0, f"{run / 'README.md'}\n")
+    assert result.err == (
+        f"the card names no licence of the weights: zoo card {run} --license mit, or another\n"
+    )
+    first = card(run)
+    report = json.loads((run / "onnx/sampler.json").read_text("utf-8"))
+    (row,) = [line for line in first.splitlines() if line.startswith("| `onnx/sampler.onnx`")]
+    error = f"{report['outputs']['image']['max_abs_error_float64']:.1e}"
+    for said in (
+        f"{report['bytes'] / 1e3:.1f} kB" if report["bytes"] < 1e5 else " MB |",
+        "| float32 |",
+        "`z` float32 [batch, 64], standard normal",
+        "`label` int64 [batch], 0 to 9",
+        "`image` float32 [batch, 1, 8, 8] in [0, 1]",
+        f"`image` {error}",
+    ):
+        assert said in row
+    assert "| `onnx/encoder.onnx` |" in first
+    assert metadata(run)["tags"] == ["glow", "flow", "normalizing-flow", "onnx"]
+    assert "license" not in metadata(run)
+    assert commands("card", run, "--license", "mit").err == ""
+    second = card(run)
+    assert licence_of(second) == metadata(run)["license"] == "mit"
+    assert set(second.splitlines()) - set(first.splitlines()) == {"license: mit"}
+    commands("card", run)
+    assert card(run) == second
+
+
+def test_what_a_person_wrote_survives(commands: Commands, run: Path) -> None:
+    commands("card", run)
+    _, body = front.split(card(run))
+    body = body.replace("## This run", "A word of mine.\n\n## My run", 1)
+    body = body.replace("| parameters |", "| changed inside a part |", 1)
+    (run / "README.md").write_text(PERSON + body + "\nThe end.\n", "utf-8")
+    for _ in range(2):
+        assert commands("card", run).status == 0
+        text = card(run)
+        found = metadata(run)
+        assert "A word of mine.\n\n## My run\n" in text
+        assert text.endswith("\nThe end.\n")
+        assert "changed inside a part" not in text
+        assert text.startswith("---\n# who may use it\nlicense: cc-by-4.0   # my choice\n")
+        assert found["license"] == "cc-by-4.0"
+        assert found["base_model"] == "me/other"
+        assert found["tags"] == ["digits", "glow", "1", "flow", "onnx"]
+        assert found["pipeline_tag"] == "unconditional-image-generation"
+        assert commands("evaluate", run, "--figure", "nats").status == 0
+    assert "| nats a picture |" in card(run)
+    ((mine, ours),) = [entry["results"] for entry in metadata(run)["model-index"]]
+    assert mine["metrics"] == [{"type": "accuracy", "value": 0.5}]
+    assert ours["metrics"][0]["type"] == "nats"
+    assert metadata(run)["model-index"][0]["name"] == "Mine"
+
+
+def test_a_part_that_was_taken_out_stays_out_and_a_lost_mark_eats_nothing(run: Path) -> None:
+    refresh(run)
+    text = card(run)
+    before, _, rest = text.partition("<!-- zoo: use")
+    _, _, after = rest.partition("<!-- zoo: end -->")
+    assert "import zoo" in rest.partition("<!-- zoo: end -->")[0]
+    (run / "README.md").write_text(before + after, "utf-8")
+    refresh(run)
+    assert card(run) == before + after
+    head, end, tail = text.partition("<!-- zoo: end -->")  # the first part loses its end
+    assert end
+    (run / "README.md").write_text(f"{head}Mine.{tail}", "utf-8")
+    refresh(run)
+    assert card(run) == f"{head}Mine.{tail}"
+
+
+@pytest.mark.parametrize("text", ["All mine.\n", "---\nlicense: mit\n---\n# Mine\n", ""])
+def test_a_card_of_somebody_else_is_kept(commands: Commands, run: Path, text: str) -> None:
+    path = run / "README.md"
+    path.write_text(text, "utf-8")
+    assert not renewable(run)
+    assert commands.fails(2, "card", run) == (
+        f"{path} has none of the marks between which genzoo writes, so it stays as it is: "
+        f"zoo card {run} --new writes another and keeps this one beside it"
+    )
+    assert card(run) == text
+    for name in ("README.old.md", "README.old-2.md"):
+        assert commands("card", run, "--new").status == 0
+        assert (run / name).exists()
+    assert (run / "README.old.md").read_text("utf-8") == text
+    assert renewable(run)
+    assert "onnx/sampler.onnx" in card(run)
+    path.unlink()
+    assert commands("card", run).status == 0, "where there is none, one is written"
+    assert card(run) == (run / "README.old-2.md").read_text("utf-8")
+
+
+def test_damaged_metadata_are_named_and_kept(commands: Commands, run: Path) -> None:
+    path = run / "README.md"
+    text = card(run).replace("library_name: genzoo", "library_name: 'genzoo", 1)
+    path.write_text(text, "utf-8")
+    said = commands.fails(1, "card", run)
+    assert said.startswith("the metadata of the card are no YAML, line ")
+    assert licence_of(text) is None
+    result = commands("evaluate", run, "--figure", "nats")
+    assert result.status == 0
+    assert "the card stays as it is: the metadata of the card are no YAML" in result.err
+    assert card(run) == text
+    path.write_bytes(b"\xff\xfe")
+    assert commands.fails(1, "card", run) == f"{path} is no UTF-8 text: save it as UTF-8"
+
+
+def test_a_repository_is_kept_until_another_is_named(commands: Commands, run: Path) -> None:
+    commands("card", run, "--repository", "me/glow.digits-1")
+    first = card(run)
+    assert 'zoo.load("me/glow.digits-1")' in first
+    assert 'hf_hub_download("me/glow.digits-1", "onnx/sampler.onnx")' in first
+    commands("card", run)
+    commands("evaluate", run, "--figure", "nats")
+    assert card(run).count("me/glow.digits-1") == first.count("me/glow.digits-1")
+    refresh(run, repository="team/glow")
+    assert "me/glow.digits-1" not in card(run)
+    assert 'zoo.load("team/glow")' in card(run)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--license", "MIT"], "the Hub knows no licence 'MIT': did you mean 'mit'?"),
+        (["--license", "xyzzy"], "the Hub knows no licence 'xyzzy'; there is mit, "),
+        (["--repository", "glow"], "'glow' is no repository of the Hub: write user/repo"),
+        (["--repository", 'a/b") or ("'], "is no repository of the Hub"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    commands: Commands, run: Path, arguments: list[str], said: str
+) -> None:
+    before = card(run)
+    assert said in commands.fails(2, "card", run, *arguments)
+    assert card(run) == before
+
+
+def test_the_card_of_a_run_on_the_hub_is_not_written(commands: Commands, here: Path) -> None:
+    assert commands.fails(2, "card", "user/repo") == (
+        "user/repo is not a folder here: name one; zoo pull makes one of a run on the Hub"
+    )
+
+
+def test_it_takes_the_licences_that_the_hub_takes() -> None:
+    assert {*hub_metadata.LICENCES} == LICENCES
+    with pytest.raises(UsageError):
+        refresh(Path("nothere"), licence="none")
+
+
+def test_graphs_of_other_weights_or_without_a_right_report_are_left_out(run: Path) -> None:
+    refresh(run)
+    report = run / "onnx/encoder.json"
+    values = json.loads(report.read_text("utf-8"))
+    report.write_text(json.dumps(values | {"classes": '10"); import os #'}), "utf-8")
+    refresh(run)
+    assert "onnx/encoder.onnx" not in card(run)
+    with open(run / "onnx/sampler.onnx", "ab") as file:
+        file.write(b"\0")
+    refresh(run)
+    assert "ONNX" not in card(run).partition("## Licences")[0]
+    assert "onnx" not in metadata(run)["tags"]
+    report.write_text(json.dumps(values), "utf-8")
+    refresh(run)
+    assert "onnx/encoder.onnx" in card(run)
+    weights = load_tensors(run / "model.safetensors")
+    save_tensors(run / "model.safetensors", {name: one + 1 for name, one in weights.items()})
+    refresh(run)
+    assert "onnx/encoder.onnx" not in card(run)
+
+
+def test_training_that_goes_on_keeps_the_text_and_drops_the_graphs(
+    commands: Commands, run: Path
+) -> None:
+    refresh(run, "me/glow")
+    (run / "README.md").write_text(card(run) + "\nMine.\n", "utf-8")
+    again = ("train", "glow", "--out", run, "--resume", "--steps", "14", "--device", "cpu")
+    assert commands(*again).status == 0
+    assert card(run).endswith("\nMine.\n")
+    assert "| steps | 14 |" in card(run)
+    assert 'zoo.load("me/glow")' in card(run)
+    assert "| `onnx/sampler.onnx` |" not in card(run)
+
+
+def test_it_loads_no_torch(run: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from zoo_hub.card import refresh; "
+        f"refresh(Path({str(run)!r})); assert 'onnx/sampler' in Path({str(run)!r}, 'README.md')"
+        ".read_text(); print({*sys.modules} & {'torch', 'onnx', 'onnxruntime', 'datasets'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("set()\n", "")

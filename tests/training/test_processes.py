@@ -1,0 +1,137 @@
+"""Several processes train as one would: equal losses, equal batch statistics."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from zoo.flows import BatchNorm
+from zoo.runs.folder import read_metrics
+from zoo.runs.weights import load_tensors, save_tensors
+
+SETTINGS = {
+    "glow": ("depth=2", "width=16"),
+    "dcgan": ("data.size=16", "data.pad=4", "width=16", "critic_width=16"),
+    "vae": ("free_bits=0.1",),
+}
+STEPS = 5
+
+
+def losses(model: str, processes: int, out: Path) -> list[dict[str, float]]:
+    """What a run of five steps logs at each, beside its clock."""
+    settings = ("training.log_every=1", "batch_size=32", *SETTINGS[model])
+    command = [
+        sys.executable,
+        "-m",
+        "zoo",
+        "train",
+        model,
+        "--steps",
+        str(STEPS),
+        "--out",
+        str(out),
+    ]
+    done = subprocess.run(
+        [
+            *command,
+            "--processes",
+            str(processes),
+            "--device",
+            "cpu",
+            *(f"--set={s}" for s in settings),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return [
+        {name: line[name] for name in line if name.endswith(("loss", "bits_per_dim"))}
+        for line in read_metrics(out)
+    ]
+
+
+@pytest.mark.parametrize("model", ["glow", "dcgan", "vae"])
+def test_two_processes_have_the_losses_of_one(model: str, tmp_path: Path) -> None:
+    one, two = (losses(model, n, tmp_path / str(n)) for n in (1, 2))
+    assert len(one) == len(two) == STEPS
+    for alone, together in zip(one, two, strict=True):
+        assert together == pytest.approx(alone, abs=1e-4)
+    assert one[0] != pytest.approx(one[-1], abs=1e-3), "nothing was trained"
+
+
+class Counted(nn.Module):
+    """A flow's batch normalisation, with the log-determinant in what comes out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = BatchNorm(4, momentum=0.3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y, log_det = self.layer(x)
+        return y + log_det[:, None, None, None]
+
+
+def normalised(rank: int = 0, world: int = 1) -> dict[str, torch.Tensor]:
+    """A network with batch normalisation on this process's part of a batch: what comes out, what
+    goes back, and what it remembers."""
+    from zoo.training.synchronised import synchronise_batch_norm
+
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.BatchNorm2d(4, momentum=0.3),
+        nn.Conv2d(4, 4, 1),
+        Counted(),
+        nn.Flatten(),
+        nn.BatchNorm1d(64),
+    ).double()
+    x = torch.randn(8, 3, 6, 6, dtype=torch.float64) * 2 + 1
+    weights = torch.randn(8, 64, dtype=torch.float64)
+    if world > 1:
+        synchronise_batch_norm(network)
+    mine = x.chunk(world)[rank].clone().requires_grad_()
+    for _ in range(2):
+        output = network(mine)
+    (output * weights.chunk(world)[rank]).sum().backward()
+    state = {f"state.{name}": tensor for name, tensor in network.state_dict().items()}
+    gradients = {f"of.{name}": p.grad for name, p in network.named_parameters()}
+    network.eval()
+    return {"output": output, "gradient": mine.grad, "later": network(mine), **gradients, **state}
+
+
+def worker() -> None:
+    import torch.distributed as distributed
+
+    distributed.init_process_group("gloo")
+    rank = distributed.get_rank()
+    save_tensors(Path(sys.argv[1]) / f"{rank}.safetensors", normalised(rank, 2))
+    distributed.destroy_process_group()
+
+
+def test_batch_normalisation_of_two_processes_is_that_of_the_whole_batch(tmp_path: Path) -> None:
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *launcher, __file__, str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    whole = normalised()
+    parts = [load_tensors(tmp_path / f"{rank}.safetensors") for rank in (0, 1)]
+    for name, tensor in whole.items():
+        if name in ("output", "gradient", "later"):
+            found = torch.cat([part[name] for part in parts])
+        elif name.startswith("of."):
+            found = parts[0][name] + parts[1][name]
+        else:
+            assert torch.equal(parts[0][name], parts[1][name]), name
+            found = parts[0][name]
+        assert torch.allclose(found, tensor.detach(), atol=1e-9), name
+
+
+if __name__ == "__main__":
+    worker()

@@ -1,0 +1,371 @@
+"""``zoo demo`` without a browser: its folder, what it refuses, its server, and latents.js."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+from browser import node
+from folders import contents
+
+import zoo
+from zoo.run import Run
+from zoo.sampling import latents
+from zoo.sampling.interpolation import walk
+from zoo_web.folder import ORT_CDN, ORT_FILES, write
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+from zoo_onnx.export import export
+
+PAGE = Path(sys.modules["zoo_web.folder"].__file__ or "").parent / "page"
+SCRIPTS = {
+    *("app.js", "latents.js", "link.js", "own.js", "pictures.js"),
+    *("screen.js", "second.js", "worker.js"),
+}
+ASSETS = SCRIPTS | {"index.html", "style.css"}
+
+
+@pytest.fixture(scope="module")
+def kept(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with graphs; take ``exported`` to change it."""
+    folder = tmp_path_factory.mktemp("exported") / "glow-digits"
+    shutil.copytree(trained.path, folder)
+    export(zoo.load(folder, device="cpu"))
+    return folder
+
+
+@pytest.fixture
+def exported(kept: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(kept, tmp_path / "glow-digits"))
+
+
+@pytest.fixture
+def dist(tmp_path: Path) -> Path:
+    """A folder that has the names of onnxruntime-web's files."""
+    folder = tmp_path / "onnxruntime-web"
+    (folder / "dist").mkdir(parents=True)
+    for name in (*ORT_FILES, "ort.all.min.js"):
+        (folder / "dist" / name).write_text(name)
+    return folder
+
+
+def test_the_folder_has_page_graphs_and_facts(commands, exported: Path) -> None:
+    result = commands("demo", exported)
+    folder = exported / "demo"
+    assert (result.status, result.out) == (0, f"{folder}\n")
+    graphs = {"onnx/sampler.onnx", "onnx/encoder.onnx"}
+    files = {name for name, data in contents(folder).items() if data is not None}
+    assert files == ASSETS | {"README.md", "model.json"} | graphs
+    for name in graphs:
+        assert (folder / name).read_bytes() == (exported / name).read_bytes()
+    for name in ASSETS - {"index.html"}:
+        assert (folder / name).read_bytes() == (PAGE / name).read_bytes()
+    page = (folder / "index.html").read_text()
+    assert "<h1>Glow</h1>" in page
+    assert "Generative Flow with Invertible 1x1 Convolutions</p>" in page
+    assert "$" not in page
+    model = json.loads((folder / "model.json").read_text())
+    assert {model[key] for key in ("channels", "size", "bits", "pad")} == {1, 8, 4, 0}
+    assert (model["latent_size"], model["latent_distribution"]) == (64, "normal")
+    assert (model["classes"], model["temperature"], model["data"]) == (0, 0.7, "digits")
+    assert model["paper"].startswith("https://")
+    assert model["ort"] == ORT_CDN
+    for name, graph in model["graphs"].items():
+        report = json.loads((exported / f"onnx/{name}.json").read_text())
+        assert graph["file"] == f"onnx/{report['file']}"
+        assert graph["bytes"] == report["bytes"]
+        assert {*graph["parity"]} == {*report["outputs"]}
+    assert str(exported) not in json.dumps(model) + page
+
+
+def test_the_folder_is_a_static_space(commands, exported: Path) -> None:
+    commands("demo", exported)
+    _, front, text = (exported / "demo/README.md").read_text().split("---\n", 2)
+    assert yaml.safe_load(front) == {
+        "title": "Glow on digits",
+        "sdk": "static",
+        "pinned": False,
+        "custom_headers": {
+            "cross-origin-embedder-policy": "require-corp",
+            "cross-origin-opener-policy": "same-origin",
+            "cross-origin-resource-policy": "cross-origin",
+        },
+        "tags": ["genzoo", "onnx"],
+    }
+    assert text.startswith("\n# Glow on digits\n")
+
+
+def test_ort_files_are_copied_and_no_others(commands, exported: Path, dist: Path) -> None:
+    for given in (dist, dist / "dist"):
+        assert commands("demo", exported, "--ort", given).status == 0
+        copied = {path.name: path.read_text() for path in (exported / "demo/ort").iterdir()}
+        assert copied == {name: name for name in ORT_FILES}
+        assert json.loads((exported / "demo/model.json").read_text())["ort"] == "ort/"
+
+
+def test_a_folder_without_onnxruntime_web_is_refused(commands, exported: Path) -> None:
+    said = commands.fails(2, "demo", exported, "--ort", exported)
+    assert said.startswith(f"--ort {exported}: there is no ort.wasm.min.mjs in it")
+    assert not (exported / "demo").exists()
+
+
+def test_its_own_folder_is_written_again(commands, exported: Path, dist: Path) -> None:
+    out = exported.parent / "page"
+    assert commands("demo", exported, "-o", out, "--ort", dist).status == 0
+    assert commands("demo", exported, "-o", out).status == 0
+    assert not (out / "ort").exists()
+    assert {path.name for path in exported.parent.iterdir()} == {exported.name, "page", dist.name}
+
+
+def added(out: Path) -> None:
+    (out / "notes.txt").write_text("mine")
+
+
+def changed(out: Path) -> None:
+    (out / "README.md").write_text("mine")
+
+
+def unlisted(out: Path) -> None:
+    (out / "model.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (added, "notes.txt is not zoo demo's; move it away, or name another folder"),
+        (changed, "README.md was changed since zoo demo wrote it; move it away"),
+        (unlisted, "something stands there that zoo demo did not write"),
+    ],
+)
+def test_a_folder_with_something_of_the_users_is_left_alone(
+    commands, exported: Path, change: Callable[[Path], None], sentence: str
+) -> None:
+    commands("demo", exported)
+    change(exported / "demo")
+    before = contents(exported)
+    said = commands.fails(2, "demo", exported)
+    assert said.startswith(f"-o {exported / 'demo'}: {sentence}")
+    assert contents(exported) == before
+
+
+def test_a_file_a_port_without_serve_and_what_is_no_run_are_refused(
+    commands, exported: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert "a file stands there" in commands.fails(2, "demo", exported, "-o", tmp_path / "file")
+    assert "goes with --serve" in commands.fails(2, "demo", exported, "--port", "8000")
+    assert "there is no run folder" in commands.fails(2, "demo", tmp_path / "none")
+
+
+def test_what_fails_halfway_leaves_the_page_of_before(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(exported, exported / "demo")
+    before = contents(exported)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("zoo_web.folder.write_json", full)
+    with pytest.raises(zoo.ZooError, match="the disk is full"):
+        write(exported, exported / "demo")
+    assert contents(exported) == before
+
+
+def test_a_run_without_graphs_is_exported_first_and_that_is_said(
+    commands, trained_copy: Path
+) -> None:
+    result = commands("demo", trained_copy)
+    assert result.status == 0, result
+    assert "has no ONNX graphs yet" in result.err
+    for name in ("sampler", "encoder"):
+        assert (trained_copy / f"onnx/{name}.onnx").exists()
+        assert (trained_copy / f"demo/onnx/{name}.onnx").exists()
+
+
+def test_graphs_of_other_weights_are_refused(commands, exported: Path) -> None:
+    with open(exported / "model.safetensors", "ab") as weights:
+        weights.write(b" ")
+    said = commands.fails(1, "demo", exported)
+    assert "is of other weights than the run's: zoo export" in said
+    assert not (exported / "demo").exists()
+
+
+def test_graphs_that_stand_are_taken_without_torch(exported: Path) -> None:
+    code = (
+        "import sys\n"
+        "from zoo.cli import main\n"
+        f"assert main(['demo', {str(exported)!r}]) == 0\n"
+        "print([name for name in ('torch', 'onnxruntime', 'zoo_onnx.export') if name in "
+        "sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_importing_the_exporter_imports_nothing_heavy() -> None:
+    heavy = ["torch", "onnx", "onnxruntime", "numpy", "PIL", "http.server", "webbrowser"]
+    code = f"import sys, zoo_web; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == "[]\n"
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def foreign(path: Path) -> None:
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    onnx.save(model, path)
+
+
+def of_another_model(path: Path) -> None:
+    model = onnx.load(path)
+    facts = {one.key: one.value for one in model.metadata_props} | {"latent_size": "65"}
+    onnx.helper.set_model_props(model, facts)
+    onnx.save(model, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (damaged, "is damaged, it is no ONNX file"),
+        (foreign, "is no graph of genzoo's"),
+        (of_another_model, "are not of one model, their latent_size differs"),
+    ],
+)
+def test_a_graph_that_is_none_is_named(
+    commands, exported: Path, change: Callable[[Path], None], sentence: str
+) -> None:
+    change(exported / "onnx/encoder.onnx")
+    said = commands.fails(1, "demo", exported)
+    assert str(exported / "onnx/encoder.onnx") in said
+    assert sentence in said
+    assert not (exported / "demo").exists()
+
+
+@pytest.fixture
+def serving(exported: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """``zoo demo RUN --serve`` in a process of its own, with no screen to open a browser on."""
+    (tmp_path / "tmp").mkdir()
+    environment = {k: v for k, v in os.environ.items() if "DISPLAY" not in k}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zoo", "demo", str(exported), "--serve"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment | {"TMPDIR": str(tmp_path / "tmp")},
+        # A shell has what it starts in the background ignore Ctrl-C, these tests perhaps among it.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_serve_shows_the_page_until_it_is_ended_and_keeps_nothing(
+    serving: subprocess.Popen[str], exported: Path, tmp_path: Path, number: int, status: int
+) -> None:
+    assert serving.stdout is not None
+    address = serving.stdout.readline().strip()
+    assert address.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(f"{address}worker.js", timeout=30) as answer:
+        assert answer.read() == (PAGE / "worker.js").read_bytes()
+        assert answer.headers["content-type"] == "text/javascript"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+        assert answer.headers["cross-origin-embedder-policy"] == "require-corp"
+    serving.send_signal(number)
+    _, said = serving.communicate(timeout=60)
+    assert serving.returncode == status, said
+    assert "Traceback" not in said
+    assert [*(tmp_path / "tmp").iterdir()] == []
+    assert not (exported / "demo").exists()
+
+
+def test_a_port_that_is_taken_is_said(commands, exported: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = commands.fails(1, "demo", exported, "--serve", "--port", port)
+    assert said == f"port {port} is taken; name another with --port, or none"
+
+
+SEEDS = (0, 7, 2**32 - 1, 2**32, 2**53 + 1, 2**64 - 1)
+
+
+def in_node(folder: Path, code: str) -> bytes:
+    """Standard output of a module that has latents.js beside it."""
+    shutil.copy(PAGE / "latents.js", folder / "latents.mjs")
+    (folder / "main.mjs").write_text(code)
+    command = [node(), folder / "main.mjs"]
+    return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform", "logistic"])
+def test_latents_js_draws_what_python_draws(tmp_path: Path, distribution: str) -> None:
+    code = (
+        'import { draw, parseSeed } from "./latents.mjs";\n'
+        f"for (const seed of {json.dumps([*map(str, SEEDS)])})\n"
+        f"  for (const first of [0, 1000000])\n"
+        "    process.stdout.write(Buffer.from("
+        f'draw(20, 1023, "{distribution}", parseSeed(seed), first).buffer));\n'
+    )
+    found = np.frombuffer(in_node(tmp_path, code), np.float32).reshape(-1, 20, 1023)
+    wanted = [
+        latents.draw(20, 1023, distribution, seed, first)  # type: ignore[arg-type]
+        for seed in SEEDS
+        for first in (0, 1_000_000)
+    ]
+    bits = found.view(np.int32).astype(np.int64) - np.stack(wanted).view(np.int32)
+    assert np.abs(bits).max() <= 1, "more than the last bit"
+    assert (bits != 0).mean() < 1e-3
+
+
+def test_latents_js_walks_as_python_walks(tmp_path: Path) -> None:
+    code = (
+        'import { draw, walk } from "./latents.mjs";\n'
+        'for (const distribution of ["normal", "uniform"]) {\n'
+        "  const ends = [0, 1].map((i) => draw(1, 64, distribution, [3, 0], i));\n"
+        "  for (const [a, b] of [ends, [ends[0], ends[0]], [ends[0], ends[0].map((v) => -v)]])\n"
+        "    for (let t = 0; t <= 4; t++)\n"
+        "      process.stdout.write(Buffer.from(walk(a, b, t / 4, distribution).buffer));\n"
+        "}\n"
+    )
+    found = np.frombuffer(in_node(tmp_path, code), np.float32).reshape(2, 3, 5, 64)
+    for index, distribution in enumerate(("normal", "uniform")):
+        a, b = latents.draw(2, 64, distribution, 3)  # type: ignore[arg-type]
+        wanted = walk(np.stack([a, a, a]), np.stack([b, a, -a]), 5, distribution)  # type: ignore[arg-type]
+        assert np.allclose(found[index], wanted, rtol=0, atol=1e-6)
+
+
+def test_parse_seed_takes_what_python_takes(tmp_path: Path) -> None:
+    texts = ["0", "7", "0007", str(2**64 - 1), str(2**64), "-1", "1.5", "", "1e3", "9" * 20]
+    code = (
+        'import { parseSeed } from "./latents.mjs";\n'
+        f"console.log(JSON.stringify({json.dumps(texts)}.map(parseSeed)));\n"
+    )
+    full = 2**32 - 1
+    good = [[0, 0], [7, 0], [7, 0], [full, full]]
+    assert json.loads(in_node(tmp_path, code)) == [*good, *[None] * 6]

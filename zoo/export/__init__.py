@@ -1,0 +1,1 @@
+"""Graphs of a model, for exporters, and the metadata of exported files."""

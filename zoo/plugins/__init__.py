@@ -1,0 +1,1 @@
+"""The plugin host: finds plugins, knows the owner of each model, and calls hooks on it."""

@@ -1,0 +1,275 @@
+"""The plugin host: finds plugins, knows who owns which model, and calls a model's owner.
+
+Nothing that a plugin does takes the command line down. One that cannot be used is kept as broken,
+with its cause; everything else works without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from zoo.errors import UsageError, ZooError, nearest
+from zoo.plugins.markers import HOOK_API, PROJECT
+from zoo.plugins.plugin import DISABLE, Plugin, PluginError, check_spec, describe, package_of
+from zoo.specs import ModelSpec
+
+GROUP = "zoo"
+
+
+class Host:
+    """The plugins of one process and the registry of their models; ``hookspecs`` is the module of
+    the hook specifications."""
+
+    def __init__(self, hookspecs: ModuleType) -> None:
+        self.manager = pluggy.PluginManager(PROJECT)
+        self.manager.add_hookspecs(hookspecs)
+        self.hook_names = [name for name in vars(hookspecs) if name.startswith("zoo_")]
+        self.plugins: list[Plugin] = []
+        self._models: dict[str, tuple[ModelSpec, Plugin]] = {}
+        self._conflicts: dict[str, list[Plugin]] = {}
+
+    # Loading
+
+    def load_entry_points(self) -> None:
+        """Load what is installed, in the order of names; those in ``ZOO_DISABLE_PLUGINS`` are
+        listed and not imported."""
+        disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
+        points, unreadable = installed()
+        for point in sorted(points, key=lambda p: (p.name, p.value)):
+            dist = point.dist
+            plugin = Plugin(point.name, *(_called(dist) if dist else ("?", "?")))
+            if point.name in disabled:
+                plugin.disabled = True
+                self.plugins.append(plugin)
+            else:
+                self.add(plugin, point)
+        self.plugins += [plugin for plugin in unreadable if plugin.name not in disabled]
+
+    def add(self, plugin: Plugin, source: EntryPoint | object) -> Plugin:
+        """Import (an entry point) and register a plugin; what goes wrong becomes its cause.
+
+        What it prints meanwhile goes to standard error, for standard output may be JSON.
+        """
+        self.plugins.append(plugin)
+        start = time.perf_counter()
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                plugin.module = source.load() if isinstance(source, EntryPoint) else source
+                self._register(plugin)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit too: a plugin's exit is not ours
+            plugin.cause = describe(error)
+        plugin.seconds = time.perf_counter() - start
+        return plugin
+
+    def _register(self, plugin: Plugin) -> None:
+        version = getattr(plugin.module, "ZOO_HOOK_API", HOOK_API)
+        if version != HOOK_API:
+            raise ZooError(
+                f"it is written for hook API {version}, this genzoo has {HOOK_API}: "
+                "install a version of it that fits"
+            )
+        if same := self.manager.get_plugin(plugin.name):
+            raise ZooError(f"the plugin name is taken by {self._plugin_of(same)}")
+        if self.manager.is_registered(plugin.module):
+            raise ZooError(f"it is the same as {self._plugin_of(plugin.module)}")
+        self.manager.register(plugin.module, plugin.name)
+        try:
+            self._read(plugin)
+        except BaseException:
+            self.manager.unregister(plugin.module)
+            plugin.hooks = plugin.wrappers = plugin.models = ()
+            raise
+
+    def _read(self, plugin: Plugin) -> None:
+        """Learn the hooks and models of a plugin that pluggy has taken."""
+        hooks: dict[bool, list[str]] = {False: [], True: []}
+        for caller in self.manager.get_hookcallers(plugin.module) or []:
+            if not caller.has_spec() and not _optional(caller):
+                raise ZooError(
+                    f"it has a hook that no specification knows, {caller.name}"
+                    + nearest(caller.name, self.hook_names)
+                )
+            for implementation in caller.get_hookimpls():
+                if implementation.plugin is plugin.module:
+                    hooks[_wraps(implementation)].append(caller.name)
+        plugin.hooks, plugin.wrappers = tuple(sorted(hooks[False])), tuple(sorted(hooks[True]))
+        specs = self._specs_of(plugin)
+        plugin.models = tuple(spec.name for spec in specs)
+        for spec in specs:
+            self._claim(spec, plugin)
+
+    def _specs_of(self, plugin: Plugin) -> list[ModelSpec]:
+        if "zoo_models" not in plugin.hooks:
+            return []
+        try:
+            found = self._caller("zoo_models", plugin, wrapped=False)()
+            specs = list(found[0]) if found else None
+        except Exception as error:
+            raise ZooError(f"zoo_models failed: {describe(error)}") from error
+        if specs is None:
+            raise ZooError("its zoo_models gave nothing: let it return a list of zoo.ModelSpec")
+        names: set[str] = set()
+        for spec in specs:
+            check_spec(spec, plugin.hooks)
+            if spec.name in names:
+                raise ZooError(f"its zoo_models gave two models of one name, {spec.name!r}")
+            names.add(spec.name)
+        return specs
+
+    def _claim(self, spec: ModelSpec, plugin: Plugin) -> None:
+        if spec.name in self._conflicts:
+            self._conflicts[spec.name].append(plugin)
+        elif spec.name in self._models:
+            self._conflicts[spec.name] = [self._models.pop(spec.name)[1], plugin]
+        else:
+            self._models[spec.name] = (spec, plugin)
+
+    def _plugin_of(self, module: object) -> Plugin:
+        return next(plugin for plugin in self.plugins if plugin.module is module)
+
+    # The registry
+
+    @property
+    def models(self) -> Mapping[str, ModelSpec]:
+        """Every model that one plugin alone claims, by name."""
+        return {name: spec for name, (spec, _) in sorted(self._models.items())}
+
+    @property
+    def broken(self) -> list[Plugin]:
+        return [plugin for plugin in self.plugins if plugin.cause]
+
+    @property
+    def conflicts(self) -> list[str]:
+        """A sentence for each model name that several plugins claim."""
+        return [
+            f"the model {name!r} is claimed by the plugins {' and '.join(map(str, plugins))}: "
+            f"leave one out with {DISABLE}={plugins[-1].name}"
+            for name, plugins in sorted(self._conflicts.items())
+        ]
+
+    def spec(self, model: str) -> ModelSpec:
+        """The model of that name. Raises UsageError for an unknown or doubly claimed name."""
+        return self._find(model)[0]
+
+    def owner(self, model: str) -> Plugin:
+        """The plugin that the model comes from; raises like :meth:`spec`."""
+        return self._find(model)[1]
+
+    def _find(self, model: str) -> tuple[ModelSpec, Plugin]:
+        if model in self._models:
+            return self._models[model]
+        for sentence, name in zip(self.conflicts, sorted(self._conflicts), strict=True):
+            if name == model:
+                raise UsageError(sentence)
+        raise UsageError(f"there is no model {model!r}{nearest(model, self._models)}")
+
+    # Calls
+
+    def call(self, hook: str, model: str, **arguments: Any) -> Any:
+        """Call ``hook`` on the owner of ``model``, inside other plugins' wrappers.
+
+        Raises UsageError where the owner has no such hook, PluginError where it gives None.
+        """
+        plugin = self.owner(model)
+        if hook not in plugin.hooks:
+            raise UsageError(f"the model {model!r} cannot do this: {plugin} has no {hook}")
+        result = self.call_plugin(hook, plugin, model=model, **arguments)
+        if result is None:
+            raise PluginError(plugin, hook, ZooError("it returned nothing"))
+        return result
+
+    def call_plugin(self, hook: str, plugin: Plugin, **arguments: Any) -> Any:
+        """Call ``hook`` on one plugin; what it raises becomes a PluginError."""
+        with self._blame(plugin, hook):
+            return self._caller(hook, plugin)(**arguments)
+
+    def has(self, hook: str, model: str) -> bool:
+        """Whether the model's plugin has this hook."""
+        return hook in self.owner(model).hooks
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Call an observer hook on every plugin that has it."""
+        for plugin in self.plugins:
+            if hook in plugin.hooks and not plugin.cause:
+                self.call_plugin(hook, plugin, **arguments)
+
+    def blame(self, model: str, hook: str) -> contextlib.AbstractContextManager[None]:
+        """What is raised inside, is raised as a PluginError that names the owner of ``model``."""
+        return self._blame(self.owner(model), hook)
+
+    @contextlib.contextmanager
+    def _blame(self, plugin: Plugin, hook: str) -> Iterator[None]:
+        try:
+            yield
+        except (ZooError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # SystemExit too
+            raise PluginError(self._culprit(plugin, error), hook, error) from error
+
+    def _culprit(self, called: Plugin, error: BaseException) -> Plugin:
+        """The plugin in whose code ``error`` was raised: a wrapper's fault is not the owner's."""
+        others = {package_of(plugin): plugin for plugin in self.plugins if plugin.wrappers}
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        for frame in reversed(frames):
+            package = str(frame.f_globals.get("__name__")).partition(".")[0]
+            if package == package_of(called):
+                return called
+            if package in others:
+                return others[package]
+        return called
+
+    def _caller(self, hook: str, plugin: Plugin, wrapped: bool = True) -> pluggy.HookCaller:
+        caller: pluggy.HookCaller = getattr(self.manager.hook, hook)
+        others = {
+            implementation.plugin
+            for implementation in caller.get_hookimpls()
+            if implementation.plugin is not plugin.module
+            and not (wrapped and _wraps(implementation))
+        }
+        return self.manager.subset_hook_caller(hook, others)
+
+
+def installed() -> tuple[list[EntryPoint], list[Plugin]]:
+    """The entry points of all distributions, and as broken plugins the distributions whose list
+    of entry points cannot be read."""
+    try:
+        return list(entry_points(group=GROUP)), []
+    except Exception:  # one file that nobody can parse hides them all: look one by one
+        points: dict[str, EntryPoint] = {}
+        broken: dict[str, Plugin] = {}
+        for dist in distributions():
+            name, version = _called(dist)
+            try:
+                for point in dist.entry_points.select(group=GROUP):
+                    points.setdefault(f"{name} {point.name}", point)
+            except Exception as error:
+                where = dist.locate_file("")
+                cause = f"an entry_points.txt in {where} cannot be read: {describe(error)}"
+                broken.setdefault(name, Plugin(name, name, version, cause=cause))
+        return list(points.values()), list(broken.values())
+
+
+def _called(dist: Distribution) -> tuple[str, str]:
+    """Name and version of a distribution, a question mark for what its metadata lack."""
+    found = dist.metadata
+    return found["Name"] or "?", found["Version"] or "?"
+
+
+def _optional(caller: pluggy.HookCaller) -> bool:
+    return all(implementation.optionalhook for implementation in caller.get_hookimpls())
+
+
+def _wraps(implementation: pluggy.HookImpl) -> bool:
+    return implementation.wrapper or implementation.hookwrapper

@@ -1,0 +1,1 @@
+"""Reports for people: model cards, comparisons, curves and image grids."""

@@ -1,0 +1,210 @@
+"""Runs side by side: a row of facts and figures each, and whether the figures compare at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from zoo.errors import UsageError
+from zoo.evaluation.figures import Figure, read_evaluation, title_of, weights_of
+from zoo.evaluation.figures import protocols as protocols_of
+from zoo.runs import folder as files
+
+if TYPE_CHECKING:
+    from zoo.run import Run
+    from zoo.specs import ImageSpec
+
+_NOT_COMPARED = ("seed", "method", "accuracy", "feature_dimensions")
+"""Facts of a figure that may differ, or that another fact says already; a method stands in the
+protocols."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of a run; None, or nothing, where it was not logged or measured.
+
+    ``images_per_second`` is the median of what was logged. ``metrics`` are the last values of
+    metrics.jsonl by name, ``figures`` what ``zoo evaluate`` measured of the run's weights, by name;
+    ``stale`` is true where it measured other weights, of before the run went on.
+    """
+
+    name: str
+    path: str
+    model: str
+    data: str
+    image: ImageSpec
+    parameters: int
+    steps: int | None
+    epochs: float | None
+    minutes: float | None
+    images_per_second: float | None
+    metrics: Mapping[str, float]
+    figures: Mapping[str, Figure]
+    stale: bool
+
+    @property
+    def picture(self) -> str:
+        return f"{self.image.channels}x{self.image.size}x{self.image.size}"
+
+
+def compare(runs: Sequence[Run]) -> list[Row]:
+    """A row for each run, in their order.
+
+    Raises UsageError for fewer than two runs and for one that is there twice, ZooError for a
+    metrics.json that cannot be read.
+    """
+    names = names_of([Path(run.source or run.path) for run in runs])
+    return [_row(run, name) for run, name in zip(runs, names, strict=True)]
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """The last components of each path, as few as tell them all apart; raises as
+    :func:`compare`."""
+    if len(paths) < 2:
+        raise UsageError(f"a comparison needs two runs at least, got {len(paths)}")
+    places = [path.resolve() for path in paths]
+    for index, place in enumerate(places):
+        if place in places[:index]:
+            raise UsageError(f"{paths[index]} is named twice: name each run once")
+    for length in range(1, max(len(place.parts) for place in places)):
+        names = ["/".join(place.parts[-length:]) for place in places]
+        if len({*names}) == len(names):
+            return names
+    return [str(place) for place in places]
+
+
+def shared_metrics(rows: Sequence[Row]) -> list[str]:
+    """The metrics that two runs or more have logged, without those of validation."""
+    known = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    return [
+        name
+        for name in known
+        if not name.startswith(files.VALIDATION) and sum(name in row.metrics for row in rows) > 1
+    ]
+
+
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """Sentences to read a table of the rows by: what does not compare, and how it was counted."""
+    found = differences(rows)
+    if any(row.metrics for row in rows):
+        found.append(
+            "Metrics are the last that were logged, those of validation at the last checkpoint; "
+            "what zoo evaluate measured bears the number of its protocol."
+        )
+    return [*found, *footnotes(rows)]
+
+
+def differences(rows: Sequence[Row]) -> list[str]:
+    """A sentence where the runs were trained on different things, and one where their figures were
+    measured by different protocols; none where all compares."""
+    trained = _differing(
+        {"data": row.data, "picture": row.picture, "bits of a value": row.image.bits}
+        for row in rows
+    )
+    found = []
+    if trained:
+        found.append(
+            f"The runs differ in {_listed(trained)}: losses and bits per dim do not compare "
+            "across these."
+        )
+    found += _differing_figures(rows)
+    if stale := [row.name for row in rows if row.stale]:
+        found.append(
+            f"What was measured of {' and '.join(stale)} was measured of earlier weights and is "
+            "left out: measure again with zoo evaluate."
+        )
+    return found
+
+
+def _differing_figures(rows: Sequence[Row]) -> list[str]:
+    """A sentence for the figures that differ in the same facts."""
+    known = protocols(rows)
+    sentences: dict[str, list[str]] = {}
+    for name in figure_names(rows):
+        figures = [row.figures[name] for row in rows if name in row.figures]
+        facts = _differing(
+            {fact.replace("_", " "): value for fact, value in asdict(one.facts).items()
+             if fact not in _NOT_COMPARED}
+            for one in figures
+        )  # fmt: skip
+        if facts:
+            text = f"in {_listed(facts)}: they do not compare across these."
+        elif len(methods := {one.facts.method: one.protocol for one in figures}) > 1:
+            numbers = [f"[{known.index(protocol) + 1}]" for protocol in methods.values()]
+            text = f"in how they were counted: {' and '.join(numbers)} say how."
+        else:
+            continue
+        sentences.setdefault(text, []).append(title_of(name))
+    return [f"The measured {_and(titles)} differ {text}" for text, titles in sentences.items()]
+
+
+def footnotes(rows: Sequence[Row]) -> list[str]:
+    """``"[1] "`` and how it was counted, for each protocol of the measured figures."""
+    return [f"[{number}] {text}." for number, text in enumerate(protocols(rows), 1)]
+
+
+def measured(row: Row, name: str, known: Sequence[str]) -> str:
+    """A figure of a row with its error and the number of its protocol among those ``known``, or
+    ``"-"``."""
+    if name not in row.figures:
+        return "-"
+    figure = row.figures[name]
+    return f"{figure.number} [{known.index(figure.protocol) + 1}]"
+
+
+def figure_names(rows: Sequence[Row]) -> list[str]:
+    """The names of the measured figures of all rows, each once."""
+    return list(dict.fromkeys(name for row in rows for name in row.figures))
+
+
+def protocols(rows: Sequence[Row]) -> list[str]:
+    """The protocols of all measured figures, each once."""
+    return protocols_of(
+        row.figures[name] for name in figure_names(rows) for row in rows if name in row.figures
+    )
+
+
+def _differing(facts: Iterable[Mapping[str, object]]) -> dict[str, list[str]]:
+    """The values of each fact that is not everywhere the same."""
+    values: dict[str, dict[str, None]] = {}
+    for one in facts:
+        for name, value in one.items():
+            values.setdefault(name, {})["none" if value is None else str(value)] = None
+    return {name: list(found) for name, found in values.items() if len(found) > 1}
+
+
+def _listed(differing: Mapping[str, Sequence[str]]) -> str:
+    return _and([f"{name} ({', '.join(found)})" for name, found in differing.items()])
+
+
+def _and(parts: Sequence[str]) -> str:
+    *others, last = parts
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _row(run: Run, name: str) -> Row:
+    lines = files.read_metrics(run.path)
+    last: dict[str, float] = {}
+    for line in lines:
+        last |= files.numbers(line)
+    found = read_evaluation(run.path)
+    stale = found is not None and found.weights != weights_of(run.path)
+    speeds = [speed for line in lines if (speed := files.numbers(line).get("images_per_second"))]
+    return Row(
+        name=name,
+        path=str(run.source or run.path),
+        model=run.model,
+        data=files.read_config(run.path)["config"]["data"]["source"],
+        image=run.image,
+        parameters=sum(parameter.numel() for parameter in run.network.parameters()),
+        steps=lines[-1]["step"] if lines else None,
+        epochs=last.get("epoch"),
+        minutes=last["seconds"] / 60 if "seconds" in last else None,
+        images_per_second=median(speeds) if speeds else None,
+        metrics={name: value for name, value in last.items() if name not in files.BOOKKEEPING},
+        figures={} if found is None or stale else {one.name: one for one in found},
+        stale=stale,
+    )

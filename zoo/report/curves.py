@@ -1,0 +1,84 @@
+"""Curves of what runs logged, drawn with matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from zoo.runs.folder import VALIDATION, numbers
+from zoo.system.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Lines = Sequence[Mapping[str, Any]]
+Over = Literal["step", "minutes"]
+
+
+def save_curve(path: Path, lines: Lines, metrics: Sequence[str]) -> None:
+    """Draw metrics of metrics.jsonl over the steps, one below the other, each with its validation
+    line where there is one."""
+    from matplotlib.figure import Figure
+
+    count = max(1, len(metrics))
+    figure = Figure(figsize=(7, 4 if count == 1 else 2.5 * count), dpi=120, layout="constrained")
+    panels = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
+    for axes, metric in zip(panels, metrics, strict=False):
+        shown = draw_metric(axes, lines, metric, "step", ({"color": "C0"}, {"color": "C1"}))
+        frame(axes, shown, metric)
+        if len(axes.lines) > 1:
+            axes.legend(frameon=False)
+    panels[-1].set_xlabel("step")
+    with replacing(path) as beside:
+        figure.savefig(beside, format="png")
+
+
+def draw_metric(
+    axes: Axes,
+    lines: Lines,
+    metric: str,
+    over: Over,
+    styles: tuple[Mapping[str, Any], Mapping[str, Any]],
+) -> list[float]:
+    """Draw a metric as a line and its validation as dots on one, in the two ``styles``; returns
+    the values of the last nine tenths of each."""
+    shown: list[float] = []
+    for key, label, style in (
+        (metric, "training", {"linewidth": 1.0, **styles[0]}),
+        (VALIDATION + metric, "validation", {"marker": "o", "markersize": 3, **styles[1]}),
+    ):
+        points = _points(lines, key, over)
+        if len(points) == 1:
+            style = {"marker": "o", "markersize": 3, **style}
+        if points:
+            axes.plot(*zip(*points, strict=True), label=label, **style)
+            shown += [value for _, value in points[len(points) // 10 :]]
+    return shown
+
+
+def frame(axes: Axes, shown: Sequence[float], metric: str) -> None:
+    """Name the upright axis, and let it range over the values ``shown``: without those of the first
+    steps of a run, which would flatten the rest."""
+    if shown:
+        low, high = min(shown), max(shown)
+        room = 0.05 * (high - low) or 0.1
+        axes.set_ylim(low - room, high + room)
+    axes.set_ylabel(words(metric))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)
+
+
+def words(metric: str) -> str:
+    """A metric's name as people read it."""
+    return metric.replace("_", " ")
+
+
+def _points(lines: Lines, key: str, over: Over) -> list[tuple[float, float]]:
+    found = []
+    for line in lines:
+        values = numbers(line)
+        if key in values and (over == "step" or "seconds" in values):
+            place = values["step"] if over == "step" else values["seconds"] / 60
+            found.append((place, values[key]))
+    return found
