@@ -35,7 +35,6 @@ KNOWN_CYCLES: list[set[str]] = [
     },
     {"zoo_dcgan", "zoo_dcgan.model"},
     {"zoo_glow.model", "zoo_glow"},
-    {"zoo_hub.card.graphs", "zoo_hub.card.snippet"},
     {"zoo_nice.model", "zoo_nice"},
     {"zoo_realnvp", "zoo_realnvp.model", "zoo_realnvp.penalty"},
     {"zoo_sngan", "zoo_sngan.model"},

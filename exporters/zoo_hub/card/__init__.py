@@ -22,8 +22,9 @@ from zoo.report.card import (
 )
 from zoo.runs.folder import CARD, read_config
 from zoo.system.files import mended, write_text
-from zoo_hub.card.graphs import graphs_part, read_graphs
+from zoo_hub.card.graphs import read_graphs
 from zoo_hub.card.licences import check_licence
+from zoo_hub.card.section import graphs_part
 
 __all__ = ["licence_of", "refresh", "renewable", "renewed"]
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from zoo.report.card.use import example_label
-
-if TYPE_CHECKING:
-    from zoo_hub.card.graphs import Graph
+from zoo_hub.card.graphs import Graph
 
 N = 16
 
