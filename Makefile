@@ -36,7 +36,7 @@ INDEX := $(if $(strip $(TORCH_INDEX)),--extra-index-url "$(strip $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test test-slow test-gpu study reference bench-gpu wheel clean
+.PHONY: help quickstart test test-slow test-gpu golden study reference bench-gpu wheel clean
 
 help:  ## show this
 	@echo "genzoo: make TARGET"
@@ -60,6 +60,9 @@ test-slow: $(INSTALLED)  ## run the tests that take minutes
 
 test-gpu: $(INSTALLED)  ## show what holds on an NVIDIA GPU: a table, and runs/gpu/checks.json
 	$(BIN)/python benchmarks/gpu/checks.py --out runs/gpu
+
+golden: $(INSTALLED)  ## compare every model's numbers with this machine's golden record: 4 minutes
+	$(BIN)/python benchmarks/golden/golden.py compare
 
 study: $(INSTALLED)  ## compare Glow's choices, benchmarks/glow_study: half an hour on one CPU core
 	$(BIN)/python benchmarks/glow_study/study.py --data "$(DATA)" --out runs/glow_study
