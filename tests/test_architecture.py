@@ -34,9 +34,6 @@ KNOWN_CYCLES: list[set[str]] = [
         "zoo.evaluation.onnx_features",
     },
     {"zoo_dcgan", "zoo_dcgan.model"},
-    {"zoo_glow.model", "zoo_glow"},
-    {"zoo_nice.model", "zoo_nice"},
-    {"zoo_realnvp", "zoo_realnvp.model", "zoo_realnvp.penalty"},
     {"zoo_sngan", "zoo_sngan.model"},
     {"zoo_vae.model", "zoo_vae.networks", "zoo_vae.bounds", "zoo_vae", "zoo_vae.objective"},
 ]

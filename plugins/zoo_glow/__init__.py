@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from zoo import Config, ImageSpec, ModelConfig, ModelSpec, Preset, UsageError, hookimpl
+from zoo import Config, ImageSpec, ModelSpec, UsageError, hookimpl
+from zoo_glow.config import PRESETS, GlowConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,111 +13,6 @@ if TYPE_CHECKING:
     from zoo.data.batch import Batch
     from zoo.objectives import Objective
     from zoo_glow.model import Glow
-
-
-class GlowConfig(ModelConfig):
-    """What one can set of a Glow; symbols are the paper's."""
-
-    levels: Annotated[int, Field(ge=1, le=8, description="levels of the multi-scale flow, L")] = 3
-    depth: Annotated[int, Field(ge=1, le=64, description="steps of flow a level, K")] = 8
-    width: Annotated[
-        int, Field(ge=1, le=4096, description="channels inside a coupling's network")
-    ] = 64
-    permutation: Annotated[
-        Literal["reverse", "shuffle", "1x1", "lu"],
-        Field(description="of channels between couplings; lu: the 1x1 convolution as P L U"),
-    ] = "lu"
-    coupling: Annotated[
-        Literal["additive", "affine"], Field(description="shift, or shift and scale")
-    ] = "affine"
-    scale: Annotated[
-        Literal["sigmoid", "tanh"],
-        Field(description="of an affine coupling; sigmoid: official, tanh: bounded below too"),
-    ] = "tanh"
-    actnorm: Annotated[
-        Literal["data", "zero"], Field(description="first values from a batch, or the identity")
-    ] = "data"
-    conditional: Annotated[
-        bool, Field(description="a top prior for each class of the data, p(x | y)")
-    ] = False
-    memory: Annotated[
-        Literal["standard", "reversible"],
-        Field(description="reversible: compute activations again, memory does not grow with K"),
-    ] = "standard"
-
-
-PRESETS: dict[str, Preset] = {
-    "digits": {
-        "model": {"levels": 2, "depth": 8, "width": 64},
-        "data": {"source": "digits", "bits": 4},
-        "training": {
-            "steps": 1500,
-            "batch_size": 32,
-            "learning_rate": 4e-3,
-            "warmup_steps": 50,
-            "decay": "linear",
-            "clip_norm": 1.0,
-            "average": 0.99,
-        },
-    },
-    "mnist": {
-        "model": {"levels": 3, "depth": 8, "width": 64},
-        "data": {"source": "mnist", "size": 32, "pad": 2, "channels": 1},
-        "training": {
-            "epochs": 20.0,
-            "batch_size": 64,
-            "learning_rate": 4e-3,
-            "warmup_steps": 200,
-            "decay": "linear",
-            "clip_norm": 1.0,
-            "average": 0.999,
-        },
-    },
-    "cifar10": {
-        "model": {"levels": 3, "depth": 32, "width": 512, "permutation": "1x1", "scale": "sigmoid"},
-        "data": {"source": "cifar10", "size": 32, "channels": 3, "flip": True},
-        "training": {
-            "epochs": 1000.0,
-            "batch_size": 512,
-            "optimizer": "adamax",
-            "learning_rate": 1e-3,
-            "warmup_steps": 977,
-            "average": 0.999,
-        },
-    },
-    "celebahq256": {
-        "model": {
-            "levels": 6,
-            "depth": 32,
-            "width": 512,
-            "permutation": "1x1",
-            "coupling": "additive",
-            "memory": "reversible",
-        },
-        "data": {"source": "celebahq256", "size": 256, "channels": 3, "bits": 5, "flip": True},
-        "training": {
-            "epochs": 1000.0,
-            "batch_size": 40,
-            "optimizer": "adamax",
-            "learning_rate": 1e-3,
-            "warmup_steps": 7500,
-            "average": 0.999,
-        },
-    },
-    "faces64": {
-        "model": {"levels": 3, "depth": 10, "width": 512},
-        "data": {"source": "celeba", "size": 64, "channels": 3, "bits": 5, "flip": True},
-        "training": {
-            "epochs": 20.0,
-            "batch_size": 64,
-            "optimizer": "adamax",
-            "learning_rate": 1e-3,
-            "warmup_steps": 1000,
-            "clip_norm": 1.0,
-            "average": 0.999,
-        },
-    },
-}
 
 
 @hookimpl

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -25,9 +25,7 @@ from zoo.flows import (
     shuffle,
     standard_normal_log_prob,
 )
-
-if TYPE_CHECKING:
-    from zoo_glow import GlowConfig
+from zoo_glow.config import GlowConfig
 
 PERMUTATIONS = {
     "reverse": reverse,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
@@ -23,9 +22,7 @@ from zoo.flows import (
     standard_normal_log_prob,
     swap,
 )
-
-if TYPE_CHECKING:
-    from zoo_nice import NICEConfig
+from zoo_nice.config import NICEConfig
 
 PERMUTATIONS = {
     "alternate": swap,

@@ -3,7 +3,7 @@ couplings on channels, half of the channels leaves; and again."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +26,8 @@ from zoo.flows import (
     shuffle,
     standard_normal_log_prob,
 )
+from zoo_realnvp.config import RealNVPConfig
 from zoo_realnvp.network import CouplingNetwork
-
-if TYPE_CHECKING:
-    from zoo_realnvp import RealNVPConfig
 
 COUPLINGS = 3
 """On a checkerboard, and again on channels, at each scale but the last (paper, section 4.1)."""

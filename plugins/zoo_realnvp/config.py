@@ -1,0 +1,93 @@
+"""Options and presets of RealNVP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zoo import ModelConfig, Preset
+
+
+class RealNVPConfig(ModelConfig):
+    """What one can set of a RealNVP; symbols are the paper's."""
+
+    scales: Annotated[
+        int, Field(ge=1, le=8, description="scales of the flow, L: the side is halved L - 1 times")
+    ] = 2
+    blocks: Annotated[
+        int, Field(ge=1, le=64, description="residual blocks in a coupling's network")
+    ] = 2
+    width: Annotated[
+        int,
+        Field(ge=1, le=4096, description="feature maps at full size; each squeeze doubles them"),
+    ] = 32
+    coupling: Annotated[
+        Literal["additive", "affine"], Field(description="shift, or shift and scale")
+    ] = "affine"
+    checkerboard: Annotated[
+        bool, Field(description="couplings of pixels before each squeeze; false: channels alone")
+    ] = True
+    permutation: Annotated[
+        Literal["swap", "reverse", "shuffle"],
+        Field(description="of channels between couplings; swap: the halves take turns"),
+    ] = "swap"
+    norm: Annotated[
+        Literal["batch", "actnorm", "none"],
+        Field(description="behind each coupling; batch: inside its network too"),
+    ] = "batch"
+    momentum: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="rho, of running batch statistics in training; 0: the batch's own",
+        ),
+    ] = 0.0
+    alpha: Annotated[
+        float, Field(gt=0, lt=0.5, description="pictures become logit(alpha + (1 - 2 alpha) x)")
+    ] = 0.05
+    scale_penalty: Annotated[
+        float, Field(ge=0, le=1, description="L2, in nats, on the scales of weight normalisation")
+    ] = 5e-5
+
+
+PRESETS: dict[str, Preset] = {
+    "digits": {
+        "model": {"scales": 2, "blocks": 2, "width": 32},
+        "data": {"source": "digits", "bits": 4},
+        "training": {
+            "steps": 600,
+            "batch_size": 32,
+            "learning_rate": 2e-3,
+            "warmup_steps": 50,
+            "decay": "linear",
+            "clip_norm": 1.0,
+            "average": 0.99,
+        },
+    },
+    "mnist": {
+        "model": {"scales": 3, "blocks": 1, "width": 16},
+        "data": {"source": "mnist", "size": 28, "channels": 1},
+        "training": {
+            "epochs": 20.0,
+            "batch_size": 32,
+            "learning_rate": 3e-3,
+            "warmup_steps": 100,
+            "decay": "linear",
+            "clip_norm": 1.0,
+            "average": 0.999,
+        },
+    },
+    "cifar10": {
+        "model": {"scales": 2, "blocks": 8, "width": 64},
+        "data": {"source": "cifar10", "size": 32, "channels": 3, "flip": True},
+        "training": {
+            "epochs": 100.0,
+            "batch_size": 64,
+            "learning_rate": 1e-3,
+            # The official code clips at 100 the gradient of nats: of bits/dim, 100 / (3072 log 2).
+            "clip_norm": 0.047,
+        },
+    },
+}
