@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.config import text as texts
-from zoo.runs.folder import weights_digest
+from zoo.report.card.facts import data_origin
+from zoo.runs.folder import CONFIG, read_config, weights_digest
 
 if TYPE_CHECKING:
     import onnx
@@ -84,20 +85,20 @@ def _facts(run: Run, graph: Graph, precision: str, opset: int) -> dict[str, Any]
         "image_bits": image.bits,
         "data": Path(run.config.data.source).name,
     }
-    if licence := _licence(run.config.data.source):
-        facts["data_licence"] = licence
+    if data_license := _data_license(run):
+        facts["data_licence"] = data_license
     if weights := weights_digest(run.path):
         facts["weights_sha256"] = weights
     return facts
 
 
-def _licence(source: str) -> str | None:
-    """That of data which genzoo knows by name."""
-    from zoo.data import digits, hub
-
-    if source == digits.NAME:
-        return "CC BY 4.0"
-    return hub.SETS[source].licence if source in hub.SETS else None
+def _data_license(run: Run) -> str | None:
+    """The license that config.json states, as on the card."""
+    stored = read_config(run.path) if (run.path / CONFIG).is_file() else {}
+    known = stored.get("facts")
+    return data_origin(run.path, run.config.data.source, known if isinstance(known, dict) else {})[
+        1
+    ]
 
 
 def _put(model: onnx.ModelProto, facts: Mapping[str, Any]) -> None:

@@ -130,6 +130,7 @@ def test_a_file_is_one_clean_and_says_what_it_is(exported, model: str) -> None:
         assert facts["latent_distribution"] == run.latent.distribution
         assert json.loads(facts["image_shape"]) == [1, 8, 8]
         assert facts["data"] == "digits"
+        assert facts["data_licence"] == report["data_licence"] == "CC BY 4.0"
         largest = {key: one["max_abs_error_float64"] for key, one in report["outputs"].items()}
         assert json.loads(facts["parity_max_abs_error"]) == largest
         batches = report["outputs"][next(iter(largest))]["batches"]
@@ -176,6 +177,19 @@ def test_convolutions_of_the_reference_are_torchs(kernel: int) -> None:
         assert strided.double()(x).shape == (3, 2, 4, 3)
         assert layer.float()(x.float()).shape == (3, 2, 7, 6)
     assert len(taken) == 1
+
+
+def test_the_file_states_the_license_of_the_data_that_config_json_has(
+    exported, tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(exported("dcgan").path, tmp_path / "run"))
+    config = json.loads((path / "config.json").read_text("utf-8"))
+    for stated in ("CC0-1.0", None):
+        config["facts"]["data_licence"] = stated
+        (path / "config.json").write_text(json.dumps(config), "utf-8")
+        (one,) = export(zoo.load(path, "cpu"))
+        stored = {item.key: item.value for item in onnx.load(one.path).metadata_props}
+        assert stored.get("data_licence") == one.report.get("data_licence") == stated
 
 
 # The command

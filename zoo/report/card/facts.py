@@ -65,7 +65,7 @@ def read_facts(folder: Path, plugins: Host, repository: str | None = None) -> Ru
     model = values["model"]
     known = _mapping(values.get("facts"))
     source = config.data.source
-    dataset, licence = _origin(folder, source, known)
+    dataset, licence = data_origin(folder, source, known)
     lines = files.read_metrics(folder)
     name = repository.partition("/")[2] if repository else folder.resolve().name
     return RunFacts(
@@ -147,9 +147,14 @@ def numbers_in(path: Path) -> int | None:
         return None
 
 
-def _origin(folder: Path, source: str, known: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The data's repository on the Hub, and their licence, as they were found in training, else by
-    their name where that was no path."""
+def data_origin(
+    folder: Path, source: str, known: Mapping[str, Any]
+) -> tuple[str | None, str | None]:
+    """Returns the data's repository on the Hub and the data's license, None where unknown.
+
+    ``known`` are the ``facts`` of config.json, recorded in training; without them, ``source``
+    decides where it names a known data set and not a path.
+    """
     if known:
         found = [known.get(key) for key in ("dataset", "data_licence")]
         dataset, licence = (markdown.plain(one) if isinstance(one, str) else None for one in found)
