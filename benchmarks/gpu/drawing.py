@@ -19,9 +19,9 @@ from zoo.runs.weights import save_tensors
 from zoo.sampling.seeding import WEIGHTS as FIRST
 from zoo.sampling.seeding import seed_torch
 from zoo.system.hardware import hardware
+from zoo.system.onnxruntime import require_provider
 from zoo_onnx.bench import report
 from zoo_onnx.bench.speed import bench
-from zoo_onnx.session import require_provider
 
 SIZES = (1, 16, 256)
 BACKENDS = ("torch", "compile", "onnx")

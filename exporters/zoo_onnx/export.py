@@ -16,9 +16,9 @@ from zoo.errors import UsageError, ZooError
 from zoo.evaluation.progress import Progress
 from zoo.export import graphs
 from zoo.system.files import mended, replacing, write_json
+from zoo.system.onnxruntime import require_provider
 from zoo_onnx import convert, metadata, parity
 from zoo_onnx.runtime import FOLDER
-from zoo_onnx.session import require_provider
 
 if TYPE_CHECKING:
     from zoo.run import Run

@@ -10,7 +10,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.runs.folder import WEIGHTS, read_config, weights_digest
 from zoo.runs.sources import is_here
 from zoo.specs import Format
-from zoo_onnx import session
+from zoo.system.onnxruntime import missing
 from zoo_onnx.runtime import FOLDER, OnnxModel
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def onnx_format() -> Format:
-    return Format(FOLDER, export, open_run, session.missing)
+    return Format(FOLDER, export, open_run, missing)
 
 
 def export(run: Run, **options: Any) -> Sequence[Exported]:

@@ -23,7 +23,7 @@ from zoo_onnx.session import Session
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo_onnx.session import Provider
+    from zoo.system.onnxruntime import Provider
 
 FOLDER = "onnx"
 """Where a run folder keeps its graphs: what the format is called."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx_bytes
@@ -24,6 +25,8 @@ from zoo.evaluation.neighbours import precision_recall
 from zoo.evaluation.onnx_features import onnx_features
 from zoo.evaluation.progress import Progress
 from zoo.specs import ImageSpec
+
+pytest_plugins = ["providers"]
 
 CPU = torch.device("cpu")
 GREY = ImageSpec(channels=1, size=8, classes=10, bits=4)
@@ -250,15 +253,22 @@ def test_a_graph_that_cannot_take_pictures_is_refused(tmp_path, image, shape, sa
 
 def test_what_is_no_onnx_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"no graph")
-    with pytest.raises(ZooError, match=r"x\.onnx cannot be read by onnxruntime"):
+    with pytest.raises(ZooError, match=r"x\.onnx cannot be opened by onnxruntime"):
         onnx_features(tmp_path / "x.onnx", GREY, CPU)
+
+
+def test_onnx_features_open_cuda_without_tf32(tmp_path: Path, providers: list[Any]) -> None:
+    path = graph(tmp_path / "x.onnx", ["n", 1, 8, 8])
+    network = onnx_features(path, GREY, torch.device("cuda"))
+    assert providers == [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]
+    assert network.extract(torch.ones(2, 1, 8, 8)).shape == (2, 64)
 
 
 def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ZooError, match=r'needs onnxruntime: pip install "genzoo\[cpu\]"'):
+    with pytest.raises(ZooError, match=r'not installed: pip install "genzoo\[cpu\]"'):
         onnx_features(graph(tmp_path / "x.onnx", ["n", 3, 8, 8]), GREY, CPU)
 
 

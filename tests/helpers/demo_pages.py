@@ -18,8 +18,8 @@ import zoo
 from zoo.report.grids import to_bytes
 from zoo.run import Run
 from zoo.sampling import latents
+from zoo.system.onnxruntime import open_session
 from zoo_onnx.export import export
-from zoo_onnx.session import open_session
 from zoo_web.folder import write
 
 SMALL: dict[str, dict[str, Any]] = {

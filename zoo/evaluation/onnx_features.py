@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError
 from zoo.evaluation.features import FeatureNetwork
 from zoo.evaluation.figures import short_hash
+from zoo.system.onnxruntime import open_session
 
 if TYPE_CHECKING:
     from zoo.specs import ImageSpec
@@ -32,7 +33,8 @@ def onnx_features(path: Path, image: ImageSpec, device: torch.device) -> Feature
     """
     if not path.is_file():
         raise UsageError(f"--features {path}: there is no such file")
-    session = _session(path, device)
+    provider = "auto" if device.type == "cuda" else "cpu"
+    session = open_session(path, provider, torch.get_num_threads())
     given, *others = session.get_inputs()
     shape = list(given.shape)
     if others or given.type not in (FLOAT, LEVELS) or len(shape) != 4 or shape[1] not in (1, 3):
@@ -75,25 +77,6 @@ def onnx_features(path: Path, image: ImageSpec, device: torch.device) -> Feature
         f"{channels} channel{'s' * (channels > 1)}{brought}",
         extract,
     )
-
-
-def _session(path: Path, device: torch.device) -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ZooError(
-            f'--features {path} needs onnxruntime: pip install "genzoo[cpu]", or genzoo[gpu]'
-        ) from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    wanted = ["CUDAExecutionProvider"] if device.type == "cuda" else []
-    known = onnxruntime.get_available_providers()
-    providers = [one for one in (*wanted, "CPUExecutionProvider") if one in known]
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # onnxruntime's errors have no common class
-        raise ZooError(f"--features {path} cannot be read by onnxruntime: {error}") from error
 
 
 def _described(session: Any) -> str:

@@ -18,8 +18,8 @@ from zoo.errors import ZooError
 from zoo.evaluation.progress import Progress
 from zoo.export import graphs
 from zoo.sampling import latents
+from zoo.system.onnxruntime import open_session
 from zoo_onnx.runtime import FOLDER
-from zoo_onnx.session import open_session
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from zoo.system.onnxruntime import missing, open_session
 from zoo_onnx.bench import backends
-from zoo_onnx.session import missing, open_session
 
 if TYPE_CHECKING:
     from zoo.run import Run

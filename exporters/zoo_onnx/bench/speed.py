@@ -16,9 +16,9 @@ from zoo.errors import ZooError
 from zoo.evaluation.progress import Progress
 from zoo.export import graphs
 from zoo.system.hardware import hardware
+from zoo.system.onnxruntime import require_provider
 from zoo_onnx.bench import backends, limit, measure
 from zoo_onnx.bench.backends import TITLES, Batch, Draw
-from zoo_onnx.session import require_provider
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
