@@ -74,7 +74,7 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender
     accelerator = _accelerator(config, device, folder, None)
     run = Run(folder, subject.model, config, data.image, network, device, host())
     loop = Loop(run, objective, data, accelerator, Reporter())
-    loop._initialise()
+    loop._initialize()
     loop._prepare()
     loop._meter = Meter(accelerator)
     for one in objective.networks.values():
@@ -97,7 +97,7 @@ def _plain(subject: Subject, config: Config, device: torch.device) -> Contender:
         name: one.to(device).train() for name, one in objective.networks.items()
     }
     batches = _batches(config, device)
-    objective.initialise(next(batches))
+    objective.initialize(next(batches))
     half = _half(config, device)
     optimizers = {
         name: make_optimizer(one.parameters(), config.training) for name, one in networks.items()

@@ -39,7 +39,7 @@ class Generator(nn.Module):
             layers += [upward(wide, narrow, config.kernel), nn.BatchNorm2d(narrow), nn.ReLU()]
         layers += [upward(widths[-1], image.channels, config.kernel), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
-        initialise(self)
+        initialize(self)
 
     def forward(self, z: Tensor) -> Tensor:
         noise = 2 * z - 1 if self.latent.distribution == "uniform" else z
@@ -67,7 +67,7 @@ class Critic(nn.Module):
             layers.append(nn.LeakyReLU(0.2))
         layers += [nn.Flatten(), nn.Linear(widths[-1] * first_size(image.size) ** 2, 1, bias=False)]
         self.layers = nn.Sequential(*layers)
-        initialise(self)
+        initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.layers(x)).squeeze(1)
@@ -99,7 +99,7 @@ def downward(in_channels: int, out_channels: int, kernel: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, kernel, 2, (kernel - 1) // 2, bias=False)
 
 
-def initialise(network: nn.Module) -> None:
+def initialize(network: nn.Module) -> None:
     """Weights from N(0, 0.02) (paper, section 4), and batch normalisation's scales from
     N(1, 0.02), as in the authors' code."""
     for module in network.modules():

@@ -28,7 +28,7 @@ def generator(latent: int, width: int, image: ImageSpec) -> nn.Sequential:
     for wide, narrow in pairwise(widths):
         layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1), nn.BatchNorm2d(narrow), nn.ReLU()]
     layers += [nn.Conv2d(widths[-1], image.channels, 3, 1, 1), nn.Tanh()]
-    return initialised(nn.Sequential(*layers))
+    return initialized(nn.Sequential(*layers))
 
 
 def critic(width: int, image: ImageSpec) -> nn.Sequential:
@@ -43,7 +43,7 @@ def critic(width: int, image: ImageSpec) -> nn.Sequential:
         channels = narrow
     layers += [nn.Conv2d(channels, widths[-1], 3, 1, 1), nn.LeakyReLU(0.1)]
     layers += [nn.Flatten(), nn.Linear(widths[-1] * first_size(image.size) ** 2, 1)]
-    return initialised(nn.Sequential(*layers))
+    return initialized(nn.Sequential(*layers))
 
 
 def first_size(size: int) -> int:
@@ -59,7 +59,7 @@ def stages(size: int, width: int) -> list[int]:
     return [width * min(8, 2**i) for i in range(count, -1, -1)]
 
 
-def initialised(layers: nn.Sequential) -> nn.Sequential:
+def initialized(layers: nn.Sequential) -> nn.Sequential:
     """With weights from N(0, 0.02) and no shifts, as in the laboratory's code."""
     for layer in layers:
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):

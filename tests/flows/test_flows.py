@@ -21,7 +21,7 @@ from zoo.flows import (
     TopPrior,
     Units,
     ZeroConv2d,
-    initialise_from_data,
+    initialize_from_data,
     odd_even,
     reverse,
     shuffle,
@@ -104,18 +104,18 @@ def test_a_shift_is_counted_in_the_spread_of_what_it_shifts() -> None:
     network = small_network(2, 2)
     counted, plain = AdditiveCoupling(network, Units(2)), AdditiveCoupling(network)
     x = torch.randn(64, 4, 3, 3) * torch.tensor([1.0, 1.0, 0.01, 5.0])[:, None, None]
-    initialise_from_data(counted, lambda: counted(x))
+    initialize_from_data(counted, lambda: counted(x))
     spread = x[:, 2:].std((0, 2, 3), correction=0)
     assert torch.allclose(counted.units.values, spread)
     shift = plain(x)[0][:, 2:] - x[:, 2:]
     assert torch.allclose(counted(x)[0][:, 2:], x[:, 2:] + shift * spread[:, None, None], atol=1e-6)
-    initialise_from_data(counted, lambda: counted(9 * x))
+    initialize_from_data(counted, lambda: counted(9 * x))
     assert torch.equal(counted.units.values, spread)
 
 
 def test_units_from_zero_are_1() -> None:
     units = Units(3, "zero")
-    initialise_from_data(units, lambda: pytest.fail("nothing is to be set"))
+    initialize_from_data(units, lambda: pytest.fail("nothing is to be set"))
     shift = torch.randn(2, 3, 4, 4)
     assert torch.equal(units(shift), shift)
 
@@ -163,7 +163,7 @@ def test_squeeze_puts_each_square_into_channels() -> None:
 def test_actnorm_from_data_gives_mean_0_and_variance_1() -> None:
     torch.manual_seed(0)
     layer, x = ActNorm(3), torch.randn(64, 3, 5, 5) * 4 + 7
-    initialise_from_data(layer, lambda: layer(x))
+    initialize_from_data(layer, lambda: layer(x))
     y = layer(x)[0]
     assert torch.allclose(y.mean((0, 2, 3)), torch.zeros(3), atol=1e-4)
     assert torch.allclose(y.var((0, 2, 3), correction=0), torch.ones(3), atol=1e-4)
@@ -172,7 +172,7 @@ def test_actnorm_from_data_gives_mean_0_and_variance_1() -> None:
 def test_actnorm_inside_a_convolution_too() -> None:
     torch.manual_seed(0)
     layer, x = ActNormConv2d(3, 5, 3), torch.randn(64, 3, 6, 6) + 2
-    initialise_from_data(layer, lambda: layer(x))
+    initialize_from_data(layer, lambda: layer(x))
     y = layer(x)
     assert torch.allclose(y.mean((0, 2, 3)), torch.zeros(5), atol=1e-3)
     assert torch.allclose(y.var((0, 2, 3), correction=0), torch.ones(5), atol=1e-3)
@@ -180,12 +180,12 @@ def test_actnorm_inside_a_convolution_too() -> None:
 
 def test_actnorm_is_set_once_and_not_again_after_loading() -> None:
     layer, x = ActNorm(3), torch.randn(16, 3, 4, 4)
-    initialise_from_data(layer, lambda: layer(x))
+    initialize_from_data(layer, lambda: layer(x))
     first = {name: value.clone() for name, value in layer.state_dict().items()}
-    initialise_from_data(layer, lambda: layer(10 * x + 3))
+    initialize_from_data(layer, lambda: layer(10 * x + 3))
     loaded = ActNorm(3)
     loaded.load_state_dict(first)
-    initialise_from_data(loaded, lambda: loaded(10 * x + 3))
+    initialize_from_data(loaded, lambda: loaded(10 * x + 3))
     for name, value in first.items():
         assert torch.equal(layer.state_dict()[name], value)
         assert torch.equal(loaded.state_dict()[name], value)
@@ -193,7 +193,7 @@ def test_actnorm_is_set_once_and_not_again_after_loading() -> None:
 
 def test_actnorm_from_zero_is_the_identity_and_takes_no_batch() -> None:
     layer, x = ActNorm(3, "zero"), torch.randn(16, 3, 4, 4) * 5
-    initialise_from_data(layer, lambda: layer(x))
+    initialize_from_data(layer, lambda: layer(x))
     assert torch.equal(layer(x)[0], x)
 
 
@@ -273,15 +273,15 @@ def test_standard_logistic_log_prob_is_that_of_the_logistic_distribution() -> No
 def test_scaling_from_data_gives_variance_1_and_is_set_once() -> None:
     torch.manual_seed(0)
     layer, x = Scaling(3, "data"), torch.randn(64, 3, 5, 5) * 4 + 7
-    initialise_from_data(layer, lambda: layer(x))
-    initialise_from_data(layer, lambda: layer(10 * x))
+    initialize_from_data(layer, lambda: layer(x))
+    initialize_from_data(layer, lambda: layer(10 * x))
     assert torch.allclose(layer(x)[0].var((0, 2, 3), correction=0), torch.ones(3), atol=1e-4)
     loaded = Scaling(3, "data")
     loaded.load_state_dict(layer.state_dict())
-    initialise_from_data(loaded, lambda: loaded(10 * x))
+    initialize_from_data(loaded, lambda: loaded(10 * x))
     assert torch.equal(loaded(x)[0], layer(x)[0])
     zero = Scaling(3)
-    initialise_from_data(zero, lambda: zero(x))
+    initialize_from_data(zero, lambda: zero(x))
     assert torch.equal(zero(x)[0], x)
 
 

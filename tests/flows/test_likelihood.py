@@ -52,11 +52,11 @@ def test_nats_of_a_normal_density_with_labels_and_without() -> None:
 def test_the_first_batch_sets_the_layers_and_the_next_do_not() -> None:
     network, pictures = Normal(), batch()
     objective = maximum_likelihood(network, TrainingConfig())
-    objective.initialise(pictures)
+    objective.initialize(pictures)
     z, _ = network(pictures.dequantised)
     assert torch.allclose(z.mean(), torch.zeros(()), atol=1e-5)
     assert torch.allclose(z.std(correction=0), torch.ones(()), atol=1e-4)
-    objective.initialise(batch(1))
+    objective.initialize(batch(1))
     assert torch.equal(network(pictures.dequantised)[0], z)
 
 

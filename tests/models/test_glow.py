@@ -10,7 +10,7 @@ import zoo
 from zoo.data.batch import Batch
 from zoo.data.quantise import to_unit
 from zoo.errors import UsageError
-from zoo.flows import initialise_from_data
+from zoo.flows import initialize_from_data
 
 SMALL = {"levels": 2, "depth": 2, "width": 8, "image_size": 8, "channels": 1}
 
@@ -25,7 +25,7 @@ def random_glow(noise: float = 0.02, **config: object) -> torch.nn.Module:
             parameter += noise * torch.randn_like(parameter)
     shape = (64, network.image.channels, network.image.size, network.image.size)
     labels = torch.arange(64) % network.latent.classes if network.latent.classes else None
-    initialise_from_data(network, lambda: network(torch.rand(shape), labels))
+    initialize_from_data(network, lambda: network(torch.rand(shape), labels))
     return network.eval()
 
 

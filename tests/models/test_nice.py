@@ -170,7 +170,7 @@ def test_scales_are_set_from_a_batch_or_stay_1() -> None:
     for scaling in ("data", "zero"):
         network, batch = fresh_nice(scaling=scaling), random_batch()
         config = Config(NICEConfig(scaling=scaling), DataConfig(), TrainingConfig())
-        zoo_train(network, config).initialise(batch)
+        zoo_train(network, config).initialize(batch)
         z, _ = network(batch.dequantised)
         if scaling == "data":
             assert torch.allclose(z.var(0, correction=0), torch.ones(16), atol=1e-3)

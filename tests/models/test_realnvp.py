@@ -10,7 +10,7 @@ from zoo.config.sections import Config, DataConfig, TrainingConfig
 from zoo.data.batch import Batch
 from zoo.data.quantise import to_unit
 from zoo.errors import UsageError
-from zoo.flows import BatchNorm, WeightNormConv2d, initialise_from_data
+from zoo.flows import BatchNorm, WeightNormConv2d, initialize_from_data
 
 SMALL = {"scales": 2, "blocks": 1, "width": 8, "image_size": 8, "channels": 1}
 
@@ -38,7 +38,7 @@ def random_realnvp(noise: float = 0.05, **config: object) -> torch.nn.Module:
         for parameter in network.parameters():
             parameter += noise * torch.randn_like(parameter)
     shape = (64, network.image.channels, network.image.size, network.image.size)
-    initialise_from_data(network, lambda: network(torch.rand(shape)))
+    initialize_from_data(network, lambda: network(torch.rand(shape)))
     with torch.no_grad():
         for _ in range(3):
             network(torch.rand(shape))

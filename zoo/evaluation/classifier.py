@@ -218,7 +218,7 @@ def _train(
     assert train is not None, "data with classes have labelled training pictures"
     device = next(network.parameters()).device
     seed_torch(0, CLASSIFIER)
-    _initialise(network)
+    _initialize(network)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     count, size = len(train.pictures), min(BATCH_SIZE, len(train.pictures))
     steps = min(STEPS, math.ceil(EPOCHS * count / size))
@@ -243,7 +243,7 @@ def _train(
     return None if test is None else _accuracy(network, image, test)
 
 
-def _initialise(network: nn.Module) -> None:
+def _initialize(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm1d | nn.BatchNorm2d):
             module.reset_parameters()

@@ -13,7 +13,7 @@ from zoo.flows.composition import Composition
 from zoo.flows.conv1x1 import Invertible1x1, InvertibleLU1x1
 from zoo.flows.convolution import ActNormConv2d, ZeroConv2d
 from zoo.flows.coupling import AdditiveCoupling, AffineCoupling, LearnedTanh
-from zoo.flows.from_data import FromData, initialise_from_data
+from zoo.flows.from_data import FromData, initialize_from_data
 from zoo.flows.likelihood import maximum_likelihood, nats
 from zoo.flows.logit import Logit
 from zoo.flows.permutation import Permutation, odd_even, reverse, shuffle, swap
@@ -53,7 +53,7 @@ __all__ = [
     "WeightNormConv2d",
     "ZeroConv2d",
     "checkerboard",
-    "initialise_from_data",
+    "initialize_from_data",
     "maximum_likelihood",
     "nats",
     "odd_even",

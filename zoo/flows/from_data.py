@@ -14,7 +14,7 @@ Start = Literal["data", "zero"]
 class FromData(nn.Module):
     """A layer whose parameters are set once from the first batch that passes, in :meth:`set_from`.
 
-    Which batch that is, is said from outside (:func:`initialise_from_data`), so that ``forward``
+    Which batch that is, is said from outside (:func:`initialize_from_data`), so that ``forward``
     never looks at a tensor's value to decide what to do: it calls :meth:`set_from` where
     ``listening``. That it has happened is a buffer: saved with the weights, so that a loaded
     network is never set anew. With ``start="zero"`` the layer stays as it was made.
@@ -39,7 +39,7 @@ class FromData(nn.Module):
 
 
 @torch.no_grad()
-def initialise_from_data(network: nn.Module, forward: Callable[[], object]) -> None:
+def initialize_from_data(network: nn.Module, forward: Callable[[], object]) -> None:
     """Call ``forward`` once; every layer that was never set from data, is set from what reaches it
     on the way. Those that were set before, in training or before saving, stay."""
     fresh = [

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from zoo.config.sections import TrainingConfig
 from zoo.data.batch import Batch
-from zoo.flows.from_data import initialise_from_data
+from zoo.flows.from_data import initialize_from_data
 from zoo.objectives import MaximumLikelihood, discrete_nats
 from zoo.objectives.optimizers import Parameters
 
@@ -27,10 +27,10 @@ def maximum_likelihood(
     def score(network: nn.Module, batch: Batch) -> Tensor:
         return nats(network, batch, labels=labels)
 
-    def initialise(network: nn.Module, batch: Batch) -> None:
-        initialise_from_data(network, lambda: score(network, batch))
+    def initialize(network: nn.Module, batch: Batch) -> None:
+        initialize_from_data(network, lambda: score(network, batch))
 
-    return MaximumLikelihood(network, training, score, initialise, parameters)
+    return MaximumLikelihood(network, training, score, initialize, parameters)
 
 
 def nats(network: nn.Module, batch: Batch, *, labels: bool = False) -> Tensor:

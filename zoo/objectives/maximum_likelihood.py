@@ -19,7 +19,7 @@ Score = Callable[[nn.Module, Batch], Tensor]
 class MaximumLikelihood(Objective):
     """Minimises the mean of ``score`` over the batch, in bits per dimension.
 
-    ``initialise``, where given, is called as ``initialise(network, batch)`` before the first step.
+    ``initialize``, where given, is called as ``initialize(network, batch)`` before the first step.
     ``parameters``, where given, are all of the network's in groups, for a group that has a setting
     of the optimizer to itself.
     """
@@ -29,18 +29,18 @@ class MaximumLikelihood(Objective):
         network: nn.Module,
         training: TrainingConfig,
         score: Score,
-        initialise: Callable[[nn.Module, Batch], None] | None = None,
+        initialize: Callable[[nn.Module, Batch], None] | None = None,
         parameters: Parameters | None = None,
     ) -> None:
         self.networks = {"network": network}
         ready = network.parameters() if parameters is None else parameters
         self.optimizers = {"network": make_optimizer(ready, training)}
         self._score = score
-        self._initialise = initialise
+        self._initialize = initialize
 
-    def initialise(self, batch: Batch) -> None:
-        if self._initialise is not None:
-            self._initialise(self.networks["network"], batch)
+    def initialize(self, batch: Batch) -> None:
+        if self._initialize is not None:
+            self._initialize(self.networks["network"], batch)
 
     def step(self, batches: Sequence[Batch], update: Update) -> Mapping[str, Tensor]:
         (batch,) = batches

@@ -28,7 +28,7 @@ class Objective:
     optimizers: dict[str, Optimizer]
     batches_per_step: int = 1
 
-    def initialise(self, batch: Batch) -> None:
+    def initialize(self, batch: Batch) -> None:
         """Called once before the first step of a new run, with pictures of the training split, for
         layers whose first values come from data. Does nothing unless overridden."""
 

@@ -39,7 +39,7 @@ def trains(subject: Subject) -> str:
 
 @promise("learns", "training brings it nearer to the pictures it sees", ("trains",))
 def learns(subject: Subject) -> str:
-    batch, first = subject.batch(PICTURES), initialised(subject)
+    batch, first = subject.batch(PICTURES), initialized(subject)
     if subject.scores:
         before, after = (
             subject.score(network, batch).mean().item()
@@ -57,7 +57,7 @@ def learns(subject: Subject) -> str:
     return said
 
 
-def initialised(subject: Subject) -> nn.Module:
+def initialized(subject: Subject) -> nn.Module:
     """The network of the subject's run before its first step, made as the loop makes it."""
     training = subject.config.training
     size = max(FIRST_PICTURES, training.batch_size)
@@ -74,7 +74,7 @@ def initialised(subject: Subject) -> nn.Module:
     for part in [*objective.networks.values(), network]:
         part.to(subject.device)
     seed_torch(training.seed, FIRST_BATCH)
-    objective.initialise(batches.make(raw))
+    objective.initialize(batches.make(raw))
     return copy.deepcopy(network).eval()
 
 

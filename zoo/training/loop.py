@@ -91,7 +91,7 @@ class Loop:
         if resume and find_checkpoints(self.run.path):
             self._restore()
         else:
-            self._initialise()
+            self._initialize()
         self._prepare()
         if self.main:
             files.keep_metrics(self.run.path, self.progress.step)
@@ -103,13 +103,13 @@ class Loop:
                 self.reporter.close()
         self._finish(stopped)
 
-    def _initialise(self) -> None:
+    def _initialize(self) -> None:
         first = self._batches_of(max(FIRST_PICTURES, self.training.batch_size), alone=True)
         raw = next(iter(first.iterate(0)))
         seed_torch(self.training.seed, FIRST_BATCH)
         self._move()
         with self.run.host.blame(self.run.model, "zoo_train"):
-            self.objective.initialise(first.make(raw))
+            self.objective.initialize(first.make(raw))
         if self.average is not None:
             self.average.module.load_state_dict(self.run.network.state_dict())
 
