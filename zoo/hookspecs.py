@@ -120,7 +120,7 @@ def zoo_score(model: str, network: nn.Module, batch: Batch) -> Tensor:  # type: 
 
         @hookimpl
         def zoo_score(network, batch):
-            return discrete_nats(network(batch.dequantised)[1], batch)
+            return discrete_nats(network(batch.dequantized)[1], batch)
     """
 
 

@@ -243,7 +243,7 @@ class Run:
     def as_images(self, pictures: NDArray[np.uint8]) -> Tensor:
         """Pictures uint8 ``[N, C, H, W]``, 0 to 255, as the model sees them: float32 in [0, 1], of
         its own number of levels."""
-        from zoo.data.quantise import to_images, to_levels
+        from zoo.data.quantize import to_images, to_levels
 
         return to_images(to_levels(torch.from_numpy(pictures), self.image.bits), self.image.bits)
 

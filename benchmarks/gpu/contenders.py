@@ -182,7 +182,7 @@ def _normflows(subject: Subject, config: Config, device: torch.device) -> Conten
         batch = next(batches)
         optimizer.zero_grad()
         with half():
-            loss = network.forward_kld(batch.dequantised - 0.5) / batch.dimensions
+            loss = network.forward_kld(batch.dequantized - 0.5) / batch.dimensions
         loss.backward()
         optimizer.step()
 

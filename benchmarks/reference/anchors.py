@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoo.data.batches import in_order
 from zoo.data.dataset import Dataset
-from zoo.data.quantise import to_images, to_levels
+from zoo.data.quantize import to_images, to_levels
 from zoo.data.survey import spread
 from zoo.evaluation.classifier import classifier_features
 from zoo.evaluation.features import BATCH_SIZE, FeatureNetwork, features_of

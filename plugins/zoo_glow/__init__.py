@@ -61,14 +61,14 @@ def zoo_train(network: Glow, config: Config) -> Objective:
 
 @hookimpl
 def zoo_sample(network: Glow, latents: Tensor, temperature: float, labels: Tensor | None) -> Tensor:
-    from zoo.data.quantise import from_unit
+    from zoo.data.quantize import from_unit
 
     return from_unit(network.inverse(latents * temperature, labels), network.image.bits)
 
 
 @hookimpl
 def zoo_encode(network: Glow, images: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-    from zoo.data.quantise import to_unit
+    from zoo.data.quantize import to_unit
 
     z, log_prob = network(to_unit(images, network.image.bits), labels)
     return {"z": z, "log_prob": log_prob}

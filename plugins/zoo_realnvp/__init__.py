@@ -64,14 +64,14 @@ def zoo_train(network: RealNVP, config: Config) -> Objective:
 
 @hookimpl
 def zoo_sample(network: RealNVP, latents: Tensor, temperature: float) -> Tensor:
-    from zoo.data.quantise import from_unit
+    from zoo.data.quantize import from_unit
 
     return from_unit(network.inverse(latents * temperature), network.image.bits)
 
 
 @hookimpl
 def zoo_encode(network: RealNVP, images: Tensor) -> dict[str, Tensor]:
-    from zoo.data.quantise import to_unit
+    from zoo.data.quantize import to_unit
 
     z, log_prob = network(to_unit(images, network.image.bits))
     return {"z": z, "log_prob": log_prob}

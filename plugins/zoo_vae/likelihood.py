@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 
-from zoo.data.quantise import from_unit
+from zoo.data.quantize import from_unit
 from zoo.objectives import discrete_nats
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Gaussian(Likelihood):
 
     def nats(self, decoded: Tensor, batch: Batch) -> Tensor:
         mean, log_std = location_and_log_scale(decoded)
-        z = (batch.dequantised - mean) * torch.exp(-log_std)
+        z = (batch.dequantized - mean) * torch.exp(-log_std)
         log_prob = -0.5 * (z.square() + math.log(2 * math.pi)) - log_std
         return discrete_nats(log_prob.sum((1, 2, 3)), batch)
 

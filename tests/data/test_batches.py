@@ -18,7 +18,7 @@ from zoo.data.batch import Batch
 from zoo.data.batches import Batches, Raw, in_order
 from zoo.data.order import Order
 from zoo.data.prepare import Preparation
-from zoo.data.quantise import dequantise, from_unit, to_unit
+from zoo.data.quantize import dequantize, from_unit, to_unit
 from zoo.errors import ZooError
 from zoo.specs import ImageSpec
 
@@ -107,7 +107,7 @@ def test_processes_together_are_one(split: Any, flip: bool) -> None:
         batch = made.make(raw)
         assert batch.labels is not None
         assert len(batch) == 12 // world
-        return batch.levels, batch.labels, batch.dequantised, batch.rand(2), batch.randn(3, 1)
+        return batch.levels, batch.labels, batch.dequantized, batch.rand(2), batch.randn(3, 1)
 
     alone = step(0, 1)
     together = [torch.cat(parts) for parts in zip(*(step(r, 3) for r in range(3)), strict=True)]
@@ -144,18 +144,18 @@ def test_levels_images_and_bins(bits: int) -> None:
     assert batch.levels.dtype == torch.uint8
     expected = raw.pictures.numpy() // 2 ** (8 - bits)
     np.testing.assert_array_equal(batch.levels.numpy(), expected)
-    assert batch.images.dtype == batch.dequantised.dtype == torch.float32
+    assert batch.images.dtype == batch.dequantized.dtype == torch.float32
     np.testing.assert_allclose(batch.images.numpy(), expected / (2**bits - 1), rtol=1e-6)
-    np.testing.assert_array_equal(np.floor(batch.dequantised.numpy() * 2**bits), expected)
-    assert batch.dequantised is batch.dequantised
+    np.testing.assert_array_equal(np.floor(batch.dequantized.numpy() * 2**bits), expected)
+    assert batch.dequantized is batch.dequantized
     assert batch.bits == bits
 
 
 @pytest.mark.parametrize("bits", [5, 8])
-def test_dequantised_is_uniform_in_its_bin(bits: int) -> None:
+def test_dequantized_is_uniform_in_its_bin(bits: int) -> None:
     torch.manual_seed(3)
     levels = torch.randint(0, 2**bits, (100, 3, 32, 32), dtype=torch.uint8)
-    x = Batch(levels, None, bits).dequantised
+    x = Batch(levels, None, bits).dequantized
     assert float(x.min()) >= 0
     assert float(x.max()) < 1
     u = x.double() * 2**bits - levels
@@ -172,7 +172,7 @@ def test_dequantised_is_uniform_in_its_bin(bits: int) -> None:
 def test_the_largest_noise_stays_in_the_bin() -> None:
     for bits in range(1, 9):
         levels = torch.arange(2**bits, dtype=torch.uint8)
-        x = dequantise(levels, torch.full_like(levels, 1 - 2**-24, dtype=torch.float32), bits)
+        x = dequantize(levels, torch.full_like(levels, 1 - 2**-24, dtype=torch.float32), bits)
         assert torch.equal((x * 2**bits).floor().to(torch.uint8), levels)
 
 

@@ -37,7 +37,7 @@ def batch(seed: int = 0) -> Batch:
 
 def known(pictures: Batch, mean: Tensor) -> Tensor:
     """16 values of 3 bits under a normal density, by hand."""
-    x = pictures.dequantised.flatten(1)
+    x = pictures.dequantized.flatten(1)
     log_prob = -0.5 * ((x - mean[:, None]).square() + math.log(2 * math.pi)).sum(1)
     return 16 * BITS * math.log(2) - log_prob
 
@@ -53,11 +53,11 @@ def test_the_first_batch_sets_the_layers_and_the_next_do_not() -> None:
     network, pictures = Normal(), batch()
     objective = maximum_likelihood(network, TrainingConfig())
     objective.initialize(pictures)
-    z, _ = network(pictures.dequantised)
+    z, _ = network(pictures.dequantized)
     assert torch.allclose(z.mean(), torch.zeros(()), atol=1e-5)
     assert torch.allclose(z.std(correction=0), torch.ones(()), atol=1e-4)
     objective.initialize(batch(1))
-    assert torch.equal(network(pictures.dequantised)[0], z)
+    assert torch.equal(network(pictures.dequantized)[0], z)
 
 
 @pytest.mark.parametrize("labels", [False, True])

@@ -8,7 +8,7 @@ import torch
 
 import zoo
 from zoo.data.batch import Batch
-from zoo.data.quantise import to_unit
+from zoo.data.quantize import to_unit
 from zoo.errors import UsageError
 from zoo.flows import initialize_from_data
 
@@ -117,7 +117,7 @@ def test_bits_per_dim_of_the_identity_is_known() -> None:
     batch = Batch(levels, None, 5)
     from zoo_glow import zoo_score
 
-    exact = torch.distributions.Normal(0.0, 1.0).log_prob(batch.dequantised - 0.5).sum((1, 2, 3))
+    exact = torch.distributions.Normal(0.0, 1.0).log_prob(batch.dequantized - 0.5).sum((1, 2, 3))
     assert torch.allclose(zoo_score(network, batch), 64 * 5 * math.log(2) - exact, rtol=1e-5)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 import zoo
 from zoo.config.sections import Config, DataConfig, TrainingConfig
 from zoo.data.batch import Batch
-from zoo.data.quantise import to_unit
+from zoo.data.quantize import to_unit
 from zoo.flows import standard_logistic_log_prob, standard_normal_log_prob
 from zoo.objectives import discrete_nats
 from zoo_nice import PRESETS, NICEConfig, zoo_encode, zoo_sample, zoo_score, zoo_train
@@ -70,9 +70,9 @@ def test_inverse_and_density_in_every_variant(split, permutation, coupling, size
 
 @pytest.mark.parametrize("prior", ["logistic", "normal"])
 @pytest.mark.parametrize("split", ["odd-even", "half"])
-def test_at_first_the_density_is_the_priors_at_the_dequantised_picture(prior, split) -> None:
+def test_at_first_the_density_is_the_priors_at_the_dequantized_picture(prior, split) -> None:
     network, batch = fresh_nice(prior=prior, split=split), random_batch()
-    flat = batch.dequantised.flatten(1).double()
+    flat = batch.dequantized.flatten(1).double()
     if prior == "normal":
         exact = torch.distributions.Normal(0.0, 1.0).log_prob(flat).sum(1)
     else:
@@ -171,11 +171,11 @@ def test_scales_are_set_from_a_batch_or_stay_1() -> None:
         network, batch = fresh_nice(scaling=scaling), random_batch()
         config = Config(NICEConfig(scaling=scaling), DataConfig(), TrainingConfig())
         zoo_train(network, config).initialize(batch)
-        z, _ = network(batch.dequantised)
+        z, _ = network(batch.dequantized)
         if scaling == "data":
             assert torch.allclose(z.var(0, correction=0), torch.ones(16), atol=1e-3)
         else:
-            assert torch.equal(z, fresh_nice()(batch.dequantised)[0])
+            assert torch.equal(z, fresh_nice()(batch.dequantized)[0])
 
 
 def test_the_papers_preset_has_its_layers() -> None:

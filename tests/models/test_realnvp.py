@@ -8,7 +8,7 @@ import torch
 import zoo
 from zoo.config.sections import Config, DataConfig, TrainingConfig
 from zoo.data.batch import Batch
-from zoo.data.quantise import to_unit
+from zoo.data.quantize import to_unit
 from zoo.errors import UsageError
 from zoo.flows import BatchNorm, WeightNormConv2d, initialize_from_data
 
@@ -172,7 +172,7 @@ def test_bits_per_dim_of_a_flow_of_the_logit_alone_is_known() -> None:
             if name.endswith(("conv_out.scale", "conv_out.bias", "bound")):
                 parameter.zero_()
     batch = Batch(torch.randint(0, 16, (4, 1, 8, 8), dtype=torch.uint8), None, 4)
-    p = 0.05 + 0.9 * batch.dequantised.double()
+    p = 0.05 + 0.9 * batch.dequantized.double()
     normal = torch.distributions.Normal(0.0, 1.0).log_prob(p.logit())
     exact = (normal + math.log(0.9) - p.log() - (1 - p).log()).sum((1, 2, 3))
     found = zoo_score(network, batch).double()

@@ -62,7 +62,7 @@ class LinearGaussian:
             self.network.decoder.last.bias.copy_(m)
             self.network.log_scale.fill_(math.log(std))
         # The encoder sees pictures, the likelihood their dequantised form: this makes them one.
-        x = self.batch.dequantised.double()
+        x = self.batch.dequantized.double()
         self.batch.__dict__["images"] = x
         encoder.bias.data[:4] = -(inwards @ m)
         density = MultivariateNormal(m, w @ w.T + std**2 * torch.eye(64, dtype=torch.float64))
@@ -185,10 +185,10 @@ def test_one_bit_of_a_discretised_logistic_is_a_bernoulli() -> None:
     assert torch.allclose(DiscretisedLogistic(1).nats(decoded, batch), expected, rtol=1e-5)
 
 
-def test_gaussian_is_that_of_torch_on_the_dequantised_picture() -> None:
+def test_gaussian_is_that_of_torch_on_the_dequantized_picture() -> None:
     batch, decoded = batch_of(3, bits=5), torch.randn(3, 2, 1, 8, 8)
     mean, std = decoded[:, 0], decoded[:, 1].clamp(-7, 2).exp()
-    log_prob = Normal(mean, std).log_prob(batch.dequantised).sum((1, 2, 3))
+    log_prob = Normal(mean, std).log_prob(batch.dequantized).sum((1, 2, 3))
     expected = 64 * 5 * math.log(2) - log_prob
     assert torch.allclose(Gaussian(5).nats(decoded, batch), expected, rtol=1e-5)
 
@@ -201,13 +201,13 @@ def test_gaussian_is_that_of_torch_on_the_dequantised_picture() -> None:
         ("gaussian", 4, "by a Gaussian likelihood of the picture after one uniform dequantisation"),
     ],
 )
-def test_what_is_said_of_dequantisation_is_what_was_done(likelihood, bits, said) -> None:
+def test_what_is_said_of_dequantization_is_what_was_done(likelihood, bits, said) -> None:
     network, batch = small(likelihood=likelihood, bits=bits), batch_of(2, bits=bits)
     scoring = zoo_scoring(network)
     assert scoring.likelihood.startswith(said)
     with torch.no_grad():
         zoo_score(network, batch)
-    assert ("dequantised" in vars(batch)) == ("after one uniform" in scoring.likelihood)
+    assert ("dequantized" in vars(batch)) == ("after one uniform" in scoring.likelihood)
 
 
 def test_bernoulli_of_grey_levels_is_refused() -> None:

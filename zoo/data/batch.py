@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from zoo.data.quantise import dequantise, to_images
+from zoo.data.quantize import dequantize, to_images
 from zoo.specs import Latent
 
 
@@ -45,12 +45,12 @@ class Batch:
         return 2 * self.images - 1
 
     @cached_property
-    def dequantised(self) -> Tensor:
+    def dequantized(self) -> Tensor:
         """float32 [N, C, S, S] in [0, 1): (level + u) / 2^bits, u uniform on [0, 1).
 
         Drawn once, with :meth:`rand`, when it is first asked for.
         """
-        return dequantise(self.levels, self.rand(*self.levels.shape[1:]), self.bits)
+        return dequantize(self.levels, self.rand(*self.levels.shape[1:]), self.bits)
 
     def rand(self, *shape: int) -> Tensor:
         """Uniform on [0, 1), float32 [N, *shape].

@@ -15,7 +15,7 @@ from torch import Tensor
 from zoo.data.batch import Batch
 from zoo.data.dataset import ResidentSplit, Split
 from zoo.data.order import EndlessOrder, Order
-from zoo.data.quantise import to_levels
+from zoo.data.quantize import to_levels
 from zoo.data.stream import stream
 from zoo.errors import ZooError
 from zoo.specs import ImageSpec

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from zoo.data.dataset import ResidentSplit, Split
-from zoo.data.quantise import to_images, to_levels
+from zoo.data.quantize import to_images, to_levels
 from zoo.data.survey import spread
 from zoo.errors import ZooError
 from zoo.evaluation.features import FeatureNetwork

@@ -23,7 +23,7 @@ BATCH_SIZE = 100
 VALIDATION_PICTURES = 500
 """So many pictures of the validation split are scored at each checkpoint."""
 
-DEQUANTISED = "an upper bound by one uniform dequantisation draw a picture"
+DEQUANTIZED = "an upper bound by one uniform dequantisation draw a picture"
 
 Count = Callable[["Batch"], Tensor]
 """Nats of each picture of a batch, ``[N]``."""
@@ -35,11 +35,11 @@ class Scored:
     def __init__(self, run: Run, network: nn.Module | None = None) -> None:
         self.run = run
         self.network = run.network if network is None else network
-        self._dequantised = False
+        self._dequantized = False
 
     def __call__(self, batch: Batch) -> Tensor:
         nats = score_batch(self.run, self.network, batch)
-        self._dequantised = "dequantised" in vars(batch)
+        self._dequantized = "dequantized" in vars(batch)
         return nats
 
     @property
@@ -47,7 +47,7 @@ class Scored:
         """What the plugin says; else what its ``zoo_score`` was seen to do with a batch."""
         if said := scoring(self.run):
             return ", ".join(filter(None, (said.method, said.likelihood)))
-        return DEQUANTISED if self._dequantised else f"as zoo_score of {self.run.model} gives them"
+        return DEQUANTIZED if self._dequantized else f"as zoo_score of {self.run.model} gives them"
 
 
 def scoring(run: Run) -> Scoring | None:

@@ -41,6 +41,6 @@ def nats(network: nn.Module, batch: Batch, *, labels: bool = False) -> Tensor:
     ``(z, log_prob)``, latents and the log-density at x in nats, ``[N]``. With ``labels`` it is
     called as ``network(x, labels)``, with those of the batch, int64 ``[N]``, or None.
     """
-    inputs = (batch.dequantised, batch.labels) if labels else (batch.dequantised,)
+    inputs = (batch.dequantized, batch.labels) if labels else (batch.dequantized,)
     _, log_prob = network(*inputs)
     return discrete_nats(log_prob, batch)

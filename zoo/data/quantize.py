@@ -35,7 +35,7 @@ def from_unit(x: Tensor, bits: int) -> Tensor:
     return ((x * 2**bits - 0.5) / (2**bits - 1)).clamp(0, 1)
 
 
-def dequantise(levels: Tensor, noise: Tensor, bits: int) -> Tensor:
+def dequantize(levels: Tensor, noise: Tensor, bits: int) -> Tensor:
     """Levels spread over their bins, (level + noise) / 2^bits, float32 in [0, 1).
 
     ``noise`` is uniform on [0, 1) and of the levels' shape.
