@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.api import build, list_models, load, train
     from zoo.config.sections import Config, DataConfig, TrainingConfig
     from zoo.errors import UsageError, ZooError
+    from zoo.model import Likelihood, Model
     from zoo.plugins.markers import HOOK_API, hookimpl
     from zoo.run import Run
     from zoo.specs import (
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
         ModelConfig,
         ModelSpec,
         Preset,
-        Scoring,
     )
 
 _HOMES = {
     "zoo.api": ("build", "list_models", "load", "train"),
     "zoo.config.sections": ("Config", "DataConfig", "TrainingConfig"),
     "zoo.errors": ("UsageError", "ZooError"),
+    "zoo.model": ("Likelihood", "Model"),
     "zoo.plugins.markers": ("HOOK_API", "hookimpl"),
     "zoo.run": ("Run",),
     "zoo.specs": (
@@ -45,7 +46,6 @@ _HOMES = {
         "ModelConfig",
         "ModelSpec",
         "Preset",
-        "Scoring",
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -75,11 +75,12 @@ __all__ = [
     "Graph",
     "ImageSpec",
     "Latent",
+    "Likelihood",
+    "Model",
     "ModelConfig",
     "ModelSpec",
     "Preset",
     "Run",
-    "Scoring",
     "TrainingConfig",
     "UsageError",
     "ZooError",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,13 +65,13 @@ def build(
     ]
     if type(classes) is not int or classes < 0:
         raise UsageError(f"{written('classes', classes)}: the number of classes must be at least 0")
-    network: nn.Module = plugins.call(
-        "zoo_build",
-        model,
-        config=validate(spec, settings).model,
-        image=ImageSpec(channels, image_size, classes, bits),
-    )
-    return network
+    import torch
+
+    from zoo.model import build
+
+    image = ImageSpec(channels, image_size, classes, bits)
+    config_model = validate(spec, settings).model
+    return build(plugins.owner(model), config_model, image, torch.device("cpu")).network
 
 
 def train(
@@ -93,9 +93,9 @@ def train(
     "training.learning_rate": 1e-3}``); ``training`` are ``steps``, ``epochs``, ``minutes``,
     ``batch_size``, ``seed`` and ``precision``. Raises UsageError and ZooError as the command does.
     """
+    from zoo.run import train as train_run
     from zoo.system.progress import Reporter, reporter
-    from zoo.training.launch import Request
-    from zoo.training.launch import train as run_training
+    from zoo.training.request import Request
 
     if unknown := set(training) - set(_TRAINING):
         raise TypeError(f"train() got an unexpected argument {sorted(unknown)[0]!r}")
@@ -121,7 +121,7 @@ def train(
         device=device,
         track=track,
     )
-    return run_training(plugins, request, Reporter() if quiet else reporter())
+    return train_run(plugins, request, Reporter() if quiet else reporter())
 
 
 def load(
@@ -135,10 +135,24 @@ def load(
     from dataclasses import replace
 
     from zoo.run import load_with
-    from zoo.runs import folder as files
-    from zoo.runs.sources import is_here, local, named, split
+    from zoo.runs.folder import CONFIG, WEIGHTS
+    from zoo.runs.sources import is_here, named, split
 
-    path = local(source, (files.CONFIG, files.WEIGHTS), (), revision, token)
+    path = locate(source, (CONFIG, WEIGHTS), (), revision, token)
     name = None if is_here(source) else "@".join(filter(None, split(source, revision)))
     with named(path, name or str(path)):
         return replace(load_with(host(), path, device), source=name)
+
+
+def locate(
+    source: str | Path,
+    files: Sequence[str],
+    optional: Sequence[str] = (),
+    revision: str | None = None,
+    token: str | None = None,
+) -> Path:
+    """Returns the folder of a run, fetched if need be: :func:`zoo.runs.sources.local` with the
+    plugins of this process."""
+    from zoo.runs.sources import local
+
+    return local(source, files, optional, revision, token, fetcher=lambda: host().fetcher())

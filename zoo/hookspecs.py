@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     from zoo.config.sections import Config
     from zoo.data.batch import Batch
+    from zoo.model import Likelihood
     from zoo.objectives.objective import Objective
     from zoo.run import Run
-    from zoo.specs import Format, Graph, ImageSpec, ModelConfig, ModelSpec, Scoring
+    from zoo.specs import Format, Graph, ImageSpec, ModelConfig, ModelSpec
 
 
 @hookspec
@@ -125,16 +126,16 @@ def zoo_score(model: str, network: nn.Module, batch: Batch) -> Tensor:  # type: 
 
 
 @hookspec(firstresult=True)
-def zoo_scoring(model: str, network: nn.Module) -> Scoring:  # type: ignore[empty-body]
-    """What the nats of ``zoo_score`` are: in words, and a bound that more draws make tighter.
+def zoo_likelihood(model: str, network: nn.Module) -> Likelihood:  # type: ignore[empty-body]
+    """How the nats of ``zoo_score`` are counted, and a bound that more samples tighten.
 
-    Without this hook, the words are what the batch shows: whether it was dequantised.
+    Without this hook, the protocol states whether the batch was dequantized.
 
     ::
 
         @hookimpl
-        def zoo_scoring(network):
-            return Scoring("exact, without dequantisation")
+        def zoo_likelihood(network):
+            return Likelihood("exact, without dequantization")
     """
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from zoo.data.batch import Batch
-
 Capability = Literal["sample", "encode", "log_prob", "interpolate"]
 CAPABILITIES: tuple[Capability, ...] = ("sample", "encode", "log_prob", "interpolate")
 """What a model can do, in the order in which it is printed."""
@@ -127,31 +125,16 @@ class Graph:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Scoring:
-    """What the nats of a model's ``zoo_score`` are.
-
-    ``method`` says in words how they are counted, as it stands in the protocol of a figure: "exact,
-    without dequantisation"; ``likelihood`` is what such words say of the likelihood, whatever the
-    method. ``importance_weighted``, where the model has a bound that more draws make tighter, is
-    called as ``importance_weighted(batch, samples)`` and gives -log of the mean of ``samples``
-    importance weights of each picture, in nats, ``[N]``.
-    """
-
-    method: str
-    likelihood: str = ""
-    importance_weighted: Callable[[Batch, int], Tensor] | None = None
-
-
-class Drawer(Protocol):
-    """What draws a run's pictures without torch: float32 ``[N, C, H, W]`` in [0, 1], those that
-    :meth:`zoo.Run.sample` and :meth:`zoo.Run.interpolate` draw of the same arguments."""
+class Generator(Protocol):
+    """Generates the images of a run without torch, as :class:`zoo.sampling.sampler.Sampler` does:
+    float32 ``[N, C, H, W]`` in [0, 1]."""
 
     def sample(
         self,
         n: int = 64,
-        temperature: float | None = None,
+        *,
         seed: int = 0,
+        temperature: float | None = None,
         labels: int | Sequence[int] | None = None,
     ) -> NDArray[np.float32]: ...
 
@@ -159,8 +142,9 @@ class Drawer(Protocol):
         self,
         rows: int = 8,
         columns: int = 8,
-        temperature: float | None = None,
+        *,
         seed: int = 0,
+        temperature: float | None = None,
         labels: int | Sequence[int] | None = None,
     ) -> NDArray[np.float32]: ...
 
@@ -170,7 +154,7 @@ class Format:
     """What a run can be written as, for others to run.
 
     ``export(run, **options)`` writes files, by default into the folder ``name`` of the run, and
-    returns what it wrote. ``open(source, device)`` returns a :class:`Drawer` from the files of a
+    returns what it wrote. ``open(source, device)`` returns a :class:`Generator` from the files of a
     run folder, or of a run elsewhere by its name, on ``"auto"``, ``"cpu"`` or ``"cuda"``; it raises
     ZooError where there are none or they are not of the run's weights. ``missing()`` says in a
     sentence what has to be installed first, or returns None.
@@ -178,7 +162,7 @@ class Format:
 
     name: str
     export: Callable[..., Sequence[Any]]
-    open: Callable[[Path | str, str], Drawer]
+    open: Callable[[Path | str, str], Generator]
     missing: Callable[[], str | None]
 
 

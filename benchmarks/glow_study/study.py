@@ -28,7 +28,7 @@ from tables import configuration_name, markdown
 
 import zoo
 from zoo.errors import Interrupted, UsageError, ZooError
-from zoo.runs.folder import CONFIG, read_metrics
+from zoo.runs.folder import CONFIG, RunFolder
 from zoo.system.files import replacing, write_json, write_text
 from zoo.system.hardware import processor
 
@@ -181,7 +181,7 @@ def train_and_score(
         resume=(folder / CONFIG).exists(),
         quiet=True,
     )
-    lines = read_metrics(folder)
+    lines = RunFolder(folder).read_metrics()
     started = time.perf_counter()
     score = run.evaluate(str(data), figures=("bits_per_dim",))["bits_per_dim"]
     return {

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ from zoo.config.sections import Config
 from zoo.data.batch import Batch
 from zoo.gan.losses import LOSSES
 from zoo.gan.spectral import iterate_power
+from zoo.model import build
 from zoo.objectives.optimizers import make_optimizer
+from zoo.runs.folder import RunFolder
 from zoo.sampling.seeding import WEIGHTS, seed_torch
 
 
@@ -60,20 +62,32 @@ def shape(config: Config) -> tuple[int, int]:
     return config.data.channels or 1, config.data.size
 
 
+class Unobserved:
+    """An observer that does nothing."""
+
+    def started(self) -> None: ...
+
+    def step(self, step: int, metrics: Mapping[str, Any]) -> None: ...
+
+    def checkpoint(self, step: int) -> None: ...
+
+    def finished(self, step: int) -> None: ...
+
+
 def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender:
-    from zoo.run import Run
     from zoo.system.progress import Reporter
     from zoo.training.launch import _accelerator
     from zoo.training.loop import Loop
     from zoo.training.meter import Meter
 
     data = pictures(*shape(config))
-    network = host().call("zoo_build", subject.model, config=config.model, image=data.image)
-    objective = host().call("zoo_train", subject.model, network=network, config=config)
     folder = Path(tempfile.gettempdir())  # which nothing is written to
     accelerator = _accelerator(config, device, folder, None)
-    run = Run(folder, subject.model, config, data.image, network, device, host())
-    loop = Loop(run, objective, data, accelerator, Reporter())
+    model = build(host().owner(subject.model), config.model, data.image, accelerator.device)
+    objective = model.objective(config)
+    loop = Loop(
+        model, RunFolder(folder), config, objective, data, accelerator, Reporter(), Unobserved()
+    )
     loop._initialize()
     loop._prepare()
     loop._meter = Meter(accelerator)
@@ -91,8 +105,8 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender
 
 def _plain(subject: Subject, config: Config, device: torch.device) -> Contender:
     data = pictures(*shape(config))
-    network = host().call("zoo_build", subject.model, config=config.model, image=data.image)
-    objective = host().call("zoo_train", subject.model, network=network, config=config)
+    model = build(host().owner(subject.model), config.model, data.image, device)
+    objective = model.objective(config)
     networks: dict[str, nn.Module] = {
         name: one.to(device).train() for name, one in objective.networks.items()
     }
@@ -111,7 +125,7 @@ def _plain(subject: Subject, config: Config, device: torch.device) -> Contender:
         batch = next(batches)
         optimizer.zero_grad()
         with half():
-            nats = host().call("zoo_score", subject.model, network=network, batch=batch)
+            nats = model.owner.call("zoo_score", network=model.network, batch=batch)
             loss = nats.mean() / batch.dimensions
         loss.backward()
         optimizer.step()

@@ -14,7 +14,8 @@ from subjects import Subject, pictures
 import zoo
 from zoo.api import host
 from zoo.errors import ZooError
-from zoo.runs.folder import WEIGHTS, write_config
+from zoo.model import build
+from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.weights import save_tensors
 from zoo.sampling.seeding import WEIGHTS as FIRST
 from zoo.sampling.seeding import seed_torch
@@ -61,10 +62,18 @@ def _of(
     assert config.data.size is not None
     data = pictures(config.data.channels or 1, config.data.size)
     seed_torch(0, FIRST)
-    network = host().call("zoo_build", subject.model, config=config.model, image=data.image)
+    model = build(host().owner(subject.model), config.model, data.image, torch.device("cpu"))
     cpu = hardware(torch.device("cpu"))
-    write_config(folder, host(), subject.model, config, data.image, data.name, cpu, {})
-    save_tensors(folder / WEIGHTS, network.state_dict())
+    RunFolder(folder).write_config(
+        model=model.name,
+        plugin=model.owner.plugin.reference(),
+        config=config,
+        image=data.image,
+        source=data.name,
+        hardware=cpu,
+        facts={},
+    )
+    save_tensors(folder / WEIGHTS, model.network.state_dict())
     run = zoo.load(folder, device.type)
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         measured = report.as_json(bench(run, names, SIZES, seconds))

@@ -37,18 +37,15 @@ def measure(run: zoo.Run) -> dict[str, Any]:
     z = latents.draw(PICTURES, run.latent.size, run.latent.distribution, SEED)
     temperature = np.array(run.spec.temperature, np.float32)
     labels = np.arange(PICTURES) % run.latent.classes if run.latent.classes else None
-    network = copy.deepcopy(run.network).double()
+    exact_model = run.with_network(copy.deepcopy(run.network).double())
     with torch.no_grad():
-        exact = run.host.call(
-            "zoo_sample",
-            run.model,
-            network=network,
-            latents=torch.from_numpy(z).double(),
-            temperature=float(temperature),
-            labels=None if labels is None else torch.from_numpy(labels),
+        exact = exact_model.sample_hook(
+            torch.from_numpy(z).double(),
+            float(temperature),
+            None if labels is None else torch.from_numpy(labels),
         ).numpy()
     given = {} if labels is None else {"label": labels}
-    found: dict[str, Any] = {"run": run.path.name, "model": run.model}
+    found: dict[str, Any] = {"run": run.path.name, "model": run.name}
     real = real_pictures(run) if "log_prob" in run.spec.capabilities else None
     for precision in ("fp32", "fp16"):
         sessions = written(run, precision)
@@ -72,7 +69,7 @@ def written(run: zoo.Run, precision: str) -> dict[str, Session]:
     """The run's graphs in a precision, opened."""
     sessions = {}
     with tempfile.TemporaryDirectory() as folder:
-        for graph in graphs.graphs_of(run.host, run.model, run.network):
+        for graph in graphs.graphs_of(run):
             model = convert.to_onnx(graph, OPSET)
             if precision == "fp16":
                 model = convert.to_half(model)

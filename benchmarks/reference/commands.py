@@ -16,7 +16,7 @@ from zoo.api import host
 from zoo.config.resolve import changed, resolve
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.evaluation.figures import current_evaluation
-from zoo.runs.folder import CONFIG, SAMPLES, parse_config, read_config, read_metrics
+from zoo.runs.folder import CONFIG, SAMPLES, RunFolder
 
 
 def train(entry: Entry, source: str, folder: Path, device: str) -> bool:
@@ -60,10 +60,10 @@ def evaluate_command(source: str, folder: Path) -> list[str]:
 
 def finished(folder: Path) -> bool:
     """Whether a run has come to the end that its config.json sets."""
-    lines = read_metrics(folder)
+    lines = RunFolder(folder).read_metrics()
     if not lines:
         return False
-    last, limits = lines[-1], read_config(folder)["config"]["training"]
+    last, limits = lines[-1], RunFolder(folder).read_config()["config"]["training"]
     reached = [
         limits["steps"] is not None and last["step"] >= limits["steps"],
         # metrics.jsonl has them rounded.
@@ -80,11 +80,12 @@ def shell(command: Sequence[str]) -> str:
 
 
 def _check_same(entry: Entry, folder: Path) -> None:
-    values = read_config(folder)
+    run = RunFolder(folder)
+    values = run.read_config()
     if values.get("model") != entry.model:
         raise UsageError(f"{folder} is a run of {values.get('model')}, not of {entry.model}")
-    stands, _ = parse_config(folder, host(), values)
-    wanted = resolve(host().spec(entry.model), entry.preset, None, [])
+    spec, stands, _ = run.parse_config(values, host().spec)
+    wanted = resolve(spec, entry.preset, None, [])
     for key, old, new in changed(stands, wanted):
         if key not in ("data.source", "training.seed") or (key == "training.seed" and old != 0):
             raise UsageError(

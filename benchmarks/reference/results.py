@@ -14,7 +14,7 @@ from entries import KINDS, Entry
 
 from zoo.errors import UsageError, ZooError
 from zoo.evaluation.figures import current_evaluation
-from zoo.runs.folder import read_config, read_data_facts, read_metrics
+from zoo.runs.folder import RunFolder
 from zoo.system.files import write_json
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def round_trip(run: Run, data: Dataset) -> dict[str, Any]:
 
 def _record(entry: Entry, run: Run) -> dict[str, Any]:
     folder = run.path
-    stored, last = read_config(folder), read_metrics(folder)[-1]
+    stored, last = RunFolder(folder).read_config(), RunFolder(folder).read_metrics()[-1]
     found = current_evaluation(folder)
     assert found is not None, "it has just been evaluated"
     if "hardware" not in stored:
@@ -89,7 +89,7 @@ def _record(entry: Entry, run: Run) -> dict[str, Any]:
             f"{folder}/config.json does not say what it was trained on: remove the folder, and it "
             "is trained again"
         )
-    pictures = read_data_facts(folder).get("pictures")
+    pictures = RunFolder(folder).read_data_record().get("pictures")
     speed = last["epoch"] * pictures / last["seconds"] if pictures else None
     name = stored["config"]["data"]["source"]
     where = Path("runs/reference") / entry.name

@@ -66,7 +66,7 @@ def sentence(of: Address, error: BaseException, run: bool = False) -> ZooError:
     if isinstance(error, json.JSONDecodeError):
         return ZooError(f"what answered for {of} is no Hub: check HF_ENDPOINT, or try again later")
     causes = list(_chain(error))
-    no_run = f"there is no run folder {of.repository} here, and " if run else ""
+    no_run = f"there is not a run folder {of.repository} here, and " if run else ""
     for cause in causes:
         match cause:
             case errors.OfflineModeIsEnabled():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, ZooError
 from zoo.report.card import DamagedCard, front, read_card
-from zoo.runs.folder import CARD, weights_digest
+from zoo.runs.folder import CARD, RunFolder
 from zoo_hub import contents
 from zoo_hub.card import licence_of
 
@@ -20,7 +20,7 @@ def check(run: Run) -> None:
     """Raise UsageError or ZooError, with the way out, for a run that cannot be shared."""
     if run.source is not None:
         raise UsageError(
-            f"{run.source} is not a folder here: fetch it with zoo pull, and push that folder"
+            f"{run.source} is not a local folder: fetch it with zoo pull, and push that folder"
         )
     from zoo.run import load_with
 
@@ -49,7 +49,7 @@ def check_card(folder: Path) -> None:
 def check_graphs(folder: Path) -> None:
     """Raise ZooError for a graph of other weights than the run's, and for one without a report
     that it was compared with the network and agreed."""
-    weights = weights_digest(folder)
+    weights = RunFolder(folder).weights_digest()
     again = f"zoo export {folder} writes the graphs again"
     for name in contents.files_of(folder):
         if not name.endswith(".onnx"):

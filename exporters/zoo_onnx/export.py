@@ -65,11 +65,13 @@ def export(
     require_provider()
     if precision == "fp16" and "log_prob" in run.spec.capabilities:
         raise UsageError(
-            f"--precision fp16 is not for {run.model}: each layer of a flow enlarges what the one "
+            f"--precision fp16 is not for {run.name}: each layer of a flow enlarges what the one "
             "before has rounded, so its graphs stay in fp32"
         )
     if run.source is not None and out is None:
-        raise UsageError(f"{run.source} is not a folder here: name a folder for its graphs, -o DIR")
+        raise UsageError(
+            f"{run.source} is not a local folder: name a folder for its graphs, -o DIR"
+        )
     folder = run.path / FOLDER if out is None else out
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"-o {folder}: a file stands there; name a folder")
@@ -108,13 +110,13 @@ def _on_cpu(run: Run) -> Run:
 
 
 def _chosen(run: Run, graph: str) -> Sequence[Graph]:
-    found = graphs.graphs_of(run.host, run.model, run.network)
+    found = graphs.graphs_of(run)
     if graph == "all":
         return found
     chosen = [one for one in found if one.name == graph]
     if not chosen:
         names = " and ".join(one.name for one in found)
-        raise UsageError(f"--graph {graph}: {run.model} has no such graph, it has {names}")
+        raise UsageError(f"--graph {graph}: {run.name} has no such graph, it has {names}")
     return chosen
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, ZooError
-from zoo.runs.folder import WEIGHTS, read_config, weights_digest
+from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.sources import is_here
 from zoo.specs import Format
 from zoo.system.onnxruntime import missing
@@ -37,11 +37,11 @@ def open_run(source: Path | str, device: str) -> OnnxModel:
     if not is_here(source):
         return OnnxModel.load(source, device)  # type: ignore[arg-type]
     folder = Path(source)
-    read_config(folder)
+    RunFolder(folder).read_config()
     if not (folder / FOLDER).is_dir():
         raise UsageError(f"{folder} has no graphs yet: zoo export {folder} writes them")
     model = OnnxModel.load(folder, device)  # type: ignore[arg-type]
-    if weights_digest(folder) not in (None, model.facts.get("weights_sha256")):
+    if RunFolder(folder).weights_digest() not in (None, model.facts.get("weights_sha256")):
         raise ZooError(
             f"{model.folder} has the graphs of other weights than {WEIGHTS}: zoo export {folder} "
             "writes them again"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.config import text as texts
 from zoo.report.card.facts import data_origin
-from zoo.runs.folder import CONFIG, read_config, weights_digest
+from zoo.runs.folder import CONFIG
 
 if TYPE_CHECKING:
     import onnx
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def describe(model: onnx.ModelProto, run: Run, graph: Graph, precision: str, opset: int) -> None:
     """Write into the model what it is: all that an application needs to draw and to show."""
     model.producer_name, model.producer_version = "genzoo", version("genzoo")
-    model.graph.name = f"{run.model} {graph.name}"
+    model.graph.name = f"{run.name} {graph.name}"
     facts = {**_facts(run, graph, precision, opset), **graph.metadata}
     _put(model, facts)
 
@@ -69,7 +69,7 @@ def _facts(run: Run, graph: Graph, precision: str, opset: int) -> dict[str, Any]
     facts = {
         "library_name": "genzoo",
         "genzoo_version": version("genzoo"),
-        "model": run.model,
+        "model": run.name,
         "family": spec.family,
         "title": spec.title,
         "paper": spec.paper,
@@ -87,14 +87,14 @@ def _facts(run: Run, graph: Graph, precision: str, opset: int) -> dict[str, Any]
     }
     if data_license := _data_license(run):
         facts["data_licence"] = data_license
-    if weights := weights_digest(run.path):
+    if weights := run.folder.weights_digest():
         facts["weights_sha256"] = weights
     return facts
 
 
 def _data_license(run: Run) -> str | None:
     """The license that config.json states, as on the card."""
-    stored = read_config(run.path) if (run.path / CONFIG).is_file() else {}
+    stored = run.folder.read_config() if (run.path / CONFIG).is_file() else {}
     known = stored.get("facts")
     return data_origin(run.path, run.config.data.source, known if isinstance(known, dict) else {})[
         1

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.evaluation.progress import Progress
+    from zoo.model import Model
     from zoo.run import Run
     from zoo.specs import Graph
 
@@ -86,7 +87,7 @@ def measure(
             for name in graph.outputs:
                 facts = _compare(got[name], double[name], single[name])
                 limit = _limit(run, name, double[name]) * (HALF if precision == "fp16" else 1)
-                _require(facts, limit, f"{graph.name}: {name}", size, run)
+                _require(facts, limit, f"{graph.name}: {name}", size)
                 _keep(outputs.setdefault(name, {"tolerance": limit, "batches": {}}), size, facts)
             last[graph.name] = inputs, got
         found[graph.name] = {"outputs": outputs, "inputs": _described(run, graph, pictures)}
@@ -140,18 +141,18 @@ class _Pictures:
         return drawn, f"{len(drawn)} samples, since the run's data are not on this machine"
 
 
-def _inputs(run: Run, graph: Graph, size: int, pictures: _Pictures) -> dict[str, Tensor]:
+def _inputs(model: Model, graph: Graph, size: int, pictures: _Pictures) -> dict[str, Tensor]:
     """A batch of ``size``: fresh latents, pictures, classes in turn; of any other input the rows of
     its example."""
     made = {}
     for name, example in graph.inputs.items():
         rows = example[torch.arange(size) % len(example)] if example.ndim else example
-        latent = run.latent
+        latent = model.latent
         if name == "z" and list(example.shape[1:]) == [latent.size]:
             z = latents.draw(size, latent.size, latent.distribution, SEED)
             rows = torch.from_numpy(z)
         elif name == "temperature":
-            rows = torch.tensor(run.spec.temperature)
+            rows = torch.tensor(model.temperature)
         elif name == "image":
             rows = pictures.first(size)
         elif name == "label" and latent.classes:
@@ -160,34 +161,22 @@ def _inputs(run: Run, graph: Graph, size: int, pictures: _Pictures) -> dict[str,
     return made
 
 
-def _reference(run: Run, graph: Graph) -> Any:
+def _reference(model: Model, graph: Graph) -> Any:
     """What ``graph`` stands for, as a function of a network and inputs to named outputs."""
     known = set(graph.inputs) <= {"z", "temperature", "label", "image"}
 
     @torch.no_grad()
     def sampled(network: nn.Module, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         dtype = next((one.dtype for one in network.parameters()), torch.float64)
-        images = run.host.call(
-            "zoo_sample",
-            run.model,
-            network=network,
-            latents=inputs["z"].to(dtype),
-            temperature=float(inputs.get("temperature", torch.ones(()))),
-            labels=inputs.get("label"),
-        )
-        return {"image": images}
+        temperature = float(inputs.get("temperature", torch.ones(())))
+        other = model.with_network(network)
+        return {"image": other.sample_hook(inputs["z"].to(dtype), temperature, inputs.get("label"))}
 
     @torch.no_grad()
     def encoded(network: nn.Module, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         dtype = next((one.dtype for one in network.parameters()), torch.float64)
-        found: Mapping[str, Tensor] = run.host.call(
-            "zoo_encode",
-            run.model,
-            network=network,
-            images=inputs["image"].to(dtype),
-            labels=inputs.get("label"),
-        )
-        return found
+        images = inputs["image"].to(dtype)
+        return model.with_network(network).encode_hook(images, inputs.get("label"))
 
     def itself(_: nn.Module, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         return graphs.run(graph.module, graph, inputs)
@@ -205,11 +194,11 @@ def _rows(values: Mapping[str, Tensor], first: int, end: int) -> dict[str, Tenso
 
 
 def _in_parts(
-    run: Run, reference: Any, network: nn.Module, inputs: Mapping[str, Tensor]
+    model: Model, reference: Any, network: nn.Module, inputs: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
     """What ``reference`` gives for all rows, computed a few at a time."""
     count = next(len(value) for value in inputs.values() if value.ndim)
-    some = max(1, PIXELS // run.image.size**2)
+    some = max(1, PIXELS // model.image_spec.size**2)
     with FastConvolutions():
         parts = [
             reference(network, _rows(inputs, first, first + some))
@@ -240,15 +229,15 @@ def _compare(got: NDArray[Any], double: Tensor, single: Tensor) -> dict[str, Any
     }
 
 
-def _limit(run: Run, name: str, exact: Tensor) -> float:
+def _limit(model: Model, name: str, exact: Tensor) -> float:
     if name == "image":
         return IMAGE
     if name == "log_prob":
-        return LOG_PROB * run.image.dimensions
+        return LOG_PROB * model.image_spec.dimensions
     return LATENT * max(1.0, float(exact.abs().max()))
 
 
-def _require(facts: Mapping[str, Any], limit: float, what: str, size: int, run: Run) -> None:
+def _require(facts: Mapping[str, Any], limit: float, what: str, size: int) -> None:
     if "shape" in facts:
         raise ZooError(
             f"{what} is {facts['shape']} at batch size {size} in onnxruntime and "
@@ -285,10 +274,10 @@ def _round_trip(
     return {"max_abs_error": error, "tolerance": ROUND_TRIP, "pictures": len(images)}
 
 
-def _described(run: Run, graph: Graph, pictures: _Pictures) -> dict[str, str]:
+def _described(model: Model, graph: Graph, pictures: _Pictures) -> dict[str, str]:
     words = {
-        "z": f"zoo.sampling.latents, {run.latent.distribution}, seed 2^63",
-        "temperature": str(run.spec.temperature),
+        "z": f"zoo.sampling.latents, {model.latent.distribution}, seed 2^63",
+        "temperature": str(model.temperature),
         "image": pictures.origin,
         "label": "classes in turn",
     }

@@ -13,11 +13,9 @@ import numpy as np
 
 from zoo.config import text as texts
 from zoo.errors import UsageError, ZooError
-from zoo.runs.sources import is_here, local
-from zoo.sampling import latents
-from zoo.sampling.interpolation import walks
-from zoo.sampling.labels import choose
-from zoo.specs import Latent
+from zoo.runs.sources import is_here
+from zoo.sampling.sampler import Sampler
+from zoo.specs import Capability, Latent
 from zoo_onnx.session import Session
 
 if TYPE_CHECKING:
@@ -28,28 +26,27 @@ if TYPE_CHECKING:
 FOLDER = "onnx"
 """Where a run folder keeps its graphs: what the format is called."""
 
-Labels = int | Sequence[int] | None
-
 _FACTS = {"model", "latent_size", "latent_distribution", "classes", "temperature", "image_shape"}
 
 
-class OnnxModel:
-    """What :class:`zoo.Run` does with a network, by the graphs ``sampler`` and ``encoder``.
+class OnnxModel(Sampler["NDArray[Any]"]):
+    """A :class:`zoo.Model` in numpy, of the graphs ``sampler`` and ``encoder``.
 
-    The same seed draws the same pictures, as far as the files' parity says. A graph is opened when
-    it is first needed; calls may come from several threads at once, and of any number of pictures.
+    A seed gives the images of the model itself, within the parity of the files. A graph is opened
+    when it is first needed; calls may come from several threads at once, with any
+    number of images.
     """
 
     def __init__(
         self,
         folder: Path,
-        provider: Provider = "auto",
+        device: Provider = "auto",
         precision: str = "fp32",
         threads: int | None = None,
         fetch: Callable[[str], Path] | None = None,
     ) -> None:
         self.folder = folder
-        self._how = (provider, threads)
+        self._how = (device, threads)
         self._fetch = fetch
         self._suffix = "" if precision == "fp32" else f"_{precision}"
         self._sessions: dict[str, Session] = {}
@@ -59,7 +56,7 @@ class OnnxModel:
     def load(
         cls,
         source: str | Path,
-        provider: Provider = "auto",
+        device: Provider = "auto",
         *,
         precision: str = "fp32",
         threads: int | None = None,
@@ -70,7 +67,7 @@ class OnnxModel:
         the run called ``"user/repo"`` or ``"user/repo@revision"`` elsewhere, of which nothing but
         the graphs is fetched, each when it is first needed.
 
-        ``provider``, ``"auto"``, ``"cuda"`` or ``"cpu"``, and ``threads`` are those of
+        ``device``, ``"auto"``, ``"cuda"`` or ``"cpu"``, and ``threads`` are those of
         :class:`zoo_onnx.session.Session`; ``precision`` ``"fp16"`` takes ``sampler_fp16.onnx``.
         Raises UsageError where no graph is there, ZooError where it cannot be run as asked for.
         """
@@ -80,7 +77,7 @@ class OnnxModel:
         if revision is not None or not is_here(source):
             fetch = functools.partial(_fetched, source, revision, token)
         inner = path / FOLDER
-        model = cls(inner if inner.is_dir() else path, provider, precision, threads, fetch)
+        model = cls(inner if inner.is_dir() else path, device, precision, threads, fetch)
         model.session("sampler")
         return model
 
@@ -92,92 +89,59 @@ class OnnxModel:
         return {key: texts.read(text) for key, text in self.session("sampler").facts.items()}
 
     @property
+    def name(self) -> str:
+        return str(self.facts["model"])
+
+    @property
     def latent(self) -> Latent:
-        """Size and distribution of the latents, and the classes that a sample can be asked for."""
+        """Size and distribution of the latents, and the number of classes."""
         facts = self.facts
         return Latent(facts["latent_size"], facts["latent_distribution"], facts["classes"])
 
     @property
-    def provider(self) -> str:
-        """Where it runs: ``"cuda"`` or ``"cpu"``."""
+    def image_shape(self) -> tuple[int, int, int]:
+        channels, height, width = self.facts["image_shape"]
+        return channels, height, width
+
+    @property
+    def temperature(self) -> float:
+        return float(self.facts["temperature"])
+
+    @property
+    def chunk(self) -> int:
+        return self.session("sampler").batch
+
+    @property
+    def device(self) -> str:
+        """The device of the sessions: ``"cuda"`` or ``"cpu"``."""
         return self.session("sampler").provider
 
-    # From latents to pictures
+    # Primitives of the sampler
 
-    def sample(
-        self, n: int = 64, temperature: float | None = None, seed: int = 0, labels: Labels = None
+    def require(self, capability: Capability) -> None:
+        """Raises UsageError without the file of a graph, and for a log-density of a model that has
+        none."""
+        if capability in ("encode", "log_prob"):
+            outputs = self.session("encoder").outputs
+            if capability == "log_prob" and "log_prob" not in outputs:
+                raise UsageError(f"{self.name} has no exact likelihood")
+
+    def _generate(
+        self, z: NDArray[Any], temperature: float, labels: NDArray[np.int64] | None
     ) -> NDArray[np.float32]:
-        """``n`` pictures, float32 ``[n, C, H, W]`` in [0, 1], those of ``run.sample``.
+        inputs = {"z": z, "temperature": np.array(temperature, np.float32)}
+        return self.session("sampler").run(inputs | _labelled(labels))["image"]
 
-        Picture i depends on (seed, i) alone. ``temperature`` defaults to the model's own;
-        ``labels`` are one class or one for each picture, by default the classes in turn.
-        """
-        if n < 1:
-            raise UsageError(f"the number of pictures must be at least 1, got {n}")
-        latent, step = self.latent, self.session("sampler").batch
-        chosen = self._labels(n, labels)
-        pictures = np.empty((n, *self.facts["image_shape"]), np.float32)
-        for first in range(0, n, step):
-            part = slice(first, min(first + step, n))
-            z = latents.draw(part.stop - first, latent.size, latent.distribution, seed, first)
-            pictures[part] = self._draw(z, temperature, None if chosen is None else chosen[part])
-        return pictures
+    def _infer(
+        self, images: NDArray[Any], labels: NDArray[np.int64] | None
+    ) -> Mapping[str, NDArray[Any]]:
+        return self.session("encoder").run({"image": images} | _labelled(labels))
 
-    def interpolate(
-        self,
-        rows: int = 8,
-        columns: int = 8,
-        temperature: float | None = None,
-        seed: int = 0,
-        labels: Labels = None,
-    ) -> NDArray[np.float32]:
-        """``rows`` walks between two samples in ``columns`` steps, those of ``run.interpolate``:
-        float32 ``[rows * columns, C, H, W]``."""
-        chosen = self._labels(rows, labels)
-        along = None if chosen is None else chosen.repeat(columns)
-        return self._draw(walks(self.latent, rows, columns, seed), temperature, along)
+    def _from_numpy(self, values: NDArray[np.float32]) -> NDArray[Any]:
+        return values
 
-    def decode(
-        self, z: NDArray[Any], labels: Labels = None, temperature: float | None = 1.0
-    ) -> NDArray[np.float32]:
-        """Pictures ``[N, C, H, W]`` in [0, 1] of latents ``[N, latent.size]``."""
-        if z.ndim != 2 or z.shape[1] != self.latent.size:
-            raise UsageError(f"latents are [N, {self.latent.size}], got {list(z.shape)}")
-        return self._draw(z, temperature, self._labels(len(z), labels))
-
-    def _draw(
-        self, z: NDArray[Any], temperature: float | None, labels: NDArray[np.int64] | None
-    ) -> NDArray[np.float32]:
-        chosen = self.facts["temperature"] if temperature is None else temperature
-        given = {"z": z, "temperature": np.array(chosen, np.float32)}
-        return self.session("sampler").run(given | _labelled(labels))["image"]
-
-    # From pictures to latents
-
-    def encode(self, images: NDArray[Any], labels: Labels = None) -> NDArray[np.float32]:
-        """Latents ``[N, latent.size]`` of pictures ``[N, C, H, W]`` in [0, 1]; for a model with an
-        approximate posterior its mean."""
-        found = self.encoded(images, labels)
-        return found["z"] if "z" in found else found["mean"]
-
-    def log_prob(self, images: NDArray[Any], labels: Labels = None) -> NDArray[np.float32]:
-        """The log-density at pictures ``[N, C, H, W]`` in [0, 1], in nats, ``[N]``."""
-        found = self.encoded(images, labels)
-        if "log_prob" not in found:
-            raise UsageError(f"{self.facts['model']} has no exact likelihood")
-        return found["log_prob"]
-
-    def encoded(self, images: NDArray[Any], labels: Labels = None) -> dict[str, NDArray[Any]]:
-        """All outputs of the encoder by name: ``z`` and ``log_prob``, or ``mean`` and
-        ``log_variance``."""
-        encoder = self.session("encoder")
-        want = self.facts["image_shape"]
-        if images.ndim != 4 or list(images.shape[1:]) != want or images.dtype.kind != "f":
-            raise UsageError(
-                f"pictures are float [N, {', '.join(map(str, want))}] in [0, 1], got "
-                f"{images.dtype} {list(images.shape)}"
-            )
-        return encoder.run({"image": images} | _labelled(self._labels(len(images), labels)))
+    def _concatenate(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     # Graphs
 
@@ -211,9 +175,6 @@ class OnnxModel:
                 )
         return session
 
-    def _labels(self, n: int, labels: Labels) -> NDArray[np.int64] | None:
-        return choose(n, labels, self.latent.classes, self.facts["model"])
-
 
 def _check(sampler: Session) -> None:
     """Raise ZooError for a file whose metadata and inputs are not those of one sampler: what it
@@ -231,7 +192,9 @@ def _check(sampler: Session) -> None:
 
 def _fetched(source: str | Path, revision: str | None, token: str | None, name: str) -> Path:
     file = f"{FOLDER}/{name}"
-    return local(source, (file,), revision=revision, token=token) / file
+    from zoo.api import locate
+
+    return locate(source, (file,), revision=revision, token=token) / file
 
 
 def _labelled(labels: NDArray[np.int64] | None) -> dict[str, NDArray[Any]]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.api import locate
 from zoo.config import text as texts
 from zoo.errors import UsageError, ZooError
-from zoo.runs.folder import CONFIG, read_config, weights_digest
-from zoo.runs.sources import is_here, local
+from zoo.runs.folder import CONFIG, RunFolder
+from zoo.runs.sources import is_here
 from zoo.system.console import say
 from zoo_web.work import multiply_adds
 
@@ -46,7 +47,7 @@ def graph_folder(source: str | Path) -> Path:
     exported into what was fetched.
     """
     files = [f"{FORMAT}/{name}.onnx" for name in GRAPHS]
-    folder = local(source, (CONFIG,), optional=files)
+    folder = locate(source, (CONFIG,), optional=files)
     if not is_here(source) and not (folder / files[0]).exists():
         raise UsageError(
             f"{source} has no ONNX graphs: fetch it into a folder of yours with zoo pull, and they "
@@ -58,9 +59,9 @@ def graph_folder(source: str | Path) -> Path:
 def graph_files(run: Path) -> dict[str, Path]:
     """The graphs of a run folder by name, exported first where there are none.
 
-    Raises UsageError where ``run`` is no run folder, and what ``Run.export`` raises.
+    Raises UsageError where ``run`` is not a run folder, and what ``Run.export`` raises.
     """
-    read_config(run)
+    RunFolder(run).read_config()
     if not (run / FORMAT / "sampler.onnx").exists():
         say(f"{run} has no ONNX graphs yet: they are written into {run / FORMAT} first")
         from zoo.api import load  # with torch, which a run that is exported does not need here
@@ -84,7 +85,7 @@ def facts(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
                 f"{graphs[name]} and {graphs['sampler']} are not of one model, their "
                 f"{differing[0]} differs: zoo export {run} writes both again"
             )
-    stated, weights = known.get("weights_sha256"), weights_digest(run)
+    stated, weights = known.get("weights_sha256"), RunFolder(run).weights_digest()
     if None not in (stated, weights) and stated != weights:
         raise ZooError(
             f"{graphs['sampler']} is of other weights than the run's: zoo export {run} writes its "
@@ -139,6 +140,6 @@ def _damaged(path: Path) -> ZooError:
 
 def _pad(run: Path) -> int:
     """The widest black border that the run's pictures got; the graphs do not know of it."""
-    data = read_config(run).get("config", {}).get("data", {})
+    data = RunFolder(run).read_config().get("config", {}).get("data", {})
     pad = data.get("pad", 0) if isinstance(data, dict) else 0
     return pad if isinstance(pad, int) else 0

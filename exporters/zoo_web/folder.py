@@ -61,7 +61,7 @@ def write(run: Path, out: Path, ort: Path | None = None) -> Path:
     onnxruntime-web in ``ort`` where that is given; returns ``out``.
 
     Raises UsageError where ``out`` has anything that :func:`write` did not put there or that was
-    changed since, where ``run`` is no run folder and where ``ort`` lacks a file.
+    changed since, where ``run`` is not a run folder and where ``ort`` lacks a file.
     """
     check_free(out)
     runtime = None if ort is None else _runtime_files(ort)

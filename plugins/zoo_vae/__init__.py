@@ -13,7 +13,6 @@ from zoo import (
     ModelConfig,
     ModelSpec,
     Preset,
-    Scoring,
     UsageError,
     hookimpl,
 )
@@ -21,6 +20,7 @@ from zoo import (
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zoo import Likelihood
     from zoo.data.batch import Batch
     from zoo.objectives import Objective
     from zoo_vae.model import VAE
@@ -210,12 +210,13 @@ def zoo_score(network: VAE, batch: Batch) -> Tensor:
 
 
 @hookimpl
-def zoo_scoring(network: VAE) -> Scoring:
+def zoo_likelihood(network: VAE) -> Likelihood:
     from functools import partial
 
+    from zoo import Likelihood
     from zoo_vae.bounds import importance_weighted_nats
 
-    return Scoring(
+    return Likelihood(
         "an upper bound, the negative ELBO by one draw of the posterior a picture and the KL in "
         "closed form",
         network.likelihood.protocol,

@@ -14,7 +14,6 @@ import zoo
 from zoo.data import open_data
 from zoo.errors import UsageError, ZooError
 from zoo.report.grids import grid, to_bytes
-from zoo.runs.folder import read_data_facts
 
 LIKELIHOOD = ("bits_per_dim",)
 
@@ -158,7 +157,7 @@ def test_a_run_keeps_no_path_of_its_data_but_beside_the_checkpoints(here, tmp_pa
     for name in ("config.json", "README.md", "metrics.jsonl"):
         assert "secret" not in (run.path / name).read_text()
     assert json.loads((run.path / "config.json").read_text())["config"]["data"]["source"] == "birds"
-    assert read_data_facts(run.path) == {"source": str(folder), "pictures": 36}
+    assert run.folder.read_data_record() == {"source": str(folder), "pictures": 36}
     (figure,) = zoo.load("run").evaluate(figures=LIKELIHOOD)
     assert figure.facts.data == "birds"
     resumed = zoo.train("glow", out="run", resume=True, steps=4, quiet=True)

@@ -69,13 +69,17 @@ def play(model: str, config: dict[str, Any], pictures: dict[str, int], batch_siz
     settings = [Setting("model", key, value, key) for key, value in values.items()]
     section = validate(host().spec(model), settings).model
     training = TrainingConfig(batch_size=batch_size)
-    host().call("zoo_train", model, network=network, config=Config(section, DataConfig(), training))
+    host().owner(model).call(
+        "zoo_train", network=network, config=Config(section, DataConfig(), training)
+    )
     network.eval()
     z = torch.rand(2, network.latent.size)
     labels = torch.tensor([0, 1]) if network.latent.classes else None
     with torch.no_grad():
-        drawn = host().call(
-            "zoo_sample", model, network=network, latents=z, temperature=0.7, labels=labels
+        drawn = (
+            host()
+            .owner(model)
+            .call("zoo_sample", network=network, latents=z, temperature=0.7, labels=labels)
         )
     assert drawn.shape == (2, shown["channels"], shown["image_size"], shown["image_size"])
     assert bool(drawn.isfinite().all())

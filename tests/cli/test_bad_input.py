@@ -52,13 +52,13 @@ def pictures(tmp_path: Path) -> Callable[..., Path]:
         ([*TRAIN, "--set", "levels=4"], 2, "which 8 pixels a side cannot be: set levels lower"),
         ([*TRAIN, "--set", "data.size=32"], 1, "is 8x8 pixels, smaller than data.size 32: use"),
         ([*TRAIN, "--resume"], 2, "there is no run runs/glow-digits to go on with"),
-        ([*TRAIN, "--resume", "--out", "x"], 2, "there is no run folder x"),
+        ([*TRAIN, "--resume", "--out", "x"], 2, "there is not a run folder x"),
         ([*TRAIN, "--device", "tpu"], 2, "there is no device 'tpu': take auto, cpu or"),
         ([*TRAIN, "--device", "meta"], 2, "there is no device 'meta'"),
         (["train", "glow", "--processes", "0"], 2, "0 is not in the range x>=1"),
-        (["sample", "nowhere"], 2, "there is no run folder nowhere"),
-        (["sample", "."], 2, ". is no run folder: it has no config.json"),
-        (["evaluate", "nowhere"], 2, "there is no run folder nowhere"),
+        (["sample", "nowhere"], 2, "there is not a run folder nowhere"),
+        (["sample", "."], 2, ". is not a run folder: it has no config.json"),
+        (["evaluate", "nowhere"], 2, "there is not a run folder nowhere"),
     ],
 )
 def test_a_wrong_value_is_named(commands, here, untouched, arguments, status, said) -> None:

@@ -16,7 +16,6 @@ from zoo.report.comparison import compare, differences, names_of, shared_metrics
 from zoo.report.curves import save_curve
 from zoo.report.grids import fitting, grid
 from zoo.report.sheet import PANEL, save_comparison
-from zoo.runs.folder import read_metrics
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +69,7 @@ def test_a_row_has_what_the_run_logged(commands, trained: zoo.Run, coloured: zoo
     assert (result.status, result.err) == (0, "")
     assert result.out.splitlines()[-1] == "picture: compare.png"
     first, second = cells(result.out)
-    lines = read_metrics(trained.path)
+    lines = trained.folder.read_metrics()
     assert first["run"] == "glow-digits"
     assert first["model"] == "glow"
     assert first["picture"] == "1x8x8, 4 bits"
@@ -91,7 +90,7 @@ def test_json_is_one_document(commands, trained: zoo.Run, coloured: zoo.Run, her
     first, second = found["runs"]
     assert first["path"] == str(trained.path)
     assert first["image"] == {"channels": 1, "size": 8, "classes": 10, "bits": 4}
-    speeds = [line["images_per_second"] for line in read_metrics(trained.path)]
+    speeds = [line["images_per_second"] for line in trained.folder.read_metrics()]
     assert first["images_per_second"] == pytest.approx(np.median(speeds))
     assert (first["figures"], first["stale"]) == ({}, False)
     assert second["steps"] == 2
@@ -249,7 +248,7 @@ def test_curves_go_over_steps_and_over_minutes(
     steps, minutes = figures[0].axes
     assert [axes.get_xlabel() for axes in (steps, minutes)] == ["step", "minutes"]
     assert steps.get_ylabel() == "bits per dim"
-    lines = read_metrics(trained.path)
+    lines = trained.folder.read_metrics()
     key = "bits_per_dim"
     training, validation, *others = steps.lines
     assert list(training.get_xdata()) == [line["step"] for line in lines]
@@ -333,9 +332,9 @@ def test_a_runs_own_curve_has_a_panel_for_each_metric(here, figures) -> None:
         (["run"], 2, "a comparison needs two runs at least, got 1"),
         (["run", "./run"], 2, "run is named twice: name each run once"),
         (["run", "link"], 2, "link is named twice: name each run once"),
-        (["run", "nowhere"], 2, "there is no run folder nowhere"),
-        (["run", "."], 2, ". is no run folder: it has no config.json"),
-        (["run", "bare"], 1, "bare has no weights yet: go on with zoo train glow --out bare"),
+        (["run", "nowhere"], 2, "there is not a run folder nowhere"),
+        (["run", "."], 2, ". is not a run folder: it has no config.json"),
+        (["run", "bare"], 1, "bare has no weights yet: resume with zoo train glow --out bare"),
         (["run", "damaged"], 1, "metrics.json is damaged: measure again with zoo evaluate damaged"),
         (["run", "other", "-o", "x.npy"], 2, "-o x.npy: name a picture that ends in .png"),
         (["run", "other", "-o", "x.png"], 2, "-o x.png: name a picture that ends in .png"),

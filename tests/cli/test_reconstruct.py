@@ -205,7 +205,7 @@ def test_what_cannot_be_reconstructed(commands, here, trained, arguments, status
 
 
 def test_a_path_that_is_no_run(commands, here) -> None:
-    assert commands.fails(2, "reconstruct", "nowhere") == "there is no run folder nowhere"
+    assert commands.fails(2, "reconstruct", "nowhere") == "there is not a run folder nowhere"
 
 
 def test_data_that_are_gone_are_named_with_the_way_out(commands, trained_copy: Path, here) -> None:

@@ -153,7 +153,7 @@ def test_real_pictures_are_measured_as_zoo_evaluate_measures_samples(
     run = zoo.load(finished / "out/nice")
     data = open_data(run.data_config())
     pictures = torch.cat([*module("anchors")._training_pictures(data, 90)])
-    monkeypatch.setattr(zoo.Run, "draw", lambda *arguments: iter(pictures.split(16)))
+    monkeypatch.setattr(zoo.Run, "stream", lambda *_, **__: iter(pictures.split(16)))
     found = run.evaluate(figures=("fid", "kid", "precision", "recall"))
     real, _ = module("anchors").anchors(data, run.device, Progress())
     for figure in found:

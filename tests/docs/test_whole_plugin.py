@@ -9,9 +9,9 @@ from project import ROOT
 from zoo import hookspecs
 from zoo.config.resolve import Setting
 from zoo.plugins.host import Host, Plugin
-from zoo.runs.folder import read_metrics
+from zoo.run import train
 from zoo.system.progress import Reporter
-from zoo.training.launch import Request, train
+from zoo.training.request import Request
 
 PAGE = ROOT / "docs/plugins.md"
 
@@ -33,6 +33,6 @@ def test_it_trains_and_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     settings = [Setting("training", "steps", 100, "")]
     request = Request("dot", settings=settings, out=tmp_path / "run", device="cpu")
     run = train(host, request, Reporter())
-    lines = read_metrics(run.path)
+    lines = run.folder.read_metrics()
     assert lines[-1]["bits_per_dim"] < lines[0]["bits_per_dim"] - 0.1
     assert run.sample(3).shape == (3, 1, 8, 8)

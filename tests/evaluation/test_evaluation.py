@@ -211,7 +211,7 @@ def test_a_fault_in_a_plugins_weights_names_the_plugin(vae: zoo.Run, monkeypatch
         raise RuntimeError("no such luck")
 
     monkeypatch.setattr(zoo_vae.bounds, "importance_weighted_nats", fail)
-    with pytest.raises(ZooError, match=r"zoo_scoring.*no such luck"):
+    with pytest.raises(ZooError, match=r"zoo_likelihood.*no such luck"):
         vae.evaluate(figures=["importance_weighted_nats"])
 
 
@@ -226,12 +226,12 @@ def test_a_likelihood_that_is_no_number_names_its_picture(commands, trained_copy
 
 
 def test_a_sample_that_is_no_number_is_named(trained: zoo.Run, monkeypatch) -> None:
-    def draw(self: zoo.Run, n: int, *_: object) -> Iterator[torch.Tensor]:
+    def draw(self: zoo.Run, n: int, **_: object) -> Iterator[torch.Tensor]:
         part = torch.zeros(n, 1, 8, 8)
         part[17, 0, 3, 3] = float("inf")
         yield part
 
-    monkeypatch.setattr(zoo.Run, "draw", draw)
+    monkeypatch.setattr(zoo.Run, "stream", draw)
     with pytest.raises(ZooError, match="sample 17 of seed 5 is not finite: evaluate at a lower"):
         trained.evaluate(seed=5, figures=["fid"])
 

@@ -21,8 +21,10 @@ from PIL import Image
 from zoo import Latent, ModelConfig, ModelSpec, hookimpl, hookspecs
 from zoo.export import graphs
 from zoo.freezing import freeze
+from zoo.model import Model
 from zoo.plugins.host import Host, Plugin
-from zoo.run import Run
+from zoo.run import Run, run_of
+from zoo.runs.folder import RunFolder
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
@@ -147,7 +149,10 @@ def layers(exported, tmp_path: Path) -> Any:
     def make(plugin: Required | None = None) -> Run:
         host = Host(hookspecs)
         assert host.add(Plugin("layers", "tests", "0"), plugin or Required()).cause is None
-        return Run(tmp_path, "layers", like.config, like.image, Layers(), torch.device("cpu"), host)
+        model = Model(
+            host.spec("layers"), like.image, Layers(), torch.device("cpu"), host.owner("layers")
+        )
+        return run_of(model, RunFolder(tmp_path), like.config, host)
 
     return make
 
@@ -171,7 +176,7 @@ def test_multiply_adds_of_a_flow_are_those_of_its_frozen_convolutions(exported) 
     for layer in frozen.modules():
         if isinstance(layer, torch.nn.Conv2d):
             layer.register_forward_hook(note)
-    graph = graphs.sampler_graph(run.host, run.model, frozen)
+    graph = graphs.sampler_graph(run.with_network(frozen))
     graphs.run(graph.module, graph, graph.inputs)
     assert len(by_hand) == 4 * 3 + 1  # of the couplings, and of the split prior
     by_hand += 2 * [16 * 4 * 4, 4 * 8 * 8]  # of the folded 1x1 convolutions, which are no layers

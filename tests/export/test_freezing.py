@@ -90,7 +90,7 @@ def test_a_frozen_network_is_the_network_in_float64(case: tuple[str, dict[str, A
     labels = torch.arange(5) if network.latent.classes else None
 
     def both(hook: str, **given: Any) -> Any:
-        return [host().call(hook, model, network=one, **given) for one in (network, frozen)]
+        return [host().owner(model).call(hook, network=one, **given) for one in (network, frozen)]
 
     with torch.no_grad():
         plain, found = both("zoo_sample", latents=z, temperature=0.7, labels=labels)

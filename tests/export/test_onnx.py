@@ -88,7 +88,7 @@ def test_the_encoder_encodes_real_pictures_as_the_run_does(exported, model: str)
         assert np.abs(found["mean"] - run.encode(images).numpy()).max() < 1e-4
         return
     assert set(found) == {"z", "log_prob"}
-    expected = run.log_prob(images, labels).numpy()
+    expected = run.log_prob(images, labels=labels).numpy()
     assert found["log_prob"].shape == (20,)
     assert np.abs(found["log_prob"] - expected).max() < 1e-3 * 64
     sampler = opened(run.path / "onnx" / "sampler.onnx")

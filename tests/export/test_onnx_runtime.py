@@ -41,7 +41,7 @@ def test_it_draws_what_the_run_draws_of_the_same_seed(exported, model: str) -> N
     assert np.abs(walk - run.interpolate(2, 5, seed=4).numpy()).max() < PARITY
     assert found.latent == run.latent
     assert found.facts["model"] == model
-    assert found.provider == "cpu"
+    assert found.device == "cpu"
 
 
 def test_pictures_are_drawn_a_few_at_a_time_and_are_the_same(
@@ -64,11 +64,11 @@ def test_a_flow_and_a_vae_encode(exported) -> None:
     labels = [1, 2, 3]
     pictures = glow.sample(3, seed=2, labels=labels)
     model = OnnxModel.load(glow.path)
-    z = model.encode(pictures.numpy(), labels)
-    assert np.abs(z - glow.encode(pictures, labels).numpy()).max() < 1e-3
-    assert np.abs(model.decode(z, labels) - pictures.numpy()).max() < 1e-3
-    expected = glow.log_prob(pictures, labels).numpy()
-    assert model.log_prob(pictures.numpy().astype(np.float64), labels) == pytest.approx(
+    z = model.encode(pictures.numpy(), labels=labels)
+    assert np.abs(z - glow.encode(pictures, labels=labels).numpy()).max() < 1e-3
+    assert np.abs(model.decode(z, labels=labels) - pictures.numpy()).max() < 1e-3
+    expected = glow.log_prob(pictures, labels=labels).numpy()
+    assert model.log_prob(pictures.numpy().astype(np.float64), labels=labels) == pytest.approx(
         expected, abs=1e-3 * 64
     )
     other = OnnxModel.load(vae.path)

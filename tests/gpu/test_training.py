@@ -24,7 +24,7 @@ import torch
 import zoo
 from zoo.data import open_data
 from zoo.data.batches import Batches
-from zoo.runs.folder import read_metrics
+from zoo.runs.folder import RunFolder
 from zoo.training.loop import Loop
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -127,9 +127,9 @@ def test_bf16_agrees_with_float32(
     taken = {"fp32": "fp32", "bf16": "auto" if device == "cuda" else "bf16"}
     every = 1 if model in ("dcgan", "sngan") or device == "cpu" else 50
     lines = {
-        name: read_metrics(
-            trained(model, device, steps, name, precision=precision, log_every=every).path
-        )
+        name: trained(
+            model, device, steps, name, precision=precision, log_every=every
+        ).folder.read_metrics()
         for name, precision in taken.items()
     }
     assert len(lines["fp32"]) == len(lines["bf16"]) == steps // every
@@ -224,9 +224,9 @@ def test_a_resumed_run_goes_on_where_it_was(
 ) -> None:
     """A run that stopped half-way and was resumed has the losses of one that did not stop"""
     steps = {"log_every": 1, "checkpoint_every": 2, "precision": "fp32"}
-    whole = read_metrics(trained(model, device, 4, "whole", **steps).path)
+    whole = trained(model, device, 4, "whole", **steps).folder.read_metrics()
     trained(model, device, 2, "half", **steps)
-    resumed = read_metrics(trained(model, device, 4, "half", resume=True, **steps).path)
+    resumed = trained(model, device, 4, "half", resume=True, **steps).folder.read_metrics()
     assert [line["step"] for line in resumed] == [1, 2, 3, 4]
     name = "bits_per_dim" if model == "glow" else "critic_loss"
     apart = max(abs(a[name] - b[name]) for a, b in zip(whole, resumed, strict=True))
@@ -251,7 +251,7 @@ def test_a_killed_run_resumes_on_cuda(pictures: Callable[[str], str], tmp_path: 
     process.communicate()
     assert not (out / "checkpoints" / "step-00000200").exists()
     subprocess.run([*command, "--resume"], check=True, capture_output=True)
-    assert [line["step"] for line in read_metrics(out)] == [*range(10, 201, 10)]
+    assert [line["step"] for line in RunFolder(out).read_metrics()] == [*range(10, 201, 10)]
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -18,8 +18,9 @@ from loopback_hub import LoopbackHub
 
 import zoo
 from zoo.evaluation import Evaluation, Facts, Figure
-from zoo.evaluation.figures import weights_of, write_evaluation
+from zoo.evaluation.figures import write_evaluation
 from zoo.report.card import front
+from zoo.runs.folder import RunFolder
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
@@ -35,7 +36,8 @@ FIGURES = (
 
 def measured(folder: Path, figures: tuple[Figure, ...] = FIGURES) -> None:
     write_evaluation(
-        folder, Evaluation(figures, {"kid_cnn": "a reason | of mine"}, weights_of(folder))
+        folder,
+        Evaluation(figures, {"kid_cnn": "a reason | of mine"}, RunFolder(folder).short_digest()),
     )
 
 

@@ -132,9 +132,17 @@ LOADS: dict[str, tuple[Callable[[Files], Files], int, str]] = {
     "module": (config("model", value="os"), 1, "there is no model 'os'"),
     "plugin": (config("plugin", value={"name": "x", "distribution": 5}), 0, ""),
     "version": (config("format_version", value=99), 1, "has format version 99"),
-    "foreign": (config("library_name", value="diffusers"), 1, "is no run folder: its config.json"),
+    "foreign": (
+        config("library_name", value="diffusers"),
+        1,
+        "is not a run folder: genzoo did not",
+    ),
     "size": (config("image", "size", value=2**40), 1, "data.size must be at most 1024"),
-    "json": (lambda files: files | {"config.json": b"[" * 100_000}, 1, "is damaged, it is no JSON"),
+    "json": (
+        lambda files: files | {"config.json": b"[" * 100_000},
+        1,
+        "is damaged, not valid JSON",
+    ),
     "cut": (
         lambda files: files | {"model.safetensors": files["model.safetensors"][:-9]},
         1,

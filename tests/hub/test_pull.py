@@ -85,9 +85,9 @@ def test_commands_that_would_write_into_a_run_do_not_write_into_the_cache(
     }
     assert "the figures are printed and not kept" in evaluated.err
     assert exported.sentence == (
-        "tester/vae is not a folder here: name a folder for its graphs, -o DIR"
+        "tester/vae is not a local folder: name a folder for its graphs, -o DIR"
     )
-    assert shown.sentence.startswith("tester/vae is not a folder here: name a folder for the page")
+    assert shown.sentence.startswith("tester/vae is not a local folder: name a folder for the page")
     assert contents(tmp_path / "home") == contents(tmp_path / "before")
 
 

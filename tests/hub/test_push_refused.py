@@ -59,7 +59,7 @@ def test_a_run_that_is_not_fit_to_be_shared_is_refused(
     done = run_steps(environment, tmp_path, *steps, *more)
     said = dict(zip(UNFIT, (step.sentence for step in done[1:-3:2]), strict=True))
     assert said["weights"].startswith("weights/model.safetensors cannot be read as safetensors")
-    assert said["config"].startswith("config is no run folder")
+    assert said["config"].startswith("config is not a run folder")
     assert said["licence"].startswith("licence/README.md has no license in its metadata")
     assert said["licence"].endswith("as zoo card licence --license apache-2.0 does")
     assert said["yaml"] == "the metadata of yaml/README.md cannot be read: mend them"
@@ -76,7 +76,7 @@ def test_a_run_that_is_not_fit_to_be_shared_is_refused(
     no_name, too_long, no_run = done[-3:]
     assert no_name.sentence == "nowhere is no repository of the Hub: name one as user/repo"
     assert too_long.sentence == "a/b/c is no repository of the Hub: name one as user/repo"
-    assert no_run.sentence == "there is no run folder none"
+    assert no_run.sentence == "there is not a run folder none"
     assert {step.status for step in done[1:-3:2]} == {1, 2}
     assert not hub.requests("POST")
     assert not hub.repositories
@@ -181,7 +181,7 @@ def test_a_hub_that_is_not_there_is_a_sentence(exported, tmp_path: Path) -> None
     for step in done[:2]:
         assert step.sentence.startswith(said)
     drawn = done[2]
-    assert drawn.sentence.startswith(f"there is no run folder tester/vae here, and {said}")
+    assert drawn.sentence.startswith(f"there is not a run folder tester/vae here, and {said}")
     assert drawn.err.splitlines()[:-1] == ["the Hub did not answer: trying again"]
     assert {step.status for step in done} == {1}
     assert not (tmp_path / "x").exists()

@@ -11,7 +11,6 @@ from torch import nn
 
 import zoo
 from zoo import ImageSpec, UsageError
-from zoo.api import host
 from zoo.config.sections import TrainingConfig
 from zoo.export.graphs import graphs_of, trace
 from zoo.freezing import freeze
@@ -179,7 +178,7 @@ def test_frozen_a_trained_critic_gives_the_same_scores(both: zoo.Run) -> None:
 
 
 def test_the_graph_of_a_normalised_generator_has_plain_weights(both: zoo.Run) -> None:
-    (graph,) = graphs_of(host(), "sngan", both.network)
+    (graph,) = graphs_of(both)
     assert not [name for name in graph.module.state_dict() if "parametrizations" in name]
     assert any("parametrizations" in name for name in both.network.state_dict())
     z = torch.randn(5, 128)

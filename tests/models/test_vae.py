@@ -15,8 +15,7 @@ import zoo
 from zoo import UsageError
 from zoo.config.sections import TrainingConfig
 from zoo.data.batch import Batch
-from zoo.runs.folder import read_metrics
-from zoo_vae import VAEConfig, zoo_encode, zoo_sample, zoo_score, zoo_scoring
+from zoo_vae import VAEConfig, zoo_encode, zoo_likelihood, zoo_sample, zoo_score
 from zoo_vae.bounds import importance_weighted_nats, kl_from_standard_normal, negative_elbo
 from zoo_vae.likelihood import Bernoulli, DiscretisedLogistic, Gaussian
 from zoo_vae.model import VAE
@@ -77,7 +76,7 @@ def test_the_bound_is_exact_at_the_optimum_of_probabilistic_pca() -> None:
     error = draws.std(0) / math.sqrt(len(draws))
     assert ((draws.mean(0) - model.exact).abs() < 4 * error).all()
     assert error.max() < 0.1
-    weighted = zoo_scoring(model.network).importance_weighted
+    weighted = zoo_likelihood(model.network).importance_weighted
     for samples in (1, 5):
         assert torch.allclose(weighted(model.batch, samples), model.exact)
 
@@ -203,11 +202,11 @@ def test_gaussian_is_that_of_torch_on_the_dequantized_picture() -> None:
 )
 def test_what_is_said_of_dequantization_is_what_was_done(likelihood, bits, said) -> None:
     network, batch = small(likelihood=likelihood, bits=bits), batch_of(2, bits=bits)
-    scoring = zoo_scoring(network)
-    assert scoring.likelihood.startswith(said)
+    likelihood = zoo_likelihood(network)
+    assert likelihood.decoder.startswith(said)
     with torch.no_grad():
         zoo_score(network, batch)
-    assert ("dequantized" in vars(batch)) == ("after one uniform" in scoring.likelihood)
+    assert ("dequantized" in vars(batch)) == ("after one uniform" in likelihood.decoder)
 
 
 def test_bernoulli_of_grey_levels_is_refused() -> None:
@@ -261,7 +260,7 @@ def test_what_is_free_has_no_gradient() -> None:
 def test_beta_trains_and_keeps_the_bound(tmp_path: Path) -> None:
     config = {"beta": 10.0, "width": 32, "training.log_every": 1}
     run = zoo.train("vae", steps=30, config=config, out=tmp_path / "run", quiet=True)
-    first, last = (read_metrics(run.path)[i] for i in (0, -1))
+    first, last = (run.folder.read_metrics()[i] for i in (0, -1))
     assert last["loss"] < first["loss"]
     for line in (first, last):
         bound = (line["reconstruction"] + line["kl"]) / (64 * math.log(2))

@@ -56,8 +56,8 @@ def load() -> Host:
 
 def sample(host: Host, model: str, latents: int = 0) -> object:
     """Call ``zoo_sample`` as the core does."""
-    return host.call(
-        "zoo_sample", model, network=None, latents=latents, temperature=1.0, labels=None
+    return host.owner(model).call(
+        "zoo_sample", network=None, latents=latents, temperature=1.0, labels=None
     )
 
 
@@ -220,7 +220,7 @@ def test_a_conflict_ends_when_one_of_the_plugins_is_disabled(
     site.add("three", "raise SystemExit")
     monkeypatch.setenv("ZOO_DISABLE_PLUGINS", "two, three")
     host = load()
-    assert host.owner("same").name == "one"
+    assert host.owner("same").plugin.name == "one"
     assert [plugin(host, name).status for name in ("two", "three")] == ["disabled"] * 2
     assert "two" not in sys.modules, "a disabled plugin is not imported"
 
@@ -271,10 +271,10 @@ def test_a_hook_is_called_on_the_owner_inside_others_wrappers(site) -> None:
     assert sample(host, "other", 7) == ["wrapped", "other", 7]
     assert plugin(host, "wrapper").wrappers == ("zoo_sample",)
     assert plugin(host, "wrapper").hooks == ()
-    assert host.has("zoo_score", "other")
-    assert not host.has("zoo_score", "owner")
+    assert host.owner("other").has("zoo_score")
+    assert not host.owner("owner").has("zoo_score")
     with pytest.raises(UsageError, match=r"'owner' cannot do this: 'owner' \(owner 1.0\) has no"):
-        host.call("zoo_score", "owner", network=None, batch=None)
+        host.owner("owner").call("zoo_score", network=None, batch=None)
 
 
 def test_an_exception_names_plugin_distribution_version_and_hook(site) -> None:
@@ -282,13 +282,13 @@ def test_an_exception_names_plugin_distribution_version_and_hook(site) -> None:
     site.add("void", model("void").replace('return "a network"', "return None"))
     host = load()
     with pytest.raises(PluginError) as error:
-        host.call("zoo_build", "boom", config=None, image=None)
+        host.owner("boom").call("zoo_build", config=None, image=None)
     assert str(error.value) == (
         "the plugin 'boom' (boom 1.0) failed in zoo_build: SystemExit: bang; "
         "--debug shows where, and ZOO_DISABLE_PLUGINS=boom leaves it out"
     )
     with pytest.raises(PluginError, match=r"'void' \(void 1.0\) failed in zoo_build: it returned"):
-        host.call("zoo_build", "void", config=None, image=None)
+        host.owner("void").call("zoo_build", config=None, image=None)
 
 
 def test_what_a_wrapper_raises_is_blamed_on_its_own_plugin(site) -> None:
@@ -311,14 +311,14 @@ def test_a_sentence_of_a_plugin_reaches_the_user_as_it_is(site) -> None:
     usage = "import zoo; raise zoo.UsageError('depth is odd: take an even one')"
     site.add("polite", model("polite").replace('return "a network"', usage))
     with pytest.raises(UsageError, match=r"^depth is odd: take an even one$"):
-        load().call("zoo_build", "polite", config=None, image=None)
+        load().owner("polite").call("zoo_build", config=None, image=None)
 
 
 def test_running_out_of_memory_tells_what_to_make_smaller(site) -> None:
     code = model("big").replace('return "a network"', "raise MemoryError('much')")
     site.add("big", code)
     with pytest.raises(PluginError, match=r"take a smaller batch or model"):
-        load().call("zoo_build", "big", config=None, image=None)
+        load().owner("big").call("zoo_build", config=None, image=None)
 
 
 COMMANDS = """

@@ -15,7 +15,6 @@ import torch
 import zoo
 from zoo.data import hub
 from zoo.report.card import RunFacts, front, new_card, parts, read_facts, writing
-from zoo.runs.folder import read_metrics
 from zoo.system.console import duration
 from zoo.system.hardware import hardware, hardware_text
 
@@ -28,7 +27,7 @@ def facts(folder: Path) -> dict[str, str]:
 
 def test_a_card_says_time_speed_hardware_threads_seed_and_versions(trained: zoo.Run) -> None:
     stored = json.loads((trained.path / "config.json").read_text("utf-8"))
-    found, last = facts(trained.path), read_metrics(trained.path)[-1]
+    found, last = facts(trained.path), trained.folder.read_metrics()[-1]
     assert stored["hardware"] == hardware(torch.device("cpu"))
     assert found["trained on"] == hardware_text(stored["hardware"])
     assert found["trained on"].endswith("1 thread")  # conftest asks for it

@@ -194,7 +194,7 @@ def test_what_cannot_be_is_refused(
 
 def test_the_card_of_a_run_on_the_hub_is_not_written(commands: Commands, here: Path) -> None:
     assert commands.fails(2, "card", "user/repo") == (
-        "user/repo is not a folder here: name one; zoo pull makes one of a run on the Hub"
+        "user/repo is not a local folder: name one; zoo pull makes one of a run on the Hub"
     )
 
 

@@ -71,7 +71,7 @@ def test_genzoo_draws_by_what_the_card_says(run: Path, monkeypatch: pytest.Monke
     assert (images == loaded.sample(16, seed=0, labels=label)).all()  # type: ignore[attr-defined]
     assert f"float32 {list(images.shape)} in [0, 1]" in code  # type: ignore[attr-defined]
     if "z" in names and "gives the pictures back" in code:
-        back = loaded.decode(names["z"], label)  # type: ignore[arg-type]
+        back = loaded.decode(names["z"], labels=label)  # type: ignore[arg-type]
         assert (back - images).abs().max() < 1e-3
 
 

@@ -12,7 +12,7 @@ import torch
 
 import zoo
 from zoo.errors import UsageError, ZooError
-from zoo.runs.folder import append_metrics, keep_metrics, read_metrics
+from zoo.runs.folder import RunFolder
 from zoo.runs.weights import load_tensors, load_weights, save_tensors
 
 
@@ -34,10 +34,10 @@ def put(*keys: str, value: object) -> Callable[[dict], None]:
 
 
 HOSTILE = [
-    (lambda _: [], 2, "is no run folder: its config.json is not one of genzoo's"),
-    (lambda _: 5, 2, "is no run folder"),
-    (lambda _: {"model_type": "bert"}, 2, "is no run folder"),
-    (put("library_name", value="diffusers"), 2, "is no run folder"),
+    (lambda _: [], 2, "is not a run folder: genzoo did not write its config.json"),
+    (lambda _: 5, 2, "is not a run folder"),
+    (lambda _: {"model_type": "bert"}, 2, "is not a run folder"),
+    (put("library_name", value="diffusers"), 2, "is not a run folder"),
     (put("format_version", value=2), 1, "has format version 2 and this genzoo"),
     (put("format_version", value=True), 1, "has format version true"),
     (put("format_version", value=None), 1, "has format version null"),
@@ -54,15 +54,15 @@ HOSTILE = [
     (put("config", "model", "depth", value="9" * 9999), 2, "model.depth must be a whole number"),
     (put("config", "model", "depth", value=3), 1, "does not fit the network of config.json"),
     (put("config", "model", "width", value=17), 1, "is [16, 1, 3, 3], not [17, 1, 3, 3]"),
-    (put("image", value=5), 2, "image must be channels, size, classes and bits"),
-    (put("image", "evil", value=1), 2, "image must be channels, size, classes and bits"),
-    (put("image", "size", value="8"), 2, "image must be channels, size, classes and bits"),
-    (put("image", "size", value=None), 2, "image must be channels, size, classes and bits"),
+    (put("image", value=5), 2, "image must have the whole numbers channels, size, classes and bits"),
+    (put("image", "evil", value=1), 2, "image must have the whole numbers channels, size, classes and bits"),
+    (put("image", "size", value="8"), 2, "image must have the whole numbers channels, size, classes and bits"),
+    (put("image", "size", value=None), 2, "image must have the whole numbers channels, size, classes and bits"),
     (put("image", "size", value=2**40), 2, "image: data.size must be at most 1024"),
     (put("image", "size", value=10), 2, "10 pixels a side cannot be"),
     (put("image", "channels", value=-1), 2, "image: data.channels must be 1 or 3, got -1"),
     (put("image", "bits", value=99), 2, "image: data.bits must be at most 8, got 99"),
-    (put("image", "classes", value=10**12), 2, "image must be channels, size, classes and bits"),
+    (put("image", "classes", value=10**12), 2, "image must have the whole numbers channels, size, classes and bits"),
 ]
 
 
@@ -88,7 +88,7 @@ def resumed(folder: Path) -> list[object]:
 def test_a_config_that_is_no_json(commands, here, untouched, trained_copy, text: bytes) -> None:
     (trained_copy / "config.json").write_bytes(text)
     said = commands.fails(1, "sample", trained_copy)
-    assert said.startswith(f"{trained_copy / 'config.json'} is damaged, it is no JSON: ")
+    assert said.startswith(f"{trained_copy / 'config.json'} is damaged, not valid JSON: ")
 
 
 def test_a_config_that_is_a_folder(commands, here, untouched, trained_copy) -> None:
@@ -102,7 +102,7 @@ def test_weights_that_are_missing(commands, here, untouched, trained_copy) -> No
     (trained_copy / "model.safetensors").unlink()
     said = commands.fails(1, "sample", trained_copy)
     assert said == (
-        f"{trained_copy} has no weights yet: go on with zoo train glow --out {trained_copy} "
+        f"{trained_copy} has no weights yet: resume with zoo train glow --out {trained_copy} "
         "--resume"
     )
 
@@ -151,7 +151,7 @@ def test_weights_are_the_same_bytes_with_no_metadata_but_their_format(tmp_path: 
 
 
 def test_load_in_python_raises_the_same(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no run folder"):
+    with pytest.raises(UsageError, match="there is not a run folder"):
         zoo.load(tmp_path / "nowhere")
     with pytest.raises(UsageError, match=r"it has no config\.json"):
         zoo.load(tmp_path)
@@ -160,7 +160,7 @@ def test_load_in_python_raises_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", [b"5\n", b'{"a": 1}\n', b"\xff\xfe", b'{"step"', b"[" * 99_999])
 def test_metrics_are_read_up_to_the_first_line_that_is_none(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 10}\n{"step": 20}\n' + text)
-    assert read_metrics(tmp_path) == [{"step": 10}, {"step": 20}]
-    keep_metrics(tmp_path, 10)
-    append_metrics(tmp_path, {"step": 11})
-    assert read_metrics(tmp_path) == [{"step": 10}, {"step": 11}]
+    assert RunFolder(tmp_path).read_metrics() == [{"step": 10}, {"step": 20}]
+    RunFolder(tmp_path).truncate_metrics(10)
+    RunFolder(tmp_path).append_metrics({"step": 11})
+    assert RunFolder(tmp_path).read_metrics() == [{"step": 10}, {"step": 11}]

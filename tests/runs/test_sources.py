@@ -9,7 +9,8 @@ import pytest
 import zoo
 from zoo import UsageError, ZooError, api, hookimpl, hookspecs
 from zoo.plugins.host import Host, Plugin
-from zoo.runs.sources import is_here, local, named, publish, split
+from zoo.api import locate as local
+from zoo.runs.sources import is_here, named, split
 
 
 class Shelf:
@@ -50,7 +51,7 @@ def test_a_path_that_exists_wins_and_nobody_is_asked(shelf: Shelf, here: Path) -
         assert is_here(name)
     assert local(here / "run", ("config.json",)) == here / "run"
     assert shelf.asked == []
-    with pytest.raises(UsageError, match="user/run is a folder here, which has no revision 'v2'"):
+    with pytest.raises(UsageError, match="user/run is a local folder, which has no revision 'v2'"):
         local("user/run", (), revision="v2")
 
 
@@ -64,7 +65,7 @@ def test_a_name_is_fetched_with_its_revision(shelf: Shelf, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["./user/run", "../user/run", "/user/run", "~/run", "a\\b", ""])
 def test_what_looks_like_a_path_is_never_looked_for_elsewhere(shelf: Shelf, name: str) -> None:
-    with pytest.raises(UsageError, match="there is no run folder"):
+    with pytest.raises(UsageError, match="there is not a run folder"):
         local(name, ()) if name else local("@x", ())
     assert shelf.asked == []
 
@@ -73,7 +74,7 @@ def test_a_misspelt_path_in_a_folder_that_is_here_is_no_name(shelf: Shelf, here:
     (here / "user/run").mkdir(parents=True)
     with pytest.raises(UsageError) as error:
         local("user/rnu", ())
-    assert str(error.value) == "there is no run folder user/rnu"
+    assert str(error.value) == "there is not a run folder user/rnu"
     assert shelf.asked == []
     local("user/rnu@main", ())
     assert shelf.asked[0][:2] == ("user/rnu", "main")
@@ -81,7 +82,7 @@ def test_a_misspelt_path_in_a_folder_that_is_here_is_no_name(shelf: Shelf, here:
 
 def test_revisions_that_cannot_be(shelf: Shelf) -> None:
     assert split("a/b@feature/x") == ("a/b", "feature/x")
-    with pytest.raises(UsageError, match="a/b@: name a revision behind the @"):
+    with pytest.raises(UsageError, match="a/b@: name a revision after the @"):
         local("a/b@", ())
     with pytest.raises(UsageError, match="given twice, 'v1' and 'v2'"):
         local("a/b@v1", (), revision="v2")
@@ -94,12 +95,12 @@ def test_without_a_plugin_that_fetches_the_sentence_says_so(
     with pytest.raises(UsageError) as error:
         local("user/run", ())
     assert str(error.value) == (
-        "there is no run folder user/run, and no plugin here fetches runs from elsewhere: zoo "
+        "there is not a run folder user/run, and no plugin fetches runs from elsewhere: zoo "
         "plugins shows what is missing"
     )
     with pytest.raises(UsageError) as error:
         local("run", ())
-    assert str(error.value) == "there is no run folder run"
+    assert str(error.value) == "there is not a run folder run"
 
 
 def test_a_fetched_run_is_a_run_and_never_written_to(
@@ -114,13 +115,13 @@ def test_a_fetched_run_is_a_run_and_never_written_to(
     assert zoo.load("user/a", "cpu", revision="v1").source == "user/a@v1"
     assert zoo.load(tmp_path / "a", "cpu").source is None
     assert shelf.asked[0][3:] == (("config.json", "model.safetensors"), ())
-    with pytest.raises(UsageError, match="user/a is not a folder here: name a folder for its"):
+    with pytest.raises(UsageError, match="user/a is not a local folder: name a folder for its"):
         run.export()
-    with pytest.raises(UsageError, match="user/a is not a folder here: fetch it into one"):
+    with pytest.raises(UsageError, match="user/a is not a local folder: fetch it into a folder"):
         run.write_card()
     found = commands("evaluate", "user/a", "--figure", "bits_per_dim", "-n", "8", "--device", "cpu")
     assert found.status == 0
-    assert "user/a is not a folder here, so the figures are printed and not kept" in found.err
+    assert "user/a is not a local folder, so the figures are printed and not kept" in found.err
     assert commands("sample", "user/a", "-n", 2, "-o", here / "x.npy").status == 0
     assert contents(tmp_path / "a") == before
 
@@ -146,5 +147,5 @@ def test_a_run_is_sent_to_whoever_knows_the_target(shelf: Shelf, trained: zoo.Ru
 
     run = replace(trained, host=api.host())
     assert run.push("shelf:b", private=True) == "on shelf:b with {'private': True}"
-    with pytest.raises(UsageError, match=r"^nowhere is no place for a run: name one as user/repo$"):
-        publish(run, "nowhere")
+    with pytest.raises(UsageError, match=r"^nowhere is not a place for a run: name one as user/repo$"):
+        run.push("nowhere")

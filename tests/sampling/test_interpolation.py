@@ -12,13 +12,13 @@ import torch
 import zoo
 from zoo.errors import UsageError
 from zoo.sampling import latents
-from zoo.sampling.interpolation import walk
+from zoo.sampling.interpolation import interpolate
 
 
 @pytest.mark.parametrize("distribution", ["normal", "uniform", "logistic"])
 def test_a_walk_begins_and_ends_at_the_latents_to_the_last_bit(distribution) -> None:
     a, b = latents.draw(6, 50, distribution).reshape(2, 3, 50)
-    path = walk(a, b, 7, distribution)
+    path = interpolate(a, b, 7, distribution)
     assert (path.shape, path.dtype) == ((3, 7, 50), np.float32)
     np.testing.assert_array_equal(path[:, 0], a)
     np.testing.assert_array_equal(path[:, -1], b)
@@ -26,7 +26,7 @@ def test_a_walk_begins_and_ends_at_the_latents_to_the_last_bit(distribution) -> 
 
 def test_normal_latents_go_along_the_great_circle_by_equal_angles() -> None:
     a, b = np.float32([[3, 0]]), np.float32([[0, 3]])
-    path = walk(a, b, 4)[0]
+    path = interpolate(a, b, 4)[0]
     angles = [math.radians(angle) for angle in (0, 30, 60, 90)]
     expected = [(3 * math.cos(angle), 3 * math.sin(angle)) for angle in angles]
     np.testing.assert_allclose(path, expected, atol=1e-6)
@@ -34,19 +34,19 @@ def test_normal_latents_go_along_the_great_circle_by_equal_angles() -> None:
 
 @pytest.mark.parametrize("distribution", ["uniform", "logistic"])
 def test_other_latents_go_straight(distribution) -> None:
-    path = walk(np.float32([[0, 1]]), np.float32([[1, 0]]), 3, distribution)[0]
+    path = interpolate(np.float32([[0, 1]]), np.float32([[1, 0]]), 3, distribution)[0]
     np.testing.assert_array_equal(path, [[0, 1], [0.5, 0.5], [1, 0]])
 
 
 @pytest.mark.parametrize("b", [[2.0, 4.0], [-1.0, -2.0], [1.0, 2.0]])
 def test_latents_without_a_circle_between_them_go_straight(b) -> None:
-    path = walk(np.float32([[1, 2]]), np.float32([b]), 3)[0]
+    path = interpolate(np.float32([[1, 2]]), np.float32([b]), 3)[0]
     np.testing.assert_allclose(path[1], [(1 + b[0]) / 2, (2 + b[1]) / 2], atol=1e-5)
 
 
 def test_a_latent_of_one_number_has_a_walk() -> None:
     ends = latents.draw(8, 1)
-    assert np.isfinite(walk(ends[0::2], ends[1::2], 5)).all()
+    assert np.isfinite(interpolate(ends[0::2], ends[1::2], 5)).all()
 
 
 def test_first_and_last_picture_of_a_walk_are_samples(trained: zoo.Run) -> None:

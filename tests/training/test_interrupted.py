@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo.runs.folder import GRID, WEIGHTS, read_metrics
+from zoo.runs.folder import GRID, WEIGHTS, RunFolder
 from zoo.runs.weights import save_tensors
 from zoo.training.checkpoint import find_checkpoints
 
@@ -46,7 +46,7 @@ def start(model: str, out: Path, *more: str) -> subprocess.Popen[str]:
 
 def wait_for_step(process: subprocess.Popen[str], out: Path, step: int) -> None:
     for _ in range(6000):
-        lines = read_metrics(out)
+        lines = RunFolder(out).read_metrics()
         if lines and lines[-1]["step"] >= step:
             return
         assert process.poll() is None, process.communicate()
@@ -69,7 +69,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     subprocess.run(resume, check=True, capture_output=True)
     for name in ("model.safetensors", "checkpoints/step-00000040/state.safetensors"):
         assert (out / name).read_bytes() == (whole(model) / name).read_bytes()
-    assert [line["step"] for line in read_metrics(out)] == [*range(5, 41, 5)]
+    assert [line["step"] for line in RunFolder(out).read_metrics()] == [*range(5, 41, 5)]
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -80,10 +80,10 @@ def test_a_signal_ends_the_run_after_a_checkpoint(number: int, status: int, tmp_
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
     assert process.returncode == status
-    assert "go on with: zoo train glow --out" in error.splitlines()[-1]
+    assert "resume with: zoo train glow --out" in error.splitlines()[-1]
     assert "Traceback" not in error
     stopped = int(find_checkpoints(out)[-1].name.removeprefix("step-"))
-    assert read_metrics(out)[-1]["step"] == stopped
+    assert RunFolder(out).read_metrics()[-1]["step"] == stopped
     assert zoo.load(out).sample(2).shape == (2, 1, 8, 8)
 
 

@@ -93,8 +93,8 @@ def test_a_step_waits_for_nothing(model: str, size: int, changed: Mapping[str, A
         [Setting("model", key, value, key) for key, value in changed.items()],
     )
     image = ImageSpec(1, size, 0, config.data.bits)
-    network = host().call("zoo_build", model, config=config.model, image=image)
-    objective = host().call("zoo_train", model, network=network, config=config)
+    network = host().owner(model).call("zoo_build", config=config.model, image=image)
+    objective = host().owner(model).call("zoo_train", network=network, config=config)
     average = averaged(network, 0.9)
     for one in (*objective.networks.values(), average.module):
         one.to("meta").train()

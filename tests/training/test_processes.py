@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from zoo.flows import BatchNorm
-from zoo.runs.folder import read_metrics
+from zoo.runs.folder import RunFolder
 from zoo.runs.weights import load_tensors, save_tensors
 
 SETTINGS = {
@@ -52,7 +52,7 @@ def losses(model: str, processes: int, out: Path) -> list[dict[str, float]]:
     assert done.returncode == 0, done.stderr
     return [
         {name: line[name] for name in line if name.endswith(("loss", "bits_per_dim"))}
-        for line in read_metrics(out)
+        for line in RunFolder(out).read_metrics()
     ]
 
 

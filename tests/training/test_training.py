@@ -16,6 +16,7 @@ from zoo.config.resolve import Setting, resolve
 from zoo.config.sections import MANY, TrainingConfig
 from zoo.errors import UsageError, ZooError
 from zoo.objectives.optimizers import make_optimizer, rate_factor
+from zoo.run import train
 from zoo.sampling.seeding import seed_for
 from zoo.system.console import duration
 from zoo.system.progress import Lines, Reporter, State
@@ -26,8 +27,8 @@ from zoo.training.checkpoint import (
     save_checkpoint,
 )
 from zoo.training.ema import averaged
-from zoo.training.launch import Request, train, unasked_preset
 from zoo.training.limits import Limits
+from zoo.training.request import Request, unasked_preset
 
 
 def run(model: str, out: Path, resume: bool = False, **settings: object):
@@ -386,7 +387,7 @@ def test_a_preset_that_was_made_for_other_data_is_told(
     preset: str | None, source: str, told: bool
 ) -> None:
     request = Request("glow", preset, settings=[Setting("data", "source", source, "--data")])
-    said = unasked_preset(host(), request)
+    said = unasked_preset(host().spec(request.model), request)
     assert (said is not None) == told
     if said is not None:
         assert "those of digits, made for digits" in said

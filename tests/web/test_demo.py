@@ -25,7 +25,7 @@ from folders import contents
 import zoo
 from zoo.run import Run
 from zoo.sampling import latents
-from zoo.sampling.interpolation import walk
+from zoo.sampling.interpolation import interpolate
 from zoo_web.folder import ORT_CDN, ORT_FILES, write
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -169,7 +169,7 @@ def test_a_file_a_port_without_serve_and_what_is_no_run_are_refused(
     (tmp_path / "file").write_text("mine")
     assert "a file stands there" in commands.fails(2, "demo", exported, "-o", tmp_path / "file")
     assert "goes with --serve" in commands.fails(2, "demo", exported, "--port", "8000")
-    assert "there is no run folder" in commands.fails(2, "demo", tmp_path / "none")
+    assert "there is not a run folder" in commands.fails(2, "demo", tmp_path / "none")
 
 
 def test_what_fails_halfway_leaves_the_page_of_before(
@@ -350,13 +350,13 @@ def test_latents_js_walks_as_python_walks(tmp_path: Path) -> None:
         "  const ends = [0, 1].map((i) => draw(1, 64, distribution, [3, 0], i));\n"
         "  for (const [a, b] of [ends, [ends[0], ends[0]], [ends[0], ends[0].map((v) => -v)]])\n"
         "    for (let t = 0; t <= 4; t++)\n"
-        "      process.stdout.write(Buffer.from(walk(a, b, t / 4, distribution).buffer));\n"
+        "      process.stdout.write(Buffer.from(interpolate(a, b, t / 4, distribution).buffer));\n"
         "}\n"
     )
     found = np.frombuffer(in_node(tmp_path, code), np.float32).reshape(2, 3, 5, 64)
     for index, distribution in enumerate(("normal", "uniform")):
         a, b = latents.draw(2, 64, distribution, 3)  # type: ignore[arg-type]
-        wanted = walk(np.stack([a, a, a]), np.stack([b, a, -a]), 5, distribution)  # type: ignore[arg-type]
+        wanted = interpolate(np.stack([a, a, a]), np.stack([b, a, -a]), 5, distribution)  # type: ignore[arg-type]
         assert np.allclose(found[index], wanted, rtol=0, atol=1e-6)
 
 

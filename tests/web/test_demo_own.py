@@ -18,7 +18,7 @@ from PIL import Image
 import zoo
 from zoo.data.prepare import Preparation
 from zoo.run import Run
-from zoo.sampling.interpolation import walk
+from zoo.sampling.interpolation import interpolate
 from zoo_web.folder import write
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -60,19 +60,19 @@ def test_a_picture_of_ones_own_is_encoded_decoded_and_walked_from(
         assert differ(page.pictures("#own-back"), shown(demo.decode(z, 1.0, [2]))) <= 1
         if model == "glow":
             assert differ(page.pictures("#own-back"), shown(image)) <= 1
-            (log_prob,) = demo.run.log_prob(torch.from_numpy(image), 2).tolist()
+            (log_prob,) = demo.run.log_prob(torch.from_numpy(image), labels=2).tolist()
             assert page.text("own-bits") == f"{4 - log_prob / (64 * math.log(2)):.2f} bits/dim"
         else:
             assert not page.page.is_visible("#own-bits")
         page.slide("t", 0.5)
-        between = walk(z, demo.z(1, 7, 2), 3)[:, 1]
+        between = interpolate(z, demo.z(1, 7, 2), 3)[:, 1]
         temperature = (1 + demo.run.spec.temperature) / 2
         expected = shown(demo.decode(between, temperature, [2]))
         assert differ(page.pictures("#live"), expected) <= 1
         page.page.click("#forget")
         page.settle()
         ends = demo.z(3, 7)[[0, 2]]
-        between = walk(ends[:1], ends[1:], 3)[:, 1]
+        between = interpolate(ends[:1], ends[1:], 3)[:, 1]
         expected = shown(demo.decode(between, demo.run.spec.temperature, [2]))
         assert differ(page.pictures("#live"), expected) <= 1
 

@@ -17,7 +17,7 @@ from demo_pages import SMALL, Demo, differ, shown
 from PIL import Image
 
 from zoo.report.grids import grid
-from zoo.sampling.interpolation import walk
+from zoo.sampling.interpolation import interpolate
 from zoo_web.folder import ORT_CDN, ORT_FILES, write
 from zoo_web.server import Handler
 
@@ -102,10 +102,10 @@ def test_two_pictures_are_walked_between_on_the_great_circle(glow: Demo, page) -
     page.page.locator("#grid button").nth(9).click()
     page.slide("t", 0.25)
     ends = glow.z(10, 7)[[4, 9]]
-    path = walk(ends[:1], ends[1:], 101)[0, 25][None]
+    path = interpolate(ends[:1], ends[1:], 101)[0, 25][None]
     assert differ(page.pictures("#live"), shown(glow.decode(path, 0.7, [4]))) <= 1
     found = page.pictures("#strip canvas")
-    path = walk(ends[:1], ends[1:], 7)[0]
+    path = interpolate(ends[:1], ends[1:], 7)[0]
     labels = [4, 4, 4, 9, 9, 9, 9]
     assert differ(found, shown(glow.decode(path, 0.7, labels))) <= 1
     assert differ(found[[0, 6]], glow.draws(10, 7, 0.7)[[4, 9]]) <= 1

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.api import locate
 from zoo.cli.group import echo_json, json_option
 from zoo.cli.out import unused
 from zoo.errors import UsageError
 from zoo.runs.folder import CONFIG, EVALUATION, METRICS, WEIGHTS
-from zoo.runs.sources import local
 
 if TYPE_CHECKING:
     from zoo.report.comparison import Row
@@ -40,7 +40,7 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
     if out.suffix != ".png" or out.is_dir():
         raise UsageError(f"-o {out}: name a picture that ends in .png")
 
-    from zoo.report.comparison import compare, names_of, remarks
+    from zoo.report.comparison import Entry, compare, names_of, remarks
 
     names_of([Path(run) for run in runs])  # one that is named twice is refused early
 
@@ -48,10 +48,11 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
     from zoo.report.sheet import save_comparison
 
     for run in runs:
-        local(run, (CONFIG, WEIGHTS), optional=(METRICS, EVALUATION))
+        locate(run, (CONFIG, WEIGHTS), optional=(METRICS, EVALUATION))
     loaded = [load(run, device) for run in runs]
-    rows = compare(loaded)
-    save_comparison(out, loaded, rows, seed)
+    entries = [Entry(str(run.source or run.path), run, run.folder) for run in loaded]
+    rows = compare(entries)
+    save_comparison(out, entries, rows, seed)
     if as_json:
         echo_json(
             {

@@ -114,11 +114,11 @@ def command(
     if loaded.source is None:
         whole = _kept(Path(run), found, told)
         try:
-            write_figures(Path(run), loaded.host)
+            write_figures(Path(run), loaded.host.owner)
         except DamagedCard as error:
             told.say(f"the card stays as it is: {error}")
     else:
-        told.say(f"{run} is not a folder here, so the figures are printed and not kept")
+        told.say(f"{run} is not a local folder, so the figures are printed and not kept")
     if as_json:
         echo_json(whole.as_json())
     else:

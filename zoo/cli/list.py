@@ -40,7 +40,7 @@ def describe_models(plugins: Host) -> list[dict[str, object]]:
             "paper": spec.paper,
             "capabilities": [c for c in CAPABILITIES if c in spec.capabilities],
             "presets": list(spec.presets),
-            "plugin": plugins.owner(spec.name).reference(),
+            "plugin": plugins.owner(spec.name).plugin.reference(),
         }
         for spec in plugins.models.values()
     ]

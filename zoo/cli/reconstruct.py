@@ -13,7 +13,8 @@ from zoo.errors import UsageError, ZooError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.run import Labels, Run
+    from zoo.run import Run
+    from zoo.sampling.sampler import Labels
 
 
 @click.command("reconstruct")
@@ -56,7 +57,7 @@ def command(
         originals, labels, what = _given(loaded, images, count, label)
     else:
         originals, labels, what = _of_test_split(loaded, count, label)
-    pictures = loaded.reconstruct(originals, labels)
+    pictures = loaded.reconstruct(originals, labels=labels)
     check_finite(pictures.numpy(), "train on, or take weights from before the run diverged")
     _write(originals, pictures, out)
     click.echo(out)
@@ -107,7 +108,7 @@ def _of_test_split(run: Run, count: int, label: int | None) -> tuple[Tensor, Lab
 
 def _unlabelled(run: Run, what: str) -> UsageError:
     return UsageError(
-        f"this {run.model} is conditional and {what} have no class: say which with --label, "
+        f"this {run.name} is conditional and {what} have no class: say which with --label, "
         f"0 to {run.latent.classes - 1}"
     )
 

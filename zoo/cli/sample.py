@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.run import Run
-    from zoo.specs import Drawer
+    from zoo.specs import Generator
 
 WALK = 8
 """The longest walk from one sample to another, in pictures."""
@@ -76,9 +76,9 @@ def command(
     if interpolate:
         rows = -(-count // WALK)
         columns = -(-count // rows)
-        drawn = drawer.interpolate(rows, columns, temperature, seed, label)
+        drawn = drawer.interpolate(rows, columns, seed=seed, temperature=temperature, labels=label)
     else:
-        drawn = drawer.sample(count, temperature, seed, label)
+        drawn = drawer.sample(count, seed=seed, temperature=temperature, labels=label)
     import numpy as np
 
     pictures = np.asarray(drawn)
@@ -87,7 +87,7 @@ def command(
     click.echo(out)
 
 
-def _opened(run: str, device: str, backend: str) -> Run | Drawer:
+def _opened(run: str, device: str, backend: str) -> Run | Generator:
     if backend == TORCH:
         from zoo.api import load
 

@@ -29,7 +29,7 @@ def command(model: str, as_json: bool) -> None:
                 "title": spec.title,
                 "paper": spec.paper,
                 "capabilities": [c for c in CAPABILITIES if c in spec.capabilities],
-                "plugin": plugins.owner(model).reference(),
+                "plugin": plugins.owner(model).plugin.reference(),
                 "presets": {name: dict(values) for name, values in spec.presets.items()},
                 "config": keys,
             }
@@ -37,7 +37,7 @@ def command(model: str, as_json: bool) -> None:
         return
     click.echo(f"{spec.name}: {spec.title}\n{spec.paper}\n")
     click.echo(f"can: {', '.join(c for c in CAPABILITIES if c in spec.capabilities)}")
-    click.echo(f"from the plugin {plugins.owner(model)}\n")
+    click.echo(f"from the plugin {plugins.owner(model).plugin}\n")
     presets = list(spec.presets)
     rows = [("KEY", "VALUES", "DEFAULT", *(f"[{name}]" for name in presets), "")]
     for key in keys:

@@ -63,8 +63,9 @@ def command(
             resolve(spec, preset, file, settings)
         return _launch(processes)
 
+    from zoo.run import train
     from zoo.system.progress import reporter
-    from zoo.training.launch import Request, train
+    from zoo.training.request import Request
 
     request = Request(model, preset, file, settings, out, resume, device, track)
     run = train(plugins, request, reporter())

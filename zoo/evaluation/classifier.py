@@ -22,7 +22,7 @@ from zoo.data.quantize import to_images, to_levels
 from zoo.data.survey import spread
 from zoo.errors import ZooError
 from zoo.evaluation.features import FeatureNetwork
-from zoo.evaluation.figures import short_hash
+from zoo.runs.folder import short_hash
 from zoo.runs.weights import load_weights, save_tensors
 from zoo.sampling.seeding import CLASSIFIER, seed_torch
 from zoo.system.files import mended, write_json

@@ -1,23 +1,14 @@
-"""Numbers that say what is in a picture, by a network that was taught to see."""
+"""Features of images, by a network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from zoo.errors import UsageError, ZooError
-
-if TYPE_CHECKING:
-    from zoo.data.dataset import Dataset
-    from zoo.evaluation.progress import Progress
-    from zoo.run import Run
-
-INCEPTION = "inception"
+from zoo.errors import ZooError
 
 BATCH_SIZE = 100
 
@@ -36,34 +27,6 @@ class FeatureNetwork:
     method: str
     extract: Callable[[Tensor], Tensor]
     accuracy: float | None = None
-
-
-def feature_network(
-    run: Run, data: Dataset, source: str | Path | None, progress: Progress
-) -> FeatureNetwork:
-    """The network of ``source``: the path of an ``.onnx`` file, ``"inception"``, or None for a
-    classifier of the data's own, which is trained the first time it is needed.
-
-    Raises UsageError for a source that is neither, and ZooError for a file that cannot be read, a
-    package that is not installed and data without labels.
-    """
-    if source is None:
-        from zoo.evaluation.classifier import classifier_features
-
-        return classifier_features(data, run.device, progress)
-    if str(source) == INCEPTION:
-        from zoo.evaluation.inception import inception_features
-
-        return inception_features(run.device)
-    path = Path(source)
-    if path.suffix.lower() != ".onnx":
-        raise UsageError(
-            f"--features {source}: name an .onnx file, or {INCEPTION}; other files of networks "
-            "are pickles, which can run code and are not read"
-        )
-    from zoo.evaluation.onnx_features import onnx_features
-
-    return onnx_features(path, data.image, run.device)
 
 
 def features_of(

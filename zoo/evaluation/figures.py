@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError, ZooError, nearest
-from zoo.runs.folder import EVALUATION, WEIGHTS
+from zoo.runs.folder import EVALUATION, RunFolder
 from zoo.system.files import write_json
 
 FORMAT_VERSION = 1
@@ -232,23 +231,14 @@ def parse_evaluation(values: Mapping[str, Any]) -> Evaluation:
 def current_evaluation(folder: Path) -> Evaluation | None:
     """:func:`read_evaluation`, but None for figures of other weights than the run now has."""
     found = read_evaluation(folder)
-    return found if found is not None and found.weights == weights_of(folder) else None
+    return (
+        found if found is not None and found.weights == RunFolder(folder).short_digest() else None
+    )
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
     """Write metrics.json, whole or not at all."""
     write_json(folder / EVALUATION, evaluation.as_json())
-
-
-def weights_of(folder: Path) -> str:
-    """The first letters of the SHA-256 of a run's weights."""
-    return short_hash(folder / WEIGHTS)
-
-
-def short_hash(path: Path) -> str:
-    """The first twelve letters of a file's SHA-256."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def _figure(values: Mapping[str, Any]) -> Figure:

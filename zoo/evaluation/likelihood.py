@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.data.batches import in_order
 from zoo.errors import ZooError
 from zoo.sampling.seeding import EVALUATION, seed_torch
-from zoo.specs import Scoring
 
 if TYPE_CHECKING:
     from zoo.data.batch import Batch
     from zoo.data.dataset import Dataset
-    from zoo.run import Run
+    from zoo.model import Model
 
 BATCH_SIZE = 100
 VALIDATION_PICTURES = 500
@@ -30,55 +29,45 @@ Count = Callable[["Batch"], Tensor]
 
 
 class Scored:
-    """Counts nats with the network of a run, and knows how it did: ``method``, in words."""
+    """Counts the nats of a model; ``method`` then says how."""
 
-    def __init__(self, run: Run, network: nn.Module | None = None) -> None:
-        self.run = run
-        self.network = run.network if network is None else network
+    def __init__(self, model: Model) -> None:
+        self.model = model
         self._dequantized = False
 
     def __call__(self, batch: Batch) -> Tensor:
-        nats = score_batch(self.run, self.network, batch)
+        nats = self.model.score(batch)
         self._dequantized = "dequantized" in vars(batch)
         return nats
 
     @property
     def method(self) -> str:
-        """What the plugin says; else what its ``zoo_score`` was seen to do with a batch."""
-        if said := scoring(self.run):
-            return ", ".join(filter(None, (said.method, said.likelihood)))
-        return DEQUANTIZED if self._dequantized else f"as zoo_score of {self.run.model} gives them"
+        """The method that the plugin states, else the one seen: whether a batch was
+        dequantized."""
+        if likelihood := self.model.likelihood():
+            return ", ".join(filter(None, (likelihood.method, likelihood.decoder)))
+        return DEQUANTIZED if self._dequantized else f"as zoo_score of {self.model.name} gives them"
 
 
-def scoring(run: Run) -> Scoring | None:
-    """What the plugin says of its scores; None where it says nothing."""
-    if not run.host.has("zoo_scoring", run.model):
+def importance_weighted(model: Model, samples: int) -> tuple[Count, str] | None:
+    """Returns a function that counts importance-weighted nats with ``samples`` per image, and its
+    method in words; None if the plugin has no such bound."""
+    likelihood = model.likelihood()
+    if likelihood is None or likelihood.importance_weighted is None:
         return None
-    found = run.host.call("zoo_scoring", run.model, network=run.network)
-    if not isinstance(found, Scoring):
-        raise ZooError(f"zoo_scoring of {run.model} gave {found!r}, which is no zoo.Scoring")
-    return found
-
-
-def importance_weighted(run: Run, samples: int) -> tuple[Count, str] | None:
-    """What counts importance-weighted nats with ``samples`` a picture, and how, in words; None
-    where the plugin cannot."""
-    said = scoring(run)
-    if said is None or said.importance_weighted is None:
-        return None
-    weighted = said.importance_weighted
+    weighted = likelihood.importance_weighted
     words = f"an upper bound, -log of the mean of k = {samples:,} importance weights a picture"
 
     @torch.no_grad()
     def count(batch: Batch) -> Tensor:
-        with run.host.blame(run.model, "zoo_scoring"):
+        with model.owner.blame("zoo_likelihood"):
             return weighted(batch, samples)
 
-    return count, ", ".join(filter(None, (words, said.likelihood)))
+    return count, ", ".join(filter(None, (words, likelihood.decoder)))
 
 
 def picture_nats(
-    run: Run,
+    model: Model,
     data: Dataset,
     split: str,
     seed: int,
@@ -92,7 +81,9 @@ def picture_nats(
     nats that are not finite, naming the picture.
     """
     total = len(data.splits[split]) if most is None else min(most, len(data.splits[split]))
-    for index, batch in enumerate(in_order(data.splits[split], data.image, BATCH_SIZE, run.device)):
+    for index, batch in enumerate(
+        in_order(data.splits[split], data.image, BATCH_SIZE, model.device)
+    ):
         first = index * BATCH_SIZE
         if first >= total:
             return
@@ -100,7 +91,7 @@ def picture_nats(
         nats = count(batch)
         if nats.shape != (len(batch),):
             raise ZooError(
-                f"{run.model} gave nats {list(nats.shape)} for a batch of {len(batch)} pictures: "
+                f"{model.name} gave nats {list(nats.shape)} for a batch of {len(batch)} pictures: "
                 "its plugin must give one number each"
             )
         nats = nats[: total - first]
@@ -115,24 +106,11 @@ def picture_nats(
             progress(first + len(nats), total)
 
 
-def validation_bits_per_dim(run: Run, network: nn.Module, data: Dataset) -> float | None:
-    """The mean over the first pictures of the validation split, the same draws every time; None
-    where the model has no score or the data no such split."""
-    if not run.host.has("zoo_score", run.model) or not len(data.splits["validation"]):
+def validation_bits_per_dim(model: Model, data: Dataset, seed: int) -> float | None:
+    """Returns the mean over the first images of the validation split, with the same dequantization
+    noise each time; None if the model has no score or the data no such split."""
+    if not model.scores or not len(data.splits["validation"]):
         return None
-    seed, most = run.config.training.seed, VALIDATION_PICTURES
-    found = picture_nats(run, data, "validation", seed, Scored(run, network), most)
+    parts = picture_nats(model, data, "validation", seed, Scored(model), VALIDATION_PICTURES)
     bit = data.image.dimensions * math.log(2)
-    return float((torch.cat(list(found)) / bit).mean().item())
-
-
-@torch.no_grad()
-def score_batch(run: Run, network: nn.Module, batch: Batch) -> Tensor:
-    """Nats of each picture of a batch by ``zoo_score``, ``[N]``."""
-    training = network.training
-    network.eval()
-    try:
-        nats: Tensor = run.host.call("zoo_score", run.model, network=network, batch=batch)
-    finally:
-        network.train(training)
-    return nats
+    return float((torch.cat(list(parts)) / bit).mean().item())

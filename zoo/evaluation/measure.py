@@ -15,10 +15,10 @@ from zoo.data.batches import in_order
 from zoo.errors import UsageError, ZooError
 from zoo.evaluation import frechet, kernel, neighbours
 from zoo.evaluation.classifier import no_labels
+from zoo.evaluation.extractors import feature_network
 from zoo.evaluation.features import (
     BATCH_SIZE,
     FeatureNetwork,
-    feature_network,
     features_of,
     first_bad,
 )
@@ -31,14 +31,13 @@ from zoo.evaluation.figures import (
     Figure,
     check_names,
     title_of,
-    weights_of,
 )
 from zoo.evaluation.likelihood import Count, Scored, importance_weighted, picture_nats
 from zoo.evaluation.progress import Progress
 
 if TYPE_CHECKING:
     from zoo.data.dataset import Dataset
-    from zoo.run import Run
+    from zoo.model import Model
 
 MOST_SAMPLES = 10_000
 IMPORTANCE_SAMPLES = 100
@@ -74,36 +73,38 @@ class Plan:
             raise UsageError(f"the temperature must be a finite number from 0 on, got {warm}")
 
 
-def possible(run: Run) -> tuple[str, ...]:
+def possible(model: Model) -> tuple[str, ...]:
     """The figures that the run's model has."""
     has = set(DISTANCES)
-    if run.host.has("zoo_score", run.model):
+    if model.scores:
         has |= {"bits_per_dim", "nats"}
-        if importance_weighted(run, 1) is not None:
+        if importance_weighted(model, 1) is not None:
             has.add("importance_weighted_nats")
     return tuple(name for name in NAMES if name in has)
 
 
-def check_plan(run: Run, plan: Plan) -> tuple[str, ...]:
+def check_plan(model: Model, plan: Plan) -> tuple[str, ...]:
     """The figures to count, in the order of NAMES; UsageError for one that the model has not."""
-    can = possible(run)
+    can = possible(model)
     for name in plan.figures:
         if name not in can:
-            raise UsageError(f"{run.model} has no {title_of(name)}: it has {', '.join(can)}")
+            raise UsageError(f"{model.name} has no {title_of(name)}: it has {', '.join(can)}")
     return tuple(name for name in can if name in (plan.figures or can))
 
 
-def evaluate(run: Run, data: Dataset, plan: Plan, progress: Progress | None = None) -> Evaluation:
-    """Measure what ``plan`` asks for, under the run's weights.
+def evaluate(
+    model: Model, data: Dataset, plan: Plan, weights: str, progress: Progress | None = None
+) -> Evaluation:
+    """Measures what ``plan`` asks for; ``weights`` is the short hash of the model's weights.
 
     What was asked for by name and cannot be counted raises; of what was not, the reason is kept.
     Raises ZooError for an empty split, and for a likelihood, sample or feature that is not finite,
     naming the picture.
     """
-    wanted, split, told = check_plan(run, plan), plan.split, progress or Progress()
+    wanted, split, told = check_plan(model, plan), plan.split, progress or Progress()
     if not len(data.splits[split]):
         raise ZooError(f"{data.name} has no {split} split to score: name another --data or --split")
-    figures = _likelihoods(run, data, plan, wanted, told)
+    figures = _likelihoods(model, data, plan, wanted, told)
     skipped: dict[str, str] = {}
     distances = [name for name in DISTANCES if name in wanted]
     if reason := distances and _no_distance(data, plan, distances):
@@ -112,8 +113,8 @@ def evaluate(run: Run, data: Dataset, plan: Plan, progress: Progress | None = No
         suffix = "_cnn" if plan.features is None else ""
         skipped = {name + suffix: reason for name in distances}
     elif distances:
-        figures += _distances(run, data, plan, distances, told)
-    return Evaluation(tuple(figures), skipped, weights_of(run.path))
+        figures += _distances(model, data, plan, distances, told)
+    return Evaluation(tuple(figures), skipped, weights)
 
 
 def _facts(data: Dataset, plan: Plan) -> Facts:
@@ -131,13 +132,13 @@ def _pictures(data: Dataset, plan: Plan) -> int:
 
 
 def _likelihoods(
-    run: Run, data: Dataset, plan: Plan, wanted: tuple[str, ...], progress: Progress
+    model: Model, data: Dataset, plan: Plan, wanted: tuple[str, ...], progress: Progress
 ) -> list[Figure]:
     figures = []
     facts = _facts(data, plan)
     if {"bits_per_dim", "nats"} & set(wanted):
-        scored = Scored(run)
-        nats = _nats(run, data, plan, scored, "scoring pictures", progress)
+        scored = Scored(model)
+        nats = _nats(model, data, plan, scored, "scoring pictures", progress)
         facts = replace(facts, method=scored.method)
         bit = data.image.dimensions * math.log(2)
         if "bits_per_dim" in wanted:
@@ -146,22 +147,22 @@ def _likelihoods(
             figures.append(_mean("nats", nats, "nats", facts))
     if "importance_weighted_nats" in wanted:
         k = plan.importance_samples
-        found = importance_weighted(run, k)
+        found = importance_weighted(model, k)
         assert found is not None, "possible() says so"
         count, method = found
-        nats = _nats(run, data, plan, count, f"weighing {k:,} samples a picture", progress)
+        nats = _nats(model, data, plan, count, f"weighing {k:,} samples a picture", progress)
         facts = replace(facts, method=method, importance_samples=k)
         figures.append(_mean(LIKELIHOODS[-1], nats, "nats", facts))
     return figures
 
 
 def _nats(
-    run: Run, data: Dataset, plan: Plan, count: Count, what: str, progress: Progress
+    model: Model, data: Dataset, plan: Plan, count: Count, what: str, progress: Progress
 ) -> Tensor:
     def show(done: int, total: int) -> None:
         progress.show(what, done, total)
 
-    found = picture_nats(run, data, plan.split, plan.seed, count, plan.pictures, show)
+    found = picture_nats(model, data, plan.split, plan.seed, count, plan.pictures, show)
     return torch.cat([nats.cpu().double() for nats in found])
 
 
@@ -194,13 +195,13 @@ def _samples(data: Dataset, plan: Plan) -> int:
 
 
 def _distances(
-    run: Run, data: Dataset, plan: Plan, wanted: list[str], progress: Progress
+    model: Model, data: Dataset, plan: Plan, wanted: list[str], progress: Progress
 ) -> list[Figure]:
-    network = feature_network(run, data, plan.features, progress)
-    real = _real_features(run, data, plan, network, progress)
-    drawn = _drawn_features(run, data, plan, network, progress)
-    warm = run.spec.temperature if plan.temperature is None else plan.temperature
-    by_class = ", of each class in turn" if run.latent.classes else ""
+    network = feature_network(model.device, data, plan.features, progress)
+    real = _real_features(model, data, plan, network, progress)
+    drawn = _drawn_features(model, data, plan, network, progress)
+    warm = model.temperature if plan.temperature is None else plan.temperature
+    by_class = ", of each class in turn" if model.latent.classes else ""
     subsets, size = kernel.subsets_of(len(real), len(drawn))
     k = neighbours.NEIGHBOURS
     # One text for all four, so that a table of several runs needs one note for each.
@@ -234,7 +235,7 @@ def _distances(
         add("kid", value, known, deviation if subsets > 1 else None)
         progress.show("KID", 1, 1)
     if {"precision", "recall"} & set(wanted):
-        on = run.device if run.device.type == "cuda" else torch.device("cpu")
+        on = model.device if model.device.type == "cuda" else torch.device("cpu")
 
         def show(done: int, total: int) -> None:
             progress.show("precision and recall", done, total)
@@ -247,13 +248,13 @@ def _distances(
 
 
 def _real_features(
-    run: Run, data: Dataset, plan: Plan, network: FeatureNetwork, progress: Progress
+    model: Model, data: Dataset, plan: Plan, network: FeatureNetwork, progress: Progress
 ) -> Tensor:
     total = _pictures(data, plan)
 
     def pictures() -> Iterator[Tensor]:
         left = total
-        for batch in in_order(data.splits[plan.split], data.image, BATCH_SIZE, run.device):
+        for batch in in_order(data.splits[plan.split], data.image, BATCH_SIZE, model.device):
             yield batch.images[:left]
             left -= len(batch)
             if left <= 0:
@@ -266,14 +267,14 @@ def _real_features(
 
 
 def _drawn_features(
-    run: Run, data: Dataset, plan: Plan, network: FeatureNetwork, progress: Progress
+    model: Model, data: Dataset, plan: Plan, network: FeatureNetwork, progress: Progress
 ) -> Tensor:
     total = _samples(data, plan)
 
     def samples() -> Iterator[Tensor]:
         done = 0
         waiting: list[Tensor] = []
-        for part in run.draw(total, plan.seed, plan.temperature):
+        for part in model.stream(total, seed=plan.seed, temperature=plan.temperature):
             if bad := first_bad(part):
                 raise ZooError(
                     f"sample {done + bad - 1} of seed {plan.seed} is not finite: evaluate at a "

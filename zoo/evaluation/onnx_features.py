@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from zoo.errors import UsageError
 from zoo.evaluation.features import FeatureNetwork
-from zoo.evaluation.figures import short_hash
+from zoo.runs.folder import short_hash
 from zoo.system.onnxruntime import open_session
 
 if TYPE_CHECKING:

@@ -19,103 +19,87 @@ from torch import Tensor, nn
 
 from zoo.errors import ZooError
 from zoo.freezing import freeze
-from zoo.specs import Graph, Latent
+from zoo.specs import Graph
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-    from zoo.plugins.host import Host
+    from zoo.model import Model
 
 TRACED = 2
 """The batch size of example inputs; one that no graph may remember."""
 
 
-class Sampler(nn.Module):
-    """``zoo_sample`` as a module: ``forward(z, temperature, label)`` gives pictures
+class SamplerModule(nn.Module):
+    """``zoo_sample`` as a module: ``forward(z, temperature, label)`` returns images
     ``[batch, C, H, W]`` of latents ``[batch, latent.size]``; ``temperature`` is a float32 scalar,
     ``label`` int64 ``[batch]`` or None."""
 
-    def __init__(self, host: Host, model: str, network: nn.Module) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
-        self.network = network
-        self._host, self._model = host, model
+        self.network = model.network
+        self._model = model
 
     def forward(self, z: Tensor, temperature: Tensor, label: Tensor | None = None) -> Tensor:
-        images: Tensor = self._host.call(
-            "zoo_sample",
-            self._model,
-            network=self.network,
-            latents=z,
-            temperature=temperature,
-            labels=label,
-        )
-        return images
+        return self._model.sample_hook(z, temperature, label)
 
 
-class Encoder(nn.Module):
-    """``zoo_encode`` as a module: ``forward(image, label)`` gives the tensors named ``outputs``, a
-    tuple, of pictures ``[batch, C, H, W]`` in [0, 1]; ``label`` is as in :class:`Sampler`."""
+class EncoderModule(nn.Module):
+    """``zoo_encode`` as a module: ``forward(image, label)`` returns the tensors named ``outputs``,
+    a tuple, of images ``[batch, C, H, W]`` in [0, 1]; ``label`` is as in :class:`SamplerModule`."""
 
-    def __init__(
-        self, host: Host, model: str, network: nn.Module, outputs: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, model: Model, outputs: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.network, self.outputs = network, outputs
-        self._host, self._model = host, model
+        self.network, self.outputs = model.network, outputs
+        self._model = model
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> tuple[Tensor, ...]:
-        found = self.encode(image, label)
-        return tuple(found[name] for name in self.outputs)
+        encodings = self.encode(image, label)
+        return tuple(encodings[name] for name in self.outputs)
 
     def encode(self, image: Tensor, label: Tensor | None = None) -> Mapping[str, Tensor]:
         """The same by name."""
-        found: Mapping[str, Tensor] = self._host.call(
-            "zoo_encode", self._model, network=self.network, images=image, labels=label
-        )
-        return found
+        return self._model.encode_hook(image, label)
 
 
-def graphs_of(host: Host, model: str, network: nn.Module) -> Sequence[Graph]:
-    """What ``zoo_graphs`` of the model's plugin gives, else the sampler and, where the model
+def graphs_of(model: Model) -> Sequence[Graph]:
+    """Returns the graphs of the model's plugin (``zoo_graphs``), else the sampler and, if the model
     encodes, the encoder, of the frozen network.
 
-    ``network`` is put into evaluation mode. Raises ZooError for a result that is no list of
+    The network is put into evaluation mode. Raises ZooError for anything but a list of
     :class:`zoo.Graph`.
     """
-    network.eval()
-    if not host.has("zoo_graphs", model):
-        frozen = freeze(network)
-        graphs = [sampler_graph(host, model, frozen)]
-        if "encode" in host.spec(model).capabilities:
-            graphs.append(encoder_graph(host, model, frozen))
+    model.network.eval()
+    if (graphs := model.graphs()) is not None:
         return graphs
-    graphs = host.call("zoo_graphs", model, network=network)
-    if not isinstance(graphs, Sequence) or not all(isinstance(graph, Graph) for graph in graphs):
-        raise ZooError(f"zoo_graphs of {model} gave no list of zoo.Graph")
-    return graphs
+    frozen = model.with_network(freeze(model.network))
+    sampler = sampler_graph(frozen)
+    if "encode" not in model.spec.capabilities:
+        return [sampler]
+    return [sampler, encoder_graph(frozen)]
 
 
-def sampler_graph(host: Host, model: str, network: nn.Module) -> Graph:
+def sampler_graph(model: Model) -> Graph:
     """The graph ``sampler``: ``z``, ``temperature`` and, if conditional, ``label`` to ``image``."""
-    latent: Latent = network.latent  # type: ignore[assignment]
-    device = next((tensor.device for tensor in network.state_dict().values()), None)
+    latent = model.latent
+    device = next((tensor.device for tensor in model.network.state_dict().values()), None)
     inputs = {
         "z": torch.full((TRACED, latent.size), 0.5, device=device),
         "temperature": torch.ones((), device=device),
     }
     if latent.classes:
         inputs["label"] = torch.arange(TRACED, device=device) % latent.classes
-    return Graph("sampler", Sampler(host, model, network), inputs, ("image",))
+    return Graph("sampler", SamplerModule(model), inputs, ("image",))
 
 
-def encoder_graph(host: Host, model: str, network: nn.Module) -> Graph:
-    """The graph ``encoder``: ``image`` and, if conditional, ``label`` to what ``zoo_encode`` gives,
-    in its order."""
-    drawn = sampler_graph(host, model, network)
-    inputs = {"image": run(drawn.module, drawn, drawn.inputs)["image"]}
-    if "label" in drawn.inputs:
-        inputs["label"] = drawn.inputs["label"]
-    encoder = Encoder(host, model, network)
+def encoder_graph(model: Model) -> Graph:
+    """The graph ``encoder``: ``image`` and, if conditional, ``label`` to the tensors of
+    ``zoo_encode``, in its order."""
+    sampler = sampler_graph(model)
+    inputs = {"image": run(sampler.module, sampler, sampler.inputs)["image"]}
+    if "label" in sampler.inputs:
+        inputs["label"] = sampler.inputs["label"]
+    encoder = EncoderModule(model)
     with torch.no_grad():
         encoder.outputs = tuple(encoder.encode(**inputs))
     return Graph("encoder", encoder, inputs, encoder.outputs)

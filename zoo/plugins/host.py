@@ -11,8 +11,9 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,7 @@ import pluggy
 
 from zoo.errors import UsageError, ZooError, nearest
 from zoo.plugins.markers import HOOK_API, PROJECT
+from zoo.plugins.owner import Owner
 from zoo.plugins.plugin import DISABLE, Plugin, PluginError, check_spec, describe, package_of
 from zoo.specs import ModelSpec
 
@@ -163,9 +165,10 @@ class Host:
         """The model of that name. Raises UsageError for an unknown or doubly claimed name."""
         return self._find(model)[0]
 
-    def owner(self, model: str) -> Plugin:
-        """The plugin that the model comes from; raises like :meth:`spec`."""
-        return self._find(model)[1]
+    def owner(self, model: str) -> Owner:
+        """The plugin that the model comes from, with its spec; raises like :meth:`spec`."""
+        spec, plugin = self._find(model)
+        return Owner(plugin, spec, self)
 
     def _find(self, model: str) -> tuple[ModelSpec, Plugin]:
         if model in self._models:
@@ -177,27 +180,10 @@ class Host:
 
     # Calls
 
-    def call(self, hook: str, model: str, **arguments: Any) -> Any:
-        """Call ``hook`` on the owner of ``model``, inside other plugins' wrappers.
-
-        Raises UsageError where the owner has no such hook, PluginError where it gives None.
-        """
-        plugin = self.owner(model)
-        if hook not in plugin.hooks:
-            raise UsageError(f"the model {model!r} cannot do this: {plugin} has no {hook}")
-        result = self.call_plugin(hook, plugin, model=model, **arguments)
-        if result is None:
-            raise PluginError(plugin, hook, ZooError("it returned nothing"))
-        return result
-
     def call_plugin(self, hook: str, plugin: Plugin, **arguments: Any) -> Any:
         """Call ``hook`` on one plugin; what it raises becomes a PluginError."""
-        with self._blame(plugin, hook):
+        with self.blame(plugin, hook):
             return self._caller(hook, plugin)(**arguments)
-
-    def has(self, hook: str, model: str) -> bool:
-        """Whether the model's plugin has this hook."""
-        return hook in self.owner(model).hooks
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Call an observer hook on every plugin that has it."""
@@ -205,12 +191,55 @@ class Host:
             if hook in plugin.hooks and not plugin.cause:
                 self.call_plugin(hook, plugin, **arguments)
 
-    def blame(self, model: str, hook: str) -> contextlib.AbstractContextManager[None]:
-        """What is raised inside, is raised as a PluginError that names the owner of ``model``."""
-        return self._blame(self.owner(model), hook)
+    def first_result(self, hook: str, **arguments: Any) -> Any:
+        """Calls ``hook`` on each plugin that has it until one returns a result; None if none
+        does."""
+        for plugin in self.plugins:
+            if hook in plugin.hooks and not plugin.cause:
+                result = self.call_plugin(hook, plugin, **arguments)
+                if result is not None:
+                    return result
+        return None
+
+    def fetcher(self) -> Callable[..., Path | None] | None:
+        """:meth:`fetch`; None if no plugin has ``zoo_fetch``."""
+        if any("zoo_fetch" in plugin.hooks and not plugin.cause for plugin in self.plugins):
+            return self.fetch
+        return None
+
+    def fetch(
+        self,
+        name: str,
+        revision: str | None,
+        token: str | None,
+        files: Sequence[str],
+        optional: Sequence[str],
+    ) -> Path | None:
+        """Fetches files of a run by the first plugin that knows such a name (``zoo_fetch``)."""
+        folder: Path | None = self.first_result(
+            "zoo_fetch",
+            source=name,
+            revision=revision,
+            token=token,
+            files=tuple(files),
+            optional=tuple(optional),
+        )
+        return folder
+
+    def push(self, run: Any, target: str, options: Mapping[str, Any]) -> str:
+        """Sends ``run`` to ``target`` by the first plugin that knows such a name (``zoo_push``) and
+        returns its address.
+
+        Raises UsageError if no plugin does, ZooError if it fails.
+        """
+        address: str | None = self.first_result("zoo_push", run=run, target=target, options=options)
+        if address is None:
+            raise UsageError(f"{target} is not a place for a run: name one as user/repo")
+        return address
 
     @contextlib.contextmanager
-    def _blame(self, plugin: Plugin, hook: str) -> Iterator[None]:
+    def blame(self, plugin: Plugin, hook: str) -> Iterator[None]:
+        """Inside, exceptions become a PluginError that names the plugin at fault and ``hook``."""
         try:
             yield
         except (ZooError, KeyboardInterrupt):

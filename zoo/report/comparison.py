@@ -9,17 +9,27 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError
-from zoo.evaluation.figures import Figure, read_evaluation, title_of, weights_of
+from zoo.evaluation.figures import Figure, read_evaluation, title_of
 from zoo.evaluation.figures import protocols as protocols_of
 from zoo.runs import folder as files
 
 if TYPE_CHECKING:
-    from zoo.run import Run
+    from zoo.model import Model
+    from zoo.runs.folder import RunFolder
     from zoo.specs import ImageSpec
 
 _NOT_COMPARED = ("seed", "method", "accuracy", "feature_dimensions")
 """Facts of a figure that may differ, or that another fact says already; a method stands in the
 protocols."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run to compare: its model and folder, and the ``source`` that it was loaded from."""
+
+    source: str
+    model: Model
+    folder: RunFolder
 
 
 @dataclass(frozen=True)
@@ -50,14 +60,14 @@ class Row:
         return f"{self.image.channels}x{self.image.size}x{self.image.size}"
 
 
-def compare(runs: Sequence[Run]) -> list[Row]:
+def compare(entries: Sequence[Entry]) -> list[Row]:
     """A row for each run, in their order.
 
     Raises UsageError for fewer than two runs and for one that is there twice, ZooError for a
     metrics.json that cannot be read.
     """
-    names = names_of([Path(run.source or run.path) for run in runs])
-    return [_row(run, name) for run, name in zip(runs, names, strict=True)]
+    names = names_of([Path(entry.source) for entry in entries])
+    return [_row(entry, name) for entry, name in zip(entries, names, strict=True)]
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
@@ -185,21 +195,21 @@ def _and(parts: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _row(run: Run, name: str) -> Row:
-    lines = files.read_metrics(run.path)
+def _row(entry: Entry, name: str) -> Row:
+    lines = entry.folder.read_metrics()
     last: dict[str, float] = {}
     for line in lines:
         last |= files.numbers(line)
-    found = read_evaluation(run.path)
-    stale = found is not None and found.weights != weights_of(run.path)
+    found = read_evaluation(entry.folder.path)
+    stale = found is not None and found.weights != entry.folder.short_digest()
     speeds = [speed for line in lines if (speed := files.numbers(line).get("images_per_second"))]
     return Row(
         name=name,
-        path=str(run.source or run.path),
-        model=run.model,
-        data=files.read_config(run.path)["config"]["data"]["source"],
-        image=run.image,
-        parameters=sum(parameter.numel() for parameter in run.network.parameters()),
+        path=entry.source,
+        model=entry.model.name,
+        data=entry.folder.read_config()["config"]["data"]["source"],
+        image=entry.model.image_spec,
+        parameters=sum(parameter.numel() for parameter in entry.model.network.parameters()),
         steps=lines[-1]["step"] if lines else None,
         epochs=last.get("epoch"),
         minutes=last["seconds"] / 60 if "seconds" in last else None,

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.report.comparison import Row, differences, footnotes, measured, protocols, shared_metrics
+from zoo.report.comparison import (
+    Entry,
+    Row,
+    differences,
+    footnotes,
+    measured,
+    protocols,
+    shared_metrics,
+)
 from zoo.report.curves import Over, draw_metric, frame
 from zoo.report.grids import fitting, grid
-from zoo.runs.folder import VALIDATION, read_metrics
+from zoo.runs.folder import VALIDATION
 from zoo.system.files import replacing
 
 if TYPE_CHECKING:
@@ -21,7 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from zoo.run import Run
+    from zoo.model import Model
+
 
 # Everything below is in pixels of the picture.
 DPI = 120
@@ -40,23 +49,27 @@ _NAME = {"color": "black", "weight": "bold"}
 _CAPTION = {"color": "0.4"}
 
 
-def save_comparison(path: Path, runs: Sequence[Run], rows: Sequence[Row], seed: int = 0) -> None:
-    """Draw ``runs``, whose rows are ``rows``: as many samples of each as have room, of the same
+def save_comparison(
+    path: Path, entries: Sequence[Entry], rows: Sequence[Row], seed: int = 0
+) -> None:
+    """Draw ``entries``, whose rows are ``rows``: as many samples of each as have room, of the same
     seed, and each metric that two of them share over the steps and over the minutes."""
     from matplotlib.figure import Figure
 
-    columns = len(runs) if len(runs) <= 3 else math.ceil(math.sqrt(len(runs)))
-    samples = [run.sample(_count(run), seed=seed) for run in runs]
+    columns = len(entries) if len(entries) <= 3 else math.ceil(math.sqrt(len(entries)))
+    samples = [entry.model.sample(_count(entry.model), seed=seed) for entry in entries]
     sheets = [_sheet(pictures) for pictures in samples]
     known = protocols(rows)
     heads = [
-        _name(row) + _caption(row, run, pictures, known)
-        for row, run, pictures in zip(rows, runs, samples, strict=True)
+        _name(row) + _caption(row, entry.model, pictures, known)
+        for row, entry, pictures in zip(rows, entries, samples, strict=True)
     ]
     metrics = shared_metrics(rows)
     width = columns * (PANEL + _MARGIN) + _MARGIN
     notes = _notes(rows, metrics, seed, width - 2 * _MARGIN)
-    bands = [range(len(runs))[start : start + columns] for start in range(0, len(runs), columns)]
+    bands = [
+        range(len(entries))[start : start + columns] for start in range(0, len(entries), columns)
+    ]
     texts = [_LINE * max(len(heads[i]) for i in band) for band in bands]
     rooms = [max(len(sheets[i]) for i in band) + _MARGIN for band in bands]
     height = _MARGIN + sum(texts) + sum(rooms) + len(metrics) * _CURVES + len(notes) * _LINE + 16
@@ -72,7 +85,7 @@ def save_comparison(path: Path, runs: Sequence[Run], rows: Sequence[Row], seed: 
             figure.figimage(sheets[i], left, height - top - text - len(sheets[i]))
         top += text + room
     for metric in metrics:
-        _draw_curves(figure, top, runs, metric)
+        _draw_curves(figure, top, entries, metric)
         top += _CURVES
     for line in notes:
         _write(figure, _MARGIN, top, line, _CAPTION)
@@ -86,8 +99,8 @@ def style_of(index: int) -> dict[str, Any]:
     return {"color": f"C{index % 10}", "linestyle": ("-", "--", ":", "-.")[index // 10 % 4]}
 
 
-def _count(run: Run) -> int:
-    return fitting(min(run.image.size, _LARGEST), PANEL) ** 2
+def _count(model: Model) -> int:
+    return fitting(min(model.image_spec.size, _LARGEST), PANEL) ** 2
 
 
 def _sheet(pictures: Tensor) -> NDArray[np.uint8]:
@@ -113,10 +126,10 @@ def _name(row: Row) -> Text:
     return [(line, _NAME) for line in lines]
 
 
-def _caption(row: Row, run: Run, pictures: Tensor, known: Sequence[str]) -> Text:
+def _caption(row: Row, model: Model, pictures: Tensor, known: Sequence[str]) -> Text:
     """What a run is, at what temperature its pictures were drawn, and its measured figures."""
     said = f"{row.model} on {row.data}, {row.picture}, {row.parameters:,} parameters"
-    texts = [f"{said}, temperature {run.spec.temperature:g}"]
+    texts = [f"{said}, temperature {model.temperature:g}"]
     texts += [f"{one.title} {measured(row, name, known)}" for name, one in row.figures.items()]
     if bad := int((~pictures.isfinite()).flatten(1).any(1).sum()):
         texts.append(f"{bad} of {len(pictures)} pictures are not finite")
@@ -146,7 +159,7 @@ def _write(figure: Figure, left: int, top: int, text: str, font: Mapping[str, An
     figure.text(*place, text, size=8, va="center", parse_math=False, **font)
 
 
-def _draw_curves(figure: Figure, top: int, runs: Sequence[Run], metric: str) -> None:
+def _draw_curves(figure: Figure, top: int, entries: Sequence[Entry], metric: str) -> None:
     """A metric over the steps, and beside it over the minutes, in the room below ``top``."""
     width, height = figure.get_size_inches() * DPI
     half = (width - 3 * _MARGIN) / 2
@@ -157,9 +170,9 @@ def _draw_curves(figure: Figure, top: int, runs: Sequence[Run], metric: str) -> 
         size = (half - 64) / width, (_CURVES - 88) / height
         axes = figure.add_axes((left / width, bottom / height, *size))
         shown: list[float] = []
-        for i, run in enumerate(runs):
+        for i, entry in enumerate(entries):
             style = style_of(i)
-            lines = read_metrics(run.path)
+            lines = entry.folder.read_metrics()
             shown += draw_metric(axes, lines, metric, over, ({**style, "alpha": 0.6}, style))
         frame(axes, shown, metric)
         axes.set_xlabel(over, size=9)

@@ -1,4 +1,4 @@
-"""The files of a run folder: their names, and how config.json and metrics.jsonl are kept."""
+"""A run folder: the names of its files, config.json and metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,11 @@ from typing import Any
 from zoo.config.sections import Config
 from zoo.errors import UsageError, ZooError
 from zoo.system.files import mended, write_json, write_text
-from zoo.plugins.host import Host
 from zoo.config.resolve import Setting, sectioned_settings, validate
 from zoo.specs import ImageSpec, ModelSpec
 
 FORMAT_VERSION = 1
-MOST_CLASSES = 1_000_000
+MAX_CLASSES = 1_000_000
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -30,94 +29,187 @@ SAMPLES = "samples"
 GRID = "samples/grid.png"
 CURVE = "curve.png"
 CHECKPOINTS = "checkpoints"
-DATA_FACTS = "checkpoints/data.json"
-"""The data's full path and how many pictures they had; beside the checkpoints, so never pushed."""
+DATA_RECORD = "checkpoints/data.json"
+"""The full path of the data and their number of images; beside the checkpoints, so never pushed."""
 
 EVALUATION = "metrics.json"
 
 BOOKKEEPING = ("step", "epoch", "seconds", "images_per_second")
-"""What a line of metrics.jsonl has beside its metrics."""
+"""The keys of a line of metrics.jsonl that are not metrics."""
 
 VALIDATION = "validation_"
-"""How the names of metrics over the validation split begin."""
+"""Prefix of metrics over the validation split."""
+
+FindSpec = Callable[[str], ModelSpec]
+"""Returns the spec of a model's name; raises UsageError for an unknown one."""
 
 
-def write_config(
-    folder: Path,
-    host: Host,
-    model: str,
-    config: Config,
-    image: ImageSpec,
-    source: str,
-    hardware: Mapping[str, Any],
-    facts: Mapping[str, Any],
-) -> None:
-    """Write config.json; ``source`` is what the data are called, a path's last component,
-    ``hardware`` what :func:`zoo.system.hardware.hardware` says of the machine that trains, ``facts`` what
-    is known of network and data while they are at hand."""
-    import torch
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder ``path`` of a run."""
 
-    values = config.dump()
-    values["data"]["source"] = source
-    write_json(
-        folder / CONFIG,
-        {
-            "format_version": FORMAT_VERSION,
-            "library_name": "genzoo",
-            "model": model,
-            "plugin": host.owner(model).reference(),
-            "image": asdict(image),
-            "config": values,
-            "versions": {
-                "genzoo": version("genzoo"),
-                "torch": torch.__version__,
-                "python": platform.python_version(),
+    path: Path
+
+    # config.json
+
+    def write_config(
+        self,
+        *,
+        model: str,
+        plugin: Mapping[str, str],
+        config: Config,
+        image: ImageSpec,
+        source: str,
+        hardware: Mapping[str, Any],
+        facts: Mapping[str, Any],
+    ) -> None:
+        """Writes config.json.
+
+        ``source`` is the name of the data, the last component of a path; ``hardware`` is that of
+        :func:`zoo.system.hardware.hardware`; ``facts`` describe the network and the data.
+        """
+        import torch
+
+        values = config.dump()
+        values["data"]["source"] = source
+        write_json(
+            self.path / CONFIG,
+            {
+                "format_version": FORMAT_VERSION,
+                "library_name": "genzoo",
+                "model": model,
+                "plugin": dict(plugin),
+                "image": asdict(image),
+                "config": values,
+                "versions": {
+                    "genzoo": version("genzoo"),
+                    "torch": torch.__version__,
+                    "python": platform.python_version(),
+                },
+                "hardware": dict(hardware),
+                "facts": dict(facts),
             },
-            "hardware": dict(hardware),
-            "facts": dict(facts),
-        },
-    )
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of a run folder. Raises UsageError where ``folder`` is none, ZooError where its
-    format is another."""
-    if not folder.is_dir():
-        raise UsageError(f"there is no run folder {folder}")
-    try:
-        values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{folder} is no run folder: it has no {CONFIG}") from None
-    except OSError as error:
-        raise ZooError(f"{folder / CONFIG} cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
-        raise ZooError(f"{folder / CONFIG} is damaged, it is no JSON: {error}") from None
-    if not isinstance(values, dict) or values.get("library_name") != "genzoo":
-        raise UsageError(f"{folder} is no run folder: its {CONFIG} is not one of genzoo's")
-    stored = values.get("format_version")
-    if stored != FORMAT_VERSION or stored is True:
-        raise ZooError(
-            f"{folder} has format version {json.dumps(stored)} and this genzoo "
-            f"({version('genzoo')}) reads {FORMAT_VERSION}: use the genzoo that wrote it"
         )
-    return values
+
+    def read_config(self) -> dict[str, Any]:
+        """Returns the contents of config.json.
+
+        Raises UsageError for a folder that is not a run, and ZooError for damaged contents and for
+        another format version.
+        """
+        if not self.path.is_dir():
+            raise UsageError(f"there is not a run folder {self.path}")
+        file = self.path / CONFIG
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UsageError(f"{self.path} is not a run folder: it has no {CONFIG}") from None
+        except OSError as error:
+            raise ZooError(f"{file} cannot be read: {error.strerror or error}") from None
+        except (ValueError, RecursionError) as error:
+            raise ZooError(f"{file} is damaged, not valid JSON: {error}") from None
+        if not isinstance(values, dict) or values.get("library_name") != "genzoo":
+            raise UsageError(
+                f"{self.path} is not a run folder: genzoo did not write its {CONFIG}"
+            )
+        stored = values.get("format_version")
+        if stored != FORMAT_VERSION or stored is True:
+            raise ZooError(
+                f"{self.path} has format version {json.dumps(stored)} and this genzoo "
+                f"({version('genzoo')}) reads {FORMAT_VERSION}: use the genzoo that wrote it"
+            )
+        return values
+
+    def parse_config(
+        self, values: Mapping[str, Any], find: FindSpec
+    ) -> tuple[ModelSpec, Config, ImageSpec]:
+        """Returns the spec, the validated configuration and the image spec of a config.json.
+
+        Raises UsageError for a model that is not installed and for values out of bounds.
+        """
+        label = str(self.path / CONFIG)
+        model = values.get("model")
+        if not isinstance(model, str):
+            raise UsageError(f"{label}: model must be the name of a model, got {json.dumps(model)}")
+        try:
+            spec = find(model)
+        except UsageError as error:
+            raise UsageError(f"{label}: {error}{_origin(values)}") from None
+        settings = sectioned_settings(spec, values.get("config"), label)
+        image = _image_spec(spec, settings, values.get("image"), label)
+        return spec, validate(spec, settings), image
+
+    # Weights and data
+
+    def weights_digest(self) -> str | None:
+        """Returns the SHA-256 of the weights; None without weights."""
+        try:
+            with open(self.path / WEIGHTS, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return None
+
+    def short_digest(self) -> str:
+        """Returns the first twelve digits of the SHA-256 of the weights; raises FileNotFoundError
+        without weights."""
+        return short_hash(self.path / WEIGHTS)
+
+    def read_data_record(self) -> dict[str, Any]:
+        """Returns ``source`` and ``pictures`` of the data of the last training; empty for a run
+        without its checkpoints."""
+        try:
+            record = json.loads((self.path / DATA_RECORD).read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return record if isinstance(record, dict) else {}
+
+    # metrics.jsonl
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Returns the lines of metrics.jsonl, oldest first, up to the first damaged one: a kill may
+        have cut off the last."""
+        try:
+            text = (self.path / METRICS).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return []
+        lines = []
+        for line in text.splitlines():
+            try:
+                values = json.loads(line)
+            except (ValueError, RecursionError):
+                break
+            if not isinstance(values, dict) or not isinstance(values.get("step"), int):
+                break
+            lines.append(values)
+        return lines
+
+    def truncate_metrics(self, last_step: int) -> None:
+        """Removes the lines of steps after ``last_step``: a resumed run writes them again."""
+        if (self.path / METRICS).exists():
+            lines = [line for line in self.read_metrics() if line["step"] <= last_step]
+            text = "".join(json.dumps(line) + "\n" for line in lines)
+            write_text(self.path / METRICS, text)
+
+    def append_metrics(self, line: Mapping[str, Any]) -> None:
+        """Appends a line to metrics.jsonl."""
+        path = self.path / METRICS
+        with mended(path), open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
 
-def parse_config(folder: Path, host: Host, values: Mapping[str, Any]) -> tuple[Config, ImageSpec]:
-    """The validated configuration and picture of a config.json.
+def short_hash(path: Path) -> str:
+    """Returns the first twelve digits of a file's SHA-256."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
-    Raises UsageError for a model that is not here and for values that no run can have.
-    """
-    label = str(folder / CONFIG)
-    model = values.get("model")
-    if not isinstance(model, str):
-        raise UsageError(f"{label}: model must be the name of a model, got {json.dumps(model)}")
-    try:
-        spec = host.spec(model)
-    except UsageError as error:
-        raise UsageError(f"{label}: {error}{_origin(values)}") from None
-    settings = sectioned_settings(spec, values.get("config"), label)
-    return validate(spec, settings), _image(spec, settings, values.get("image"), label)
+
+def numbers(line: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the finite numbers of a line of metrics.jsonl, by name."""
+    return {
+        name: value
+        for name, value in line.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
 
 
 def _origin(values: Mapping[str, Any]) -> str:
@@ -127,81 +219,19 @@ def _origin(values: Mapping[str, Any]) -> str:
     return f" (the run came from {plugin['distribution']}: install that)"
 
 
-def _image(spec: ModelSpec, settings: list[Setting], stored: object, label: str) -> ImageSpec:
-    """The picture of a config.json, within the bounds of the keys that decide on it."""
+def _image_spec(spec: ModelSpec, settings: list[Setting], stored: object, label: str) -> ImageSpec:
+    """The image spec of a config.json, within the bounds of the keys that determine it."""
     bounded = ("channels", "size", "bits")
     if (
         not isinstance(stored, dict)
         or {*stored} != {*bounded, "classes"}
         or not all(type(value) is int for value in stored.values())
-        or not 0 <= stored["classes"] <= MOST_CLASSES
+        or not 0 <= stored["classes"] <= MAX_CLASSES
     ):
         raise UsageError(
-            f"{label}: image must be channels, size, classes and bits, whole numbers, got "
+            f"{label}: image must have the whole numbers channels, size, classes and bits, got "
             f"{json.dumps(stored)[:200]}"
         )
-    given = [Setting("data", key, stored[key], f"{label}, image") for key in bounded]
-    validate(spec, [*settings, *given])
+    image = [Setting("data", key, stored[key], f"{label}, image") for key in bounded]
+    validate(spec, [*settings, *image])
     return ImageSpec(**stored)
-
-
-def weights_digest(folder: Path) -> str | None:
-    """The SHA-256 of a run's weights, by which what was made of them is known; None without any."""
-    try:
-        with open(folder / WEIGHTS, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None
-
-
-def read_data_facts(folder: Path) -> dict[str, Any]:
-    """``source`` and ``pictures`` of a run's data, as they were when it was last trained; empty for
-    a run that came without its checkpoints."""
-    path = folder / DATA_FACTS
-    try:
-        facts = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl, oldest first, up to the first that is none: a kill may have cut
-    off the last."""
-    try:
-        text = (folder / METRICS).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return []
-    lines = []
-    for line in text.splitlines():
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError):
-            break
-        if not isinstance(values, dict) or not isinstance(values.get("step"), int):
-            break
-        lines.append(values)
-    return lines
-
-
-def numbers(line: Mapping[str, Any]) -> dict[str, float]:
-    """The finite numbers of a line of metrics.jsonl, by name."""
-    return {
-        name: value
-        for name, value in line.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    }
-
-
-def keep_metrics(folder: Path, last: int) -> None:
-    """Drop the lines of steps after ``last``: a resumed run writes them again."""
-    if (folder / METRICS).exists():
-        lines = [line for line in read_metrics(folder) if line["step"] <= last]
-        write_text(folder / METRICS, "".join(json.dumps(line) + "\n" for line in lines))
-
-
-def append_metrics(folder: Path, line: Mapping[str, Any]) -> None:
-    """Add a line to metrics.jsonl."""
-    path = folder / METRICS
-    with mended(path), open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")

@@ -19,7 +19,7 @@ _STRAIGHT = 1e-6
 great circle between them."""
 
 
-def walk(
+def interpolate(
     a: NDArray[np.float32],
     b: NDArray[np.float32],
     steps: int,
@@ -43,7 +43,7 @@ def walk(
     return found.astype(np.float32)
 
 
-def walks(latent: Latent, rows: int, columns: int, seed: int) -> NDArray[np.float32]:
+def interpolations(latent: Latent, rows: int, columns: int, seed: int) -> NDArray[np.float32]:
     """Walks between the latents of the pictures 2r and 2r + 1 of a seed, for each of ``rows``, in
     ``columns`` steps: float32 ``[rows * columns, latent.size]``.
 
@@ -54,7 +54,7 @@ def walks(latent: Latent, rows: int, columns: int, seed: int) -> NDArray[np.floa
             f"an interpolation needs 1 row and 2 columns at least, got {rows} and {columns}"
         )
     ends = latents.draw(2 * rows, latent.size, latent.distribution, seed)
-    path = walk(ends[0::2], ends[1::2], columns, latent.distribution)
+    path = interpolate(ends[0::2], ends[1::2], columns, latent.distribution)
     return path.reshape(-1, latent.size)
 
 

@@ -1,8 +1,12 @@
-"""Memory that is freed stays with the process, where the C library can be told so."""
+"""Memory of the process: its peak, and glibc's handling of freed memory."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Names of glibc's settings (mallopt(3))."""
@@ -26,3 +30,16 @@ def keep_freed_memory() -> None:
         return
     mallopt(_MMAP_THRESHOLD, _MOST)
     mallopt(_TRIM_THRESHOLD, _MOST)
+
+
+def peak_memory(device: torch.device) -> str:
+    """Returns the peak memory of this process as text: torch's allocations on
+    CUDA, else the resident set."""
+    if device.type == "cuda":
+        import torch
+
+        return f"{torch.cuda.max_memory_allocated(device) / 2**20:.0f} MiB on {device}"
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return f"{peak / (2**20 if sys.platform == 'darwin' else 2**10):.0f} MiB"

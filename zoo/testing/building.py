@@ -17,15 +17,17 @@ from zoo.testing.subject import Subject
 
 @promise("builds", "it builds from its defaults and from the preset", ("presets",))
 def builds(subject: Subject) -> str:
-    _check(subject.built)
+    _check(subject.built.network)
     defaults = validate(subject.spec, []).model
     try:
-        network = subject.build(defaults)
+        model = subject.build(defaults)
     except UsageError:  # the defaults may be for larger pictures: those of zoo.build
-        network = subject.build(defaults, ImageSpec(3, 32))
-    _check(network)
-    latent = subject.built.latent
-    return f"{_count(subject.built)} parameters, {_count(network)} by default; {latent}"
+        model = subject.build(defaults, ImageSpec(3, 32))
+    _check(model.network)
+    latent = subject.built.network.latent
+    return (
+        f"{_count(subject.built.network)} parameters, {_count(model.network)} by default; {latent}"
+    )
 
 
 @promise("choices", "every value of every choice builds and draws, or is refused", ("draws",))
@@ -37,8 +39,7 @@ def every_choice(subject: Subject) -> str:
             if value is None or value == now:
                 continue
             try:
-                network = subject.build(with_value(subject, key, value))
-                check_shape(subject, network)
+                check_shape(subject, subject.build(with_value(subject, key, value)))
                 drawn += 1
             except UsageError:
                 refused += 1

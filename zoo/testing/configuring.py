@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from zoo.config.resolve import Setting, preset_settings, validate
 from zoo.errors import UsageError
-from zoo.runs.folder import parse_config, read_config, write_config
+from zoo.runs.folder import RunFolder
 from zoo.specs import ModelConfig, Preset
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
@@ -33,6 +33,7 @@ def described(subject: Subject) -> str:
 
 @promise("remembered", "every key of its own comes back from a run's config.json", ("presets",))
 def remembered(subject: Subject) -> str:
+    folder = RunFolder(subject.folder)
     lost, same = [], []
     for key in subject.spec.config.model_fields:
         config = next(other_values(subject, key), None)
@@ -40,17 +41,16 @@ def remembered(subject: Subject) -> str:
             same.append(key)
             continue
         try:
-            write_config(
-                subject.folder,
-                subject.host,
-                subject.model,
-                replace(subject.config, model=config),
-                subject.image,
-                "digits",
-                {},
-                {},
+            folder.write_config(
+                model=subject.name,
+                plugin=subject.owner.plugin.reference(),
+                config=replace(subject.config, model=config),
+                image=subject.image,
+                source="digits",
+                hardware={},
+                facts={},
             )
-            again, _ = parse_config(subject.folder, subject.host, read_config(subject.folder))
+            _, again, _ = folder.parse_config(folder.read_config(), lambda _: subject.spec)
         except Exception as error:
             raise Broken(f"model.{key} cannot be written and read: {error}") from error
         if getattr(again.model, key) != getattr(config, key):

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from zoo.model import Model
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 
@@ -27,10 +28,10 @@ def draws(subject: Subject) -> str:
     return f"{images.dtype} {list(images.shape)}"
 
 
-def check_shape(subject: Subject, network: nn.Module) -> Tensor:
+def check_shape(subject: Subject, model: Model) -> Tensor:
     """Pictures of a network; Broken where they are not float [N, C, H, W]."""
     image = subject.image
-    images = subject.draw(network, subject.latents(network, N))
+    images = subject.sample(model, subject.latents(model, N))
     if not isinstance(images, Tensor):
         raise Broken(f"zoo_sample gave {type(images).__name__}, which is no tensor")
     want = (N, image.channels, image.size, image.size)
@@ -41,14 +42,14 @@ def check_shape(subject: Subject, network: nn.Module) -> Tensor:
 
 @promise("range", "pictures are finite and in [0, 1], random and trained, hot and cold", ("draws",))
 def in_range(subject: Subject) -> str:
-    networks = {"at random weights": subject.built}
+    models: dict[str, Model] = {"at random weights": subject.built}
     if subject.run is not None:
-        networks["trained"] = subject.run.network
+        models["trained"] = subject.run
     said = []
-    for name, network in networks.items():
+    for name, model in models.items():
         low, high = 1.0, 0.0
         for temperature in TEMPERATURES:
-            images = subject.draw(network, subject.latents(network, 64), temperature)
+            images = subject.sample(model, subject.latents(model, 64), temperature)
             where = f"{name}, at temperature {temperature:g}"
             if not bool(images.isfinite().all()):
                 raise Broken(f"{where}: not every value is finite")
@@ -61,15 +62,15 @@ def in_range(subject: Subject) -> str:
 
 @promise("repeats", "the same latents give the same pictures: nothing is drawn inside", ("draws",))
 def repeats(subject: Subject) -> str:
-    network = subject.network
-    z = subject.latents(network, N)
+    model = subject.model
+    z = subject.latents(model, N)
     pictures = []
     for seed in (1, 2):
         torch.manual_seed(seed)
         np.random.seed(seed)
         random.seed(seed)
         before = _state(subject)
-        pictures.append(subject.draw(network, z))
+        pictures.append(subject.sample(model, z))
         if _state(subject) != before:
             raise Broken("zoo_sample draws from a global generator: take all from the latents")
     difference = distance(*pictures)
@@ -89,8 +90,8 @@ def _state(subject: Subject) -> list[object]:
 
 @promise("varies", "other latents give other pictures", ("repeats",))
 def varies(subject: Subject) -> str:
-    network = subject.network
-    a, b = (subject.draw(network, subject.latents(network, N, seed)) for seed in (0, 1))
+    model = subject.model
+    a, b = (subject.sample(model, subject.latents(model, N, seed)) for seed in (0, 1))
     apart = (a - b).abs().amax((1, 2, 3))
     if bool((apart <= 1e-6).any()):
         raise Broken(f"{int((apart <= 1e-6).sum())} of {N} pictures are the same for other latents")
@@ -99,12 +100,12 @@ def varies(subject: Subject) -> str:
 
 @promise("alone", "a picture depends on its own latents alone", ("repeats",))
 def alone(subject: Subject) -> str:
-    network = subject.network
-    z, labels = subject.latents(network, N), subject.labels(network, N)
-    whole = subject.draw(network, z)
+    model = subject.model
+    z, labels = subject.latents(model, N), subject.labels(model, N)
+    whole = subject.sample(model, z)
 
     def of(chosen: list[int]) -> Tensor:
-        return subject.draw(network, z[chosen], 1.0, None if labels is None else labels[chosen])
+        return subject.sample(model, z[chosen], 1.0, None if labels is None else labels[chosen])
 
     backwards = list(range(N))[::-1]
     ways: dict[str, Callable[[], float]] = {

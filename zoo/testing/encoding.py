@@ -6,12 +6,13 @@ import copy
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from zoo.model import Model
 from zoo.testing.drawing import N, distance
 from zoo.testing.promise import Broken, promise
-from zoo.testing.subject import Subject, latent_of
+from zoo.testing.subject import Subject
 
 LARGEST_JACOBIAN = 1024
 """Numbers of a picture whose Jacobian is still quick to compute."""
@@ -37,10 +38,10 @@ def _not_exact(subject: Subject) -> str | None:
 
 @promise("encodes", "zoo_encode gives the promised tensors, finite", ("trains",), _not_encoding)
 def encodes(subject: Subject) -> str:
-    network = subject.trained.network
+    model = subject.trained
     with torch.no_grad():
-        found = subject.encode(network, subject.batch(N).images)
-    code = [N, latent_of(network).size]
+        found = subject.encode(model, subject.batch(N).images)
+    code = [N, model.latent.size]
     wanted = {"mean": code, "log_variance": code}
     if subject.exact:
         wanted = {"z": code, "log_prob": [N]}
@@ -68,7 +69,7 @@ def _said(shapes: dict[str, list[int]]) -> str:
 def inverts(subject: Subject) -> str:
     images = subject.batch(N).images
     exact, inner = perturbed(subject), _inner(images)
-    single = _there_and_back(subject, subject.trained.network, images)
+    single = _there_and_back(subject, subject.trained, images)
     double = _there_and_back(subject, exact, inner)
     said = f"within {single:.2g} in float32, {double:.2g} in float64"
     if not (single <= VISIBLE and double <= EXACT):
@@ -77,9 +78,9 @@ def inverts(subject: Subject) -> str:
 
 
 @torch.no_grad()
-def _there_and_back(subject: Subject, network: nn.Module, images: Tensor) -> float:
-    z = subject.encode(network, images)["z"]
-    return distance(subject.draw(network, z), images)
+def _there_and_back(subject: Subject, model: Model, images: Tensor) -> float:
+    z = subject.encode(model, images)["z"]
+    return distance(subject.sample(model, z), images)
 
 
 def _too_large(subject: Subject) -> str | None:
@@ -101,16 +102,16 @@ def _too_large(subject: Subject) -> str | None:
     _too_large,
 )
 def density(subject: Subject) -> str:
-    network, worst = perturbed(subject), 0.0
+    model, worst = perturbed(subject), 0.0
     images = _inner(subject.batch(2).images)
     levels = 2**subject.image.bits
     # Densities are counted in the unit cube, where a picture is (images (levels - 1) + 1/2)/levels.
     to_unit = subject.image.dimensions * math.log((levels - 1) / levels)
     with torch.no_grad():
-        found = subject.encode(network, images)
-    base = _log_base(found["z"], latent_of(network).distribution)
+        found = subject.encode(model, images)
+    base = _log_base(found["z"], model.latent.distribution)
     for index in range(len(images)):
-        log_det = torch.linalg.slogdet(jacobian(subject, network, images, index))[1] - to_unit
+        log_det = torch.linalg.slogdet(jacobian(subject, model, images, index))[1] - to_unit
         exact = (base[index] + log_det).item()
         given = found["log_prob"][index].item()
         error = abs(given - exact)
@@ -120,26 +121,26 @@ def density(subject: Subject) -> str:
     return f"within {worst:.2g} nats on {len(images)} pictures"
 
 
-def jacobian(subject: Subject, network: nn.Module, images: Tensor, index: int) -> Tensor:
+def jacobian(subject: Subject, model: Model, images: Tensor, index: int) -> Tensor:
     """dz/dx at a picture of the batch ``images``, ``[latent.size, D]``.
 
     Every row is the gradient at a copy of the picture, many copies a batch.
     """
-    size = latent_of(network).size
-    label = subject.labels(network, len(images))
+    size = model.latent.size
+    label = subject.labels(model, len(images))
     rows = []
     for first in range(0, size, _ROWS):
         count = min(_ROWS, size - first)
         copies = images[index : index + 1].repeat(count, 1, 1, 1).requires_grad_()
         labels = None if label is None else label[index : index + 1].expand(count)
-        z = subject.encode(network, copies, labels)["z"]
+        z = subject.encode(model, copies, labels)["z"]
         direction = F.one_hot(torch.arange(first, first + count, device=z.device), size)
         (row,) = torch.autograd.grad((z * direction).sum(), copies)
         rows.append(row.flatten(1))
     return torch.cat(rows)
 
 
-def perturbed(subject: Subject) -> nn.Module:
+def perturbed(subject: Subject) -> Model:
     """The trained network in float64, every parameter moved a little, by what moves each output of
     its layer as much whatever its width: layers that begin as the identity, and may still be near
     to it, cannot hide a mistake."""
@@ -149,7 +150,7 @@ def perturbed(subject: Subject) -> nn.Module:
         for parameter in network.parameters():
             inputs = parameter[0].numel() if parameter.ndim > 1 else 1
             parameter.add_(torch.randn_like(parameter), alpha=_MOVED / math.sqrt(inputs))
-    return network
+    return subject.trained.with_network(network)
 
 
 def _inner(images: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ SIZES = (1, 5)
 @promise("graphs", "its graphs hold for batch sizes that were not traced", ("repeats",))
 def every_graph(subject: Subject) -> str:
     said = []
-    for graph in graphs.graphs_of(subject.host, subject.model, subject.network):
+    for graph in graphs.graphs_of(subject.model):
         program = graphs.trace(graph).module()
         worst = 0.0
         for size in SIZES:
@@ -93,7 +93,7 @@ def _inputs(subject: Subject, graph: Graph, size: int) -> dict[str, Tensor]:
         inputs[name] = example[rows]
         known = None
         if name == "z":
-            known = subject.latents(subject.network, size)
+            known = subject.latents(subject.model, size)
         elif name == "image":
             known = subject.batch(size).images
         if known is not None and known.shape[1:] == example.shape[1:]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import ZooError
+from zoo.model import Model
 from zoo.runs import folder as files
 from zoo.runs.weights import load_tensors, save_tensors
 from zoo.testing.drawing import NEAR, N, distance
@@ -44,8 +45,8 @@ def loads(subject: Subject) -> str:
     ("loads", "repeats", "scores", "encodes"),
 )
 def reloads(subject: Subject) -> str:
-    again = subject.load(subject.trained.path).network
-    before, after = outputs(subject, subject.trained.network), outputs(subject, again)
+    again = subject.load(subject.trained.path)
+    before, after = outputs(subject, subject.trained), outputs(subject, again)
     far = {name: _relative(before[name], after[name]) for name in before}
     near = 1e-5 if subject.device.type == "cpu" else NEAR
     if lost := [f"{name} by {d:.2g}" for name, d in far.items() if not d <= near]:
@@ -56,16 +57,16 @@ def reloads(subject: Subject) -> str:
     return f"{', '.join(far)}: the largest difference is {max(far.values()):.2g}"
 
 
-def outputs(subject: Subject, network: nn.Module) -> dict[str, Tensor]:
+def outputs(subject: Subject, model: Model) -> dict[str, Tensor]:
     """All that can be had of a network: pictures, encodings and scores."""
     torch.manual_seed(0)
-    found = {"pictures": subject.draw(network, subject.latents(network, N))}
+    found = {"pictures": subject.sample(model, subject.latents(model, N))}
     batch = subject.batch(N)
     if subject.encodes:
         with torch.no_grad():
-            found |= subject.encode(network, batch.images)
+            found |= subject.encode(model, batch.images)
     if subject.scores:
-        found["scores"] = subject.score(network, batch)
+        found["scores"] = subject.score(model, batch)
     return found
 
 
@@ -75,10 +76,10 @@ def _relative(a: Tensor, b: Tensor) -> float:
 
 @promise("unchanged", "to draw, encode and score changes no weight", ("loads", "scores", "encodes"))
 def unchanged(subject: Subject) -> str:
-    network = subject.load(subject.trained.path).network
-    before = {name: tensor.clone() for name, tensor in _tensors(network).items()}
-    outputs(subject, network)
-    after = _tensors(network)
+    model = subject.load(subject.trained.path)
+    before = {name: tensor.clone() for name, tensor in _tensors(model.network).items()}
+    outputs(subject, model)
+    after = _tensors(model.network)
     changed = [
         name
         for name in sorted(before.keys() | after.keys())

@@ -129,7 +129,7 @@ def check_settings(
             except Interrupted as error:  # its own words tell how to go on with the run
                 raise Interrupted("interrupted: nothing was kept", error.exit_code) from None
             watcher.found(finding)
-    plugin = host.owner(model).reference()
+    plugin = host.owner(model).plugin.reference()
     return Report(model, plugin, image, tuple(found.values()))
 
 

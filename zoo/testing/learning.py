@@ -6,11 +6,12 @@ import copy
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.data.batch import Batch
 from zoo.data.batches import Batches
-from zoo.runs.folder import BOOKKEEPING, read_metrics
+from zoo.model import Model, build
+from zoo.runs.folder import BOOKKEEPING
 from zoo.sampling.seeding import FIRST_BATCH, WEIGHTS, seed_torch
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
@@ -23,7 +24,7 @@ PICTURES = 256
 def trains(subject: Subject) -> str:
     run = subject.train("run", steps=subject.steps)
     subject.run = run
-    lines = read_metrics(run.path)
+    lines = run.folder.read_metrics()
     for line in lines:
         for key, value in line.items():
             if not isinstance(value, int | float) or not math.isfinite(value):
@@ -42,14 +43,13 @@ def learns(subject: Subject) -> str:
     batch, first = subject.batch(PICTURES), initialized(subject)
     if subject.scores:
         before, after = (
-            subject.score(network, batch).mean().item()
-            for network in (first, subject.trained.network)
+            subject.score(model, batch).mean().item() for model in (first, subject.trained)
         )
         said = f"{before:.2f} nats a picture at first, {after:.2f} trained"
     else:
         before, after = (
-            energy_distance(subject.draw(network, subject.latents(network, PICTURES)), batch.images)
-            for network in (first, subject.trained.network)
+            energy_distance(subject.sample(model, subject.latents(model, PICTURES)), batch.images)
+            for model in (first, subject.trained)
         )
         said = f"energy distance to the pictures {before:.3f} at first, {after:.3f} trained"
     if not after < before:
@@ -57,25 +57,21 @@ def learns(subject: Subject) -> str:
     return said
 
 
-def initialized(subject: Subject) -> nn.Module:
-    """The network of the subject's run before its first step, made as the loop makes it."""
+def initialized(subject: Subject) -> Model:
+    """The model of the subject's run before its first step, made as the loop makes it."""
     training = subject.config.training
     size = max(FIRST_PICTURES, training.batch_size)
     split = subject.data.splits["train"]
     batches = Batches(split, subject.image, size, training.seed, subject.device)
     raw = next(iter(batches.iterate(0)))
     seed_torch(training.seed, WEIGHTS)
-    network: nn.Module = subject.host.call(
-        "zoo_build", subject.model, config=subject.config.model, image=subject.image
-    )
-    objective = subject.host.call(
-        "zoo_train", subject.model, network=network, config=subject.config
-    )
-    for part in [*objective.networks.values(), network]:
+    model = build(subject.owner, subject.config.model, subject.image, subject.device)
+    objective = model.objective(subject.config)
+    for part in [*objective.networks.values(), model.network]:
         part.to(subject.device)
     seed_torch(training.seed, FIRST_BATCH)
     objective.initialize(batches.make(raw))
-    return copy.deepcopy(network).eval()
+    return model.with_network(copy.deepcopy(model.network).eval())
 
 
 def energy_distance(a: Tensor, b: Tensor) -> float:
@@ -97,7 +93,7 @@ def energy_distance(a: Tensor, b: Tensor) -> float:
 )
 def scores(subject: Subject) -> str:
     batch: Batch = subject.batch(64)
-    nats = subject.score(subject.trained.network, batch)
+    nats = subject.score(subject.trained, batch)
     if tuple(nats.shape) != (64,) or not nats.is_floating_point():
         raise Broken(f"it gave {nats.dtype} {list(nats.shape)} for 64 pictures")
     if not bool(nats.isfinite().all()):

@@ -9,21 +9,22 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.config.resolve import Setting, resolve
 from zoo.config.sections import LIMITS, Config, DataConfig
 from zoo.data import Dataset, open_data
 from zoo.data.batch import Batch
 from zoo.data.batches import in_order
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError
+from zoo.model import Model, build
 from zoo.plugins.plugin import package_of
-from zoo.run import Run, load_with
+from zoo.run import Run, load_with, train
 from zoo.sampling import latents
 from zoo.sampling.seeding import WEIGHTS, seed_torch
-from zoo.specs import ImageSpec, Latent, ModelConfig
+from zoo.specs import ImageSpec, ModelConfig
 from zoo.system.progress import Reporter
-from zoo.training.launch import Request, train
+from zoo.training.request import Request
 
 if TYPE_CHECKING:
     from zoo.plugins.host import Host
@@ -50,7 +51,8 @@ class Subject:
         device: torch.device,
         folder: Path,
     ) -> None:
-        self.host, self.model, self.spec = host, model, host.spec(model)
+        self.host, self.owner = host, host.owner(model)
+        self.spec, self.name = self.owner.spec, model
         self.preset, self.given = preset, settings
         self.steps, self.device, self.folder = steps, device, folder
         self.run: Run | None = None
@@ -58,7 +60,7 @@ class Subject:
     @property
     def module(self) -> object:
         """The plugin: a module, or any object."""
-        return self.host.owner(self.model).module
+        return self.owner.plugin.module
 
     @property
     def module_name(self) -> str:
@@ -70,7 +72,7 @@ class Subject:
 
     @property
     def package(self) -> str:
-        return package_of(self.host.owner(self.model))
+        return package_of(self.owner.plugin)
 
     # Configuration and pictures
 
@@ -105,30 +107,29 @@ class Subject:
         split = self.data.splits["train"]
         return next(in_order(split, self.image, n, self.device))
 
-    # Networks
+    # Models
 
-    def build(self, config: ModelConfig | None = None, image: ImageSpec | None = None) -> nn.Module:
-        """A network with random weights, always the same, in evaluation mode on the device; by
-        default of the subject's own configuration and pictures."""
+    def build(self, config: ModelConfig | None = None, image: ImageSpec | None = None) -> Model:
+        """A model with random weights, always the same, in evaluation mode on the device; by
+        default of the subject's own configuration and images."""
         seed_torch(self.config.training.seed, WEIGHTS)
-        network = self.host.call(
-            "zoo_build",
-            self.model,
-            config=self.config.model if config is None else config,
-            image=self.image if image is None else image,
+        model = build(
+            self.owner,
+            self.config.model if config is None else config,
+            self.image if image is None else image,
+            self.device,
         )
-        if not isinstance(network, nn.Module):
-            raise ZooError(f"zoo_build gave {type(network).__name__}, which is no nn.Module")
-        return network.to(self.device).eval()
+        model.network.to(self.device).eval()
+        return model
 
     @cached_property
-    def built(self) -> nn.Module:
+    def built(self) -> Model:
         return self.build()
 
     @property
-    def network(self) -> nn.Module:
-        """The trained network, or the built one where training failed."""
-        return self.built if self.run is None else self.run.network
+    def model(self) -> Model:
+        """The trained model, or the built one if training failed."""
+        return self.built if self.run is None else self.run
 
     @property
     def trained(self) -> Run:
@@ -140,7 +141,7 @@ class Subject:
         """Train in the folder ``name`` as ``zoo train`` does, and return the run."""
         settings, device = self.settings(**training), str(self.device)
         out = self.folder / name
-        request = Request(self.model, self.preset, None, settings, out, resume, device)
+        request = Request(self.name, self.preset, None, settings, out, resume, device)
         return train(self.host, request, Reporter())
 
     def load(self, path: Path) -> Run:
@@ -149,62 +150,39 @@ class Subject:
         torch.manual_seed(1)
         return load_with(self.host, path, str(self.device))
 
-    # What hooks do with a network
+    # Calls of hooks
 
-    def latents(self, network: nn.Module, n: int, seed: int = 0) -> Tensor:
+    def latents(self, model: Model, n: int, seed: int = 0) -> Tensor:
         """Latents ``[n, latent.size]`` of a seed, on the device."""
-        latent = latent_of(network)
-        z = latents.draw(n, latent.size, latent.distribution, seed)
+        z = latents.draw(n, model.latent.size, model.latent.distribution, seed)
         return torch.from_numpy(z).to(self.device)
 
-    def labels(self, network: nn.Module, n: int) -> Tensor | None:
-        """The classes in turn, int64 ``[n]``, or None where the network takes none."""
-        classes = latent_of(network).classes
+    def labels(self, model: Model, n: int) -> Tensor | None:
+        """The classes in turn, int64 ``[n]``; None for an unconditional model."""
+        classes = model.latent.classes
         return torch.arange(n, device=self.device) % classes if classes else None
 
     @torch.no_grad()
-    def draw(
-        self,
-        network: nn.Module,
-        z: Tensor,
-        temperature: float = 1.0,
-        labels: Tensor | None = None,
+    def sample(
+        self, model: Model, z: Tensor, temperature: float = 1.0, labels: Tensor | None = None
     ) -> Tensor:
-        """``zoo_sample`` in evaluation mode; a network that wants labels gets the classes in turn
-        where none are given."""
-        network.eval()
-        images: Tensor = self.host.call(
-            "zoo_sample",
-            self.model,
-            network=network,
-            latents=z,
-            temperature=temperature,
-            labels=self.labels(network, len(z)) if labels is None else labels,
-        )
-        return images
+        """``zoo_sample`` in evaluation mode, of the classes in turn by default."""
+        model.network.eval()
+        labels = self.labels(model, len(z)) if labels is None else labels
+        return model.sample_hook(z, temperature, labels)
 
     def encode(
-        self, network: nn.Module, images: Tensor, labels: Tensor | None = None
+        self, model: Model, images: Tensor, labels: Tensor | None = None
     ) -> Mapping[str, Tensor]:
-        """``zoo_encode`` likewise; gradients are kept where the caller wants them."""
-        network.eval()
-        found: Mapping[str, Tensor] = self.host.call(
-            "zoo_encode",
-            self.model,
-            network=network,
-            images=images,
-            labels=self.labels(network, len(images)) if labels is None else labels,
-        )
-        return found
+        """``zoo_encode`` likewise; gradients are kept."""
+        model.network.eval()
+        labels = self.labels(model, len(images)) if labels is None else labels
+        return model.encode_hook(images, labels)
 
-    @torch.no_grad()
-    def score(self, network: nn.Module, batch: Batch, seed: int = 0) -> Tensor:
-        """``zoo_score``, nats ``[N]``, with the draws of ``seed``."""
-        network.eval()
+    def score(self, model: Model, batch: Batch, seed: int = 0) -> Tensor:
+        """``zoo_score``, nats ``[N]``, with the random numbers of ``seed``."""
         torch.manual_seed(seed)
-        fresh = Batch(batch.levels, batch.labels, batch.bits)  # a batch keeps its draws
-        nats: Tensor = self.host.call("zoo_score", self.model, network=network, batch=fresh)
-        return nats
+        return model.score(Batch(batch.levels, batch.labels, batch.bits))  # a batch keeps its noise
 
     # Capabilities
 
@@ -219,12 +197,7 @@ class Subject:
 
     @property
     def scores(self) -> bool:
-        return self.host.has("zoo_score", self.model)
-
-
-def latent_of(network: nn.Module) -> Latent:
-    latent: Latent = network.latent  # type: ignore[assignment]
-    return latent
+        return self.owner.has("zoo_score")
 
 
 def _digits(asked: DataConfig) -> dict[str, Any]:

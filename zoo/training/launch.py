@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.config.resolve import (
-    Setting,
-    changed,
-    file_settings,
-    once,
-    overlay,
-    preset_settings,
-    resolve,
-    sectioned_settings,
-    validate,
-)
 from zoo.config.sections import Config
 from zoo.data import open_data
 from zoo.data.hub import repository_of
-from zoo.data.source import local_name
-from zoo.errors import UsageError, ZooError
-from zoo.plugins.host import Host
-from zoo.runs import folder as files
+from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.model import Model, build
+from zoo.plugins.owner import Owner
+from zoo.report.card import DamagedCard, write_card
+from zoo.runs.folder import CHECKPOINTS, CONFIG, DATA_RECORD, RunFolder
 from zoo.sampling.seeding import WEIGHTS, seed_torch
 from zoo.system.console import duration
 from zoo.system.device import choose_device
@@ -36,37 +23,36 @@ from zoo.system.files import sweep, write_json
 from zoo.system.hardware import hardware
 from zoo.system.progress import Reporter
 from zoo.training.checkpoint import find_checkpoints
+from zoo.training.request import Request, continued, fresh, leads, unasked_preset
 
 if TYPE_CHECKING:
     import torch
     from accelerate import Accelerator
 
     from zoo.data.dataset import Dataset
-    from zoo.run import Run
+    from zoo.training.loop import Loop, Observer
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a user asks for; ``settings`` are those of flags and ``--set``."""
+FindOwner = Callable[[str], Owner]
+"""Returns the owner of a model's name; raises UsageError for an unknown one."""
 
-    model: str
-    preset: str | None = None
-    file: Path | None = None
-    settings: Sequence[Setting] = ()
-    out: Path | None = None
-    resume: bool = False
-    device: str = "auto"
-    track: str | None = None
+Observe = Callable[[Model, RunFolder, Config], "Observer"]
+"""Returns the observer of a training run."""
 
 
-def train(host: Host, request: Request, reporter: Reporter) -> Run:
-    """Train as requested and return the finished run, loaded.
+def launch(
+    request: Request, find: FindOwner, reporter: Reporter, observe: Observe
+) -> tuple[Model, RunFolder, Config]:
+    """Trains as requested; returns the trained model, in evaluation mode, its folder and its
+    configuration.
 
     Raises UsageError or ZooError, one sentence each, before anything is written where the request
     cannot be met; Interrupted after Ctrl-C or SIGTERM, with a checkpoint written.
     """
-    device = choose_device(request.device)
-    folder, config = _continued(host, request) if request.resume else _fresh(host, request)
+    device, owner = choose_device(request.device), find(request.model)
+    folder, config = (
+        continued(owner.spec, request) if request.resume else fresh(owner.spec, request)
+    )
     try:
         data = open_data(config.data, reporter.reading)
         with _locked(folder):
@@ -74,129 +60,68 @@ def train(host: Host, request: Request, reporter: Reporter) -> Run:
             folder = _of_the_first(folder)
             if not accelerator.is_main_process:
                 reporter = Reporter()
-            return _run(host, request, folder, config, data, accelerator, reporter)
+            run = RunFolder(folder)
+            model = _train(owner, request, run, config, data, accelerator, reporter, observe, find)
+            return model, run, config
     finally:
         reporter.close()
 
 
-def unasked_preset(host: Host, request: Request) -> str | None:
-    """What is told of the preset that holds unasked, where it was made for other data than the
-    user's: the bits of a value, say, are its own. None where nothing is to be told."""
-    named = request.preset is not None or request.file is not None or request.resume
-    sources = [setting.value for setting in request.settings if setting.name == "data.source"]
-    if named or not sources:
-        return None
-    name, preset = next(iter(host.spec(request.model).presets.items()), ("", {}))
-    made_for = preset.get("data", {}).get("source")
-    if made_for is None or name_of(sources[0]) == made_for:
-        return None
-    return (
-        f"No preset was named: settings are those of {name}, made for {made_for}. "
-        f"zoo show {request.model} has them all."
-    )
-
-
-def _run(
-    host: Host,
+def _train(
+    owner: Owner,
     request: Request,
-    folder: Path,
+    folder: RunFolder,
     config: Config,
     data: Dataset,
     accelerator: Accelerator,
     reporter: Reporter,
-) -> Run:
-    from zoo.run import Run
+    observe: Observe,
+    find: FindOwner,
+) -> Model:
     from zoo.training.loop import Loop
 
-    model = request.model
     seed_torch(config.training.seed, WEIGHTS)
-    network = host.call("zoo_build", model, config=config.model, image=data.image)
-    objective = host.call("zoo_train", model, network=network, config=config)
-    run = Run(folder, model, config, data.image, network, accelerator.device, host)
-    loop = Loop(run, objective, data, accelerator, reporter)
+    model = build(owner, config.model, data.image, accelerator.device)
+    objective = model.objective(config)
+    observer = observe(model, folder, config)
+    loop = Loop(model, folder, config, objective, data, accelerator, reporter, observer)
     if accelerator.is_main_process:
         if request.resume:
-            _check_pictures(folder, data)
-        machine = hardware(accelerator.device, accelerator.num_processes)
-        facts = _facts(run, data)
-        files.write_config(folder, host, model, config, data.image, data.name, machine, facts)
-        write_json(folder / files.DATA_FACTS, _data_facts(config, data))
+            _check_count(folder, data)
+        folder.write_config(
+            model=model.name,
+            plugin=owner.plugin.reference(),
+            config=config,
+            image=data.image,
+            source=data.name,
+            hardware=hardware(accelerator.device, accelerator.num_processes),
+            facts=_facts(model, config, data),
+        )
+        write_json(folder.path / DATA_RECORD, _data_record(config, data))
     accelerator.wait_for_everyone()
-    if (note := unasked_preset(host, request)) is not None:
+    if (note := unasked_preset(owner.spec, request)) is not None:
         reporter.say(note)
     for note in data.notes:
         reporter.say(note)
-    reporter.say(_cost(run, loop, data))
-    loop.fit(request.resume)
+    reporter.say(_cost(model, config, loop, data))
+    stopped = loop.fit(request.resume)
+    if accelerator.is_main_process:
+        try:
+            write_card(folder.path, find)
+        except DamagedCard as error:  # the run is finished, and worth more than its card
+            reporter.say(f"the card stays as it is: {error}")
+        observer.finished(loop.progress.step)
+    loop.leave()
+    if stopped:
+        raise Interrupted(
+            f"stopped at step {loop.progress.step}; resume with: zoo train {model.name} "
+            f"--out {folder.path} --resume",
+            stopped,
+        )
     seconds = duration(loop.progress.seconds)
-    reporter.say(f"{loop.progress.step} steps in {seconds}: {folder}")
-    network.eval()
-    return run
-
-
-def _fresh(host: Host, request: Request) -> tuple[Path, Config]:
-    spec = host.spec(request.model)
-    config = resolve(spec, request.preset, request.file, request.settings)
-    if request.out is None:
-        base = Path("runs") / f"{request.model}-{name_of(config.data.source).replace('/', '-')}"
-        return next(path for path in _numbered(base) if not path.exists()), config
-    taken = request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir()))
-    if taken and _leads():  # another process may find what the first of them has begun
-        what = "a run" if (request.out / files.CONFIG).exists() else "something"
-        raise UsageError(
-            f"{what} stands at {request.out}: go on with it by --resume, or name another --out"
-        )
-    return request.out, config
-
-
-def _continued(host: Host, request: Request) -> tuple[Path, Config]:
-    """The folder and configuration of a run that goes on; only its limits may differ."""
-    spec = host.spec(request.model)
-    folder = request.out or _newest(request, host)
-    values = files.read_config(folder)
-    if values.get("model") != request.model:
-        raise UsageError(f"{folder} is a run of {values.get('model')}, not of {request.model}")
-    before, _ = files.parse_config(folder, host, values)
-    stored = sectioned_settings(spec, values["config"], str(folder / files.CONFIG))
-    above = once(request.settings)
-    if request.file is not None:
-        above = overlay(file_settings(spec, request.file), above)
-    if request.preset is not None:
-        above = overlay(preset_settings(spec, request.preset), above)
-    config = validate(spec, overlay(stored, above))
-    source = config.data.source
-    named = replace(config, data=config.data.model_copy(update={"source": name_of(source)}))
-    for key, old, new in changed(before, named):
-        raise UsageError(
-            f"{folder} was begun with {key} = {json.dumps(old)}, not {json.dumps(new)}: "
-            "leave it as it was, or begin another run with --out"
-        )
-    if source == before.data.source:
-        source = files.read_data_facts(folder).get("source", source)
-    return folder, replace(config, data=config.data.model_copy(update={"source": source}))
-
-
-def _newest(request: Request, host: Host) -> Path:
-    sources = [setting.value for setting in request.settings if setting.name == "data.source"]
-    if not sources:
-        config = resolve(host.spec(request.model), request.preset, request.file, request.settings)
-        sources = [config.data.source]
-    base = Path("runs") / f"{request.model}-{name_of(sources[0]).replace('/', '-')}"
-    standing = list(itertools.takewhile(Path.exists, _numbered(base)))
-    if not standing:
-        raise UsageError(f"there is no run {base} to go on with: name one with --out")
-    return standing[-1]
-
-
-def _numbered(base: Path) -> Iterator[Path]:
-    yield base
-    for number in itertools.count(2):
-        yield base.with_name(f"{base.name}-{number}")
-
-
-def _leads() -> bool:
-    """Whether this is the first process on its machine."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
+    reporter.say(f"{loop.progress.step} steps in {seconds}: {folder.path}")
+    model.network.eval()
+    return model
 
 
 def _of_the_first(folder: Path) -> Path:
@@ -212,10 +137,10 @@ def _locked(folder: Path) -> Iterator[None]:
     """One process, or one group of processes, trains in a folder at a time."""
     from filelock import FileLock, Timeout
 
-    if not _leads():
+    if not leads():
         yield
         return
-    inside = folder / files.CHECKPOINTS
+    inside = folder / CHECKPOINTS
     made = [path for path in (inside, *inside.parents) if not path.exists()]
     lock = FileLock(inside / ".lock")
     try:
@@ -232,7 +157,7 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-        if not (folder / files.CONFIG).exists():
+        if not (folder / CONFIG).exists():
             _unmake(made)
 
 
@@ -273,13 +198,13 @@ def _accelerator(
     return accelerator
 
 
-def _facts(run: Run, data: Dataset) -> dict[str, Any]:
+def _facts(model: Model, config: Config, data: Dataset) -> dict[str, Any]:
     """What config.json says of the network and of where the data came from."""
-    source = run.config.data.source
+    source = config.data.source
     local = Path(source).expanduser().exists()
     found = {
-        "parameters": sum(p.numel() for p in run.network.parameters()),
-        "latent": asdict(run.latent),
+        "parameters": sum(p.numel() for p in model.network.parameters()),
+        "latent": asdict(model.latent),
         "dataset": None if local else repository_of(source),
         "data_licence": data.licence,
         "pictures": len(data.splits["train"]),
@@ -287,7 +212,7 @@ def _facts(run: Run, data: Dataset) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _data_facts(config: Config, data: Dataset) -> dict[str, Any]:
+def _data_record(config: Config, data: Dataset) -> dict[str, Any]:
     source = config.data.source
     path = Path(source).expanduser()
     return {
@@ -296,29 +221,22 @@ def _data_facts(config: Config, data: Dataset) -> dict[str, Any]:
     }
 
 
-def _check_pictures(folder: Path, data: Dataset) -> None:
-    before, now = files.read_data_facts(folder).get("pictures"), len(data.splits["train"])
-    if before is not None and before != now and find_checkpoints(folder):
+def _check_count(folder: RunFolder, data: Dataset) -> None:
+    before, now = folder.read_data_record().get("pictures"), len(data.splits["train"])
+    if before is not None and before != now and find_checkpoints(folder.path):
         raise UsageError(
-            f"{folder} was begun with {before} training pictures and {data.name} has {now} now: "
+            f"{folder.path} was begun with {before} training pictures, {data.name} has {now} now: "
             "give the same data, or begin another run with --out"
         )
 
 
-def _cost(run: Run, loop: Any, data: Dataset) -> str:
+def _cost(model: Model, config: Config, loop: Loop, data: Dataset) -> str:
     count = sum(p.numel() for network in loop.plain.values() for p in network.parameters())
-    average = run.config.training.average > 0
-    kept = sum(p.numel() for p in run.network.parameters()) if average else 0
+    kept = sum(p.numel() for p in model.network.parameters()) if config.training.average else 0
     image = data.image
     return (
-        f"{run.model} on {data.name}: {len(data.splits['train']):,} pictures "
+        f"{model.name} on {data.name}: {len(data.splits['train']):,} pictures "
         f"{image.channels}x{image.size}x{image.size}, {image.bits} bits; {count:,} parameters, "
         f"{(16 * count + 4 * kept) / 2**20:.0f} MiB with gradients and optimizer; "
-        f"{loop.limits} on {run.device}"
+        f"{loop.limits} on {model.device}"
     )
-
-
-def name_of(source: str) -> str:
-    """What a run calls its data: a path's last component, else the source as it is."""
-    path = Path(source).expanduser()
-    return local_name(path) if path.exists() else source

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from zoo.data.batches import Batches
-from zoo.errors import Interrupted, ZooError
+from zoo.errors import ZooError
 from zoo.evaluation.likelihood import validation_bits_per_dim
 from zoo.objectives.optimizers import rate_factor
-from zoo.report.card import DamagedCard
 from zoo.report.curves import save_curve
 from zoo.report.grids import grid, save_png
-from zoo.runs import folder as files
+from zoo.runs.folder import BOOKKEEPING, CURVE, GRID, SAMPLES, VALIDATION, WEIGHTS, RunFolder
 from zoo.runs.weights import save_tensors
 from zoo.sampling.seeding import FIRST_BATCH, STEP, seed_torch
+from zoo.system.memory import peak_memory
 from zoo.system.progress import Reporter, State
 from zoo.training.checkpoint import (
     Progress,
@@ -36,9 +37,10 @@ from zoo.training.synchronised import synchronise_batch_norm
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+    from zoo.config.sections import Config
     from zoo.data.dataset import Dataset
+    from zoo.model import Model
     from zoo.objectives.objective import Objective
-    from zoo.run import Run
 
 FIRST_PICTURES = 256
 """Layers that start from data see at least so many pictures."""
@@ -46,8 +48,20 @@ FIRST_PICTURES = 256
 GRID_PICTURES = 64
 
 
+class Observer(Protocol):
+    """Is told about a training run by the main process."""
+
+    def started(self) -> None: ...
+
+    def step(self, step: int, metrics: Mapping[str, Any]) -> None: ...
+
+    def checkpoint(self, step: int) -> None: ...
+
+    def finished(self, step: int) -> None: ...
+
+
 class Loop:
-    """Trains ``run.network`` by ``objective`` until its limit, an interrupt or a NaN.
+    """Trains ``model.network`` by ``objective`` until its limit, an interrupt or a NaN.
 
     It knows an objective and a network to keep, and nothing of what they are. Each step's random
     draws and its batches are functions of (seed, step), so no random state is kept, and a run that
@@ -56,14 +70,18 @@ class Loop:
 
     def __init__(
         self,
-        run: Run,
+        model: Model,
+        folder: RunFolder,
+        config: Config,
         objective: Objective,
         data: Dataset,
         accelerator: Accelerator,
         reporter: Reporter,
+        observer: Observer,
     ) -> None:
-        self.run = run
-        self.training = run.config.training
+        self.model, self.folder, self.config = model, folder, config
+        self.training = config.training
+        self.observer = observer
         self.objective = objective
         self.data = data
         self.accelerator = accelerator
@@ -73,7 +91,7 @@ class Loop:
         self.progress = Progress()
         self.plain = dict(objective.networks)
         self.average = (
-            averaged(run.network, self.training.average) if self.training.average else None
+            averaged(model.network, self.training.average) if self.training.average else None
         )
         self._rates = {
             name: [group["lr"] for group in optimizer.param_groups]
@@ -85,43 +103,47 @@ class Loop:
 
     # The run from its beginning to its end
 
-    def fit(self, resume: bool) -> None:
-        """Train, or go on from the last checkpoint. Raises Interrupted after Ctrl-C or SIGTERM
-        (a checkpoint is written first) and ZooError where a loss is not finite."""
-        if resume and find_checkpoints(self.run.path):
+    def fit(self, resume: bool) -> int:
+        """Trains, or resumes from the last checkpoint; the network then has the weights of the run.
+
+        Returns the exit status that Ctrl-C or SIGTERM asked for, after a checkpoint, else 0. Raises
+        ZooError for a loss that is not finite.
+        """
+        if resume and find_checkpoints(self.folder.path):
             self._restore()
         else:
             self._initialize()
         self._prepare()
         if self.main:
-            files.keep_metrics(self.run.path, self.progress.step)
-            self.run.host.notify("zoo_run_started", run=self.run)
+            self.folder.truncate_metrics(self.progress.step)
+            self.observer.started()
         with Interrupts() as interrupts:
             try:
                 stopped = self._train(interrupts)
             finally:
                 self.reporter.close()
-        self._finish(stopped)
+        self._finish()
+        return stopped
 
     def _initialize(self) -> None:
         first = self._batches_of(max(FIRST_PICTURES, self.training.batch_size), alone=True)
         raw = next(iter(first.iterate(0)))
         seed_torch(self.training.seed, FIRST_BATCH)
         self._move()
-        with self.run.host.blame(self.run.model, "zoo_train"):
+        with self.model.owner.blame("zoo_train"):
             self.objective.initialize(first.make(raw))
         if self.average is not None:
-            self.average.module.load_state_dict(self.run.network.state_dict())
+            self.average.module.load_state_dict(self.model.network.state_dict())
 
     def _restore(self) -> None:
-        checkpoint = find_checkpoints(self.run.path)[-1]
+        checkpoint = find_checkpoints(self.folder.path)[-1]
         self._move()
         load_checkpoint(checkpoint, self._networks_to_keep(), self.objective.optimizers)
         self.progress = read_progress(checkpoint)
         self.reporter.say(f"going on from step {self.progress.step}")
 
     def _move(self) -> None:
-        for network in [*self.plain.values(), self.run.network]:
+        for network in [*self.plain.values(), self.model.network]:
             network.to(self.accelerator.device)
         if self.average is not None:
             self.average.module.to(self.accelerator.device)
@@ -183,10 +205,10 @@ class Loop:
     def _step(self, raws: list[Any]) -> None:
         seed_torch(self.training.seed, STEP, self.progress.step)
         batches = [self._batches.make(raw) for raw in raws]
-        with self.run.host.blame(self.run.model, "zoo_train"):
+        with self.model.owner.blame("zoo_train"):
             metrics = self.objective.step(batches, self._update)
         if self.average is not None:
-            self.average.update_parameters(self.run.network)
+            self.average.update_parameters(self.model.network)
         self._meter.add(self.progress.step + 1, metrics, self._norms)
         self._norms.clear()
 
@@ -223,17 +245,19 @@ class Loop:
         }
         shown = dict(values)
         if validate and self.main:
-            bits = validation_bits_per_dim(self.run, self.kept, self.data)
+            bits = validation_bits_per_dim(
+                self.model.with_network(self.kept), self.data, self.training.seed
+            )
             if bits is not None:
                 shown["validation_bits_per_dim"] = line["validation_bits_per_dim"] = bits
         if self.main:
-            files.append_metrics(self.run.path, line)
-            self.run.host.notify("zoo_run_step", run=self.run, step=step, metrics=line)
+            self.folder.append_metrics(line)
+            self.observer.step(step, line)
             self.accelerator.log({k: v for k, v in line.items() if k != "step"}, step)
         left = self.limits.seconds_left(step, seconds, steps_per_second)
         if not self._told_speed:
             self._told_speed = True
-            self.reporter.say(f"{speed:.0f} images/s, {memory(self.accelerator.device)}")
+            self.reporter.say(f"{speed:.0f} images/s, {peak_memory(self.accelerator.device)}")
         done = self.limits.progress(step, seconds)
         self.reporter.show(State(step, done, shown, speed, left, checkpoint=validate))
         self._meter.restart_clock()
@@ -242,10 +266,10 @@ class Loop:
         self.accelerator.wait_for_everyone()
         if self.main:
             save_checkpoint(
-                self.run.path, self.progress, self._networks_to_keep(), self.objective.optimizers
+                self.folder.path, self.progress, self._networks_to_keep(), self.objective.optimizers
             )
             self._write_weights()
-            self.run.host.notify("zoo_run_checkpoint", run=self.run, step=self.progress.step)
+            self.observer.checkpoint(self.progress.step)
         self.accelerator.wait_for_everyone()
         for network in self.objective.networks.values():
             network.train()
@@ -254,35 +278,23 @@ class Loop:
     def _write_weights(self) -> None:
         """Write the weights to use, and what they draw."""
         if self.main:
-            path = self.run.path
-            save_tensors(path / files.WEIGHTS, self.kept.state_dict())
-            picture = grid(self.run.pictures_of(self.kept, GRID_PICTURES, self.training.seed))
-            save_png(path / files.SAMPLES / f"step-{self.progress.step:08d}.png", picture)
-            save_png(path / files.GRID, picture)
+            path = self.folder.path
+            save_tensors(path / WEIGHTS, self.kept.state_dict())
+            model = self.model.with_network(self.kept)
+            sheet = grid(model.sample(GRID_PICTURES, seed=self.training.seed).numpy())
+            save_png(path / SAMPLES / f"step-{self.progress.step:08d}.png", sheet)
+            save_png(path / GRID, sheet)
 
-    def _finish(self, stopped: int) -> None:
-        path = self.run.path
+    def _finish(self) -> None:
         if self.main:
-            lines = files.read_metrics(path)
+            lines = self.folder.read_metrics()
             if lines:
-                known = [key for key in lines[-1] if key not in files.BOOKKEEPING]
-                metrics = [key for key in known if not key.startswith(files.VALIDATION)]
-                save_curve(path / files.CURVE, lines, metrics)
-            self.run.network.load_state_dict(self.kept.state_dict())
-            try:
-                self.run.write_card()
-            except DamagedCard as error:  # the run is done, and worth more than its card
-                self.reporter.say(f"the card stays as it is: {error}")
-            self.run.host.notify("zoo_run_finished", run=self.run, step=self.progress.step)
-        self._part()
-        if stopped:
-            raise Interrupted(
-                f"stopped at step {self.progress.step}; go on with: zoo train {self.run.model} "
-                f"--out {path} --resume",
-                stopped,
-            )
+                known = [key for key in lines[-1] if key not in BOOKKEEPING]
+                metrics = [key for key in known if not key.startswith(VALIDATION)]
+                save_curve(self.folder.path / CURVE, lines, metrics)
+            self.model.network.load_state_dict(self.kept.state_dict())
 
-    def _part(self) -> None:
+    def leave(self) -> None:
         """Leave the other processes, all at once, with nothing kept that still speaks to them, and
         networks that compute in their own precision again, as loaded ones do."""
         for name, network in self.plain.items():
@@ -298,7 +310,7 @@ class Loop:
     @property
     def kept(self) -> torch.nn.Module:
         """The network whose weights are the run's: the average, where one is kept."""
-        return self.run.network if self.average is None else self.average.module
+        return self.model.network if self.average is None else self.average.module
 
     def _networks_to_keep(self) -> dict[str, torch.nn.Module]:
         return self.plain | ({"average": self.average} if self.average is not None else {})
@@ -310,8 +322,8 @@ class Loop:
             batch_size,
             self.training.seed,
             self.accelerator.device,
-            flip=self.run.config.data.flip,
-            workers=self.run.config.data.workers,
+            flip=self.config.data.flip,
+            workers=self.config.data.workers,
             rank=0 if alone else self.accelerator.process_index,
             world=1 if alone else self.accelerator.num_processes,
         )
@@ -326,20 +338,9 @@ class Loop:
         return float(clock.item()), int(heard.max().item())
 
     def _not_finite(self, step: int) -> str:
-        good = find_checkpoints(self.run.path)
+        good = find_checkpoints(self.folder.path)
         kept = f"the last good state is {good[-1]}" if good else "no checkpoint was written yet"
         return (
             f"the loss is not finite at step {step}; {kept}: begin another run with a clip_norm, "
             f"longer warmup_steps or a learning_rate lower than {self.training.learning_rate:g}"
         )
-
-
-def memory(device: torch.device) -> str:
-    """The most memory that this process has taken, in words."""
-    if device.type == "cuda":
-        return f"{torch.cuda.max_memory_allocated(device) / 2**20:.0f} MiB on {device}"
-    import resource
-    import sys
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return f"{most / (2**20 if sys.platform == 'darwin' else 2**10):.0f} MiB"

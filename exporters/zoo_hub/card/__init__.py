@@ -20,7 +20,7 @@ from zoo.report.card import (
     read_facts,
     renewed_card,
 )
-from zoo.runs.folder import CARD, read_config
+from zoo.runs.folder import CARD, RunFolder
 from zoo.system.files import mended, write_text
 from zoo_hub.card.graphs import read_graphs
 from zoo_hub.card.licences import check_licence
@@ -50,7 +50,7 @@ def refresh(
         check_licence(licence)
     if repository is not None and not parts.REPOSITORY.fullmatch(repository):
         raise UsageError(f"{repository!r} is no repository of the Hub: write user/repo")
-    read_config(folder)
+    RunFolder(folder).read_config()
     path = folder / CARD
     text = read_card(folder) if not new else None
     if text is not None and not parts.names_in(text):
@@ -93,7 +93,9 @@ def _made(
     folder: Path, text: str | None, repository: str | None, licence: str | None = None
 ) -> str:
     """A card from ``text``, the one that stands there, or from the model's."""
-    facts = read_facts(folder, host(), repository or (parts.repository_in(text) if text else None))
+    facts = read_facts(
+        folder, host().owner, repository or (parts.repository_in(text) if text else None)
+    )
     graphs = read_graphs(folder)
     written = graphs_part(graphs, facts)
     tags = {"onnx": bool(graphs)}

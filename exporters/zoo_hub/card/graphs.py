@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.report.card import markdown
-from zoo.runs.folder import weights_digest
+from zoo.runs.folder import RunFolder
 
 FOLDER = "onnx"
 
@@ -46,7 +46,7 @@ def read_graphs(folder: Path) -> list[Graph]:
     Left out is a graph without a report, a file that is not the one that was measured, and one of
     other weights than the run now has.
     """
-    weights = weights_digest(folder)
+    weights = RunFolder(folder).weights_digest()
     found = []
     for path in sorted((folder / FOLDER).glob("*.onnx")):
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from zoo.errors import ZooError
 from zoo.evaluation.progress import Progress
@@ -56,11 +56,11 @@ def batch_of(run: Run, size: int) -> Batch:
 def sampler_of(run: Run) -> Graph:
     """The graph ``sampler``, frozen, on the run's device. Raises ZooError for a plugin's own that
     cannot be fed from latents, classes and a temperature."""
-    found = [g for g in graphs.graphs_of(run.host, run.model, run.network) if g.name == "sampler"]
+    found = [g for g in graphs.graphs_of(run) if g.name == "sampler"]
     if not found:
-        raise ZooError(f"{run.model} has no graph 'sampler' to measure")
+        raise ZooError(f"{run.name} has no graph 'sampler' to measure")
     if unknown := set(found[0].inputs) - {"z", "temperature", "label"}:
-        raise ZooError(f"the sampler of {run.model} takes {', '.join(sorted(unknown))} as well")
+        raise ZooError(f"the sampler of {run.name} takes {', '.join(sorted(unknown))} as well")
     return found[0]
 
 
@@ -73,19 +73,13 @@ def make(name: str, run: Run, graph: Graph, told: Progress) -> Draw:
 
 def eager(run: Run) -> Draw:
     """The network as it was trained, called as ``zoo sample`` calls it."""
-    network = run.network.eval()
+    run.network.eval()
 
     @torch.inference_mode()
     def draw(batch: Batch) -> NDArray[Any]:
-        images: Tensor = run.host.call(
-            "zoo_sample",
-            run.model,
-            network=network,
-            latents=torch.from_numpy(batch.z).to(run.device),
-            temperature=run.spec.temperature,
-            labels=None if batch.labels is None else torch.from_numpy(batch.labels).to(run.device),
-        )
-        return images.cpu().numpy()
+        labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(run.device)
+        z = torch.from_numpy(batch.z).to(run.device)
+        return run.sample_hook(z, run.temperature, labels).cpu().numpy()
 
     return draw
 
@@ -95,7 +89,7 @@ def compiled(run: Run, graph: Graph) -> Draw:
     its default mode. The first call of a batch size may compile."""
     with graphs.quietly():
         program = cast(nn.Module, torch.compile(graphs.trace(graph).module(), dynamic=True))
-    temperature = torch.tensor(run.spec.temperature, device=run.device)
+    temperature = torch.tensor(run.temperature, device=run.device)
 
     @torch.inference_mode()
     def draw(batch: Batch) -> NDArray[Any]:
@@ -114,7 +108,7 @@ def onnx(run: Run, told: Progress) -> Draw:
     with _exported(run, told) as path:
         session = open_session(path, run.device.type, torch.get_num_threads())
     taken = {one.name for one in session.get_inputs()}
-    temperature = np.array(run.spec.temperature, np.float32)
+    temperature = np.array(run.temperature, np.float32)
 
     def draw(batch: Batch) -> NDArray[Any]:
         inputs = {"z": batch.z, "temperature": temperature, "label": batch.labels}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from zoo.api import locate
 from zoo.cli.group import echo_json, json_option
 from zoo.errors import UsageError
 from zoo.runs.folder import CONFIG, WEIGHTS
-from zoo.runs.sources import local
 
 BACKENDS = ("torch", "compile", "onnx")
 MOST = 2**16
@@ -67,7 +67,7 @@ def command(
     from zoo_onnx.bench import report
     from zoo_onnx.bench.speed import bench
 
-    local(run, (CONFIG, WEIGHTS), optional=("onnx/sampler.onnx",))
+    locate(run, (CONFIG, WEIGHTS), optional=("onnx/sampler.onnx",))
     loaded = load(run, device)
     if loaded.device.type not in ("cpu", "cuda"):
         raise UsageError(f"--device {device}: speeds are measured on cpu and cuda")

@@ -54,7 +54,7 @@ def save_figure(path: Path, found: Bench) -> None:
     axes.grid(axis="y", alpha=0.3)
     image = found.run.image
     titles = (
-        f"{found.run.model}, {image.channels}x{image.size}x{image.size}, "
+        f"{found.run.name}, {image.channels}x{image.size}x{image.size}, "
         f"{found.multiply_adds:,} multiply-adds a picture",
         f"{hardware_text(found.hardware)}. Medians, in bands from quartile to quartile",
     )

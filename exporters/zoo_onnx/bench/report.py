@@ -22,7 +22,7 @@ def as_json(found: Bench) -> dict[str, Any]:
     run, image = found.run, found.run.image
     return {
         "run": str(run.path),
-        "model": run.model,
+        "model": run.name,
         "image_shape": [image.channels, image.size, image.size],
         "temperature": run.spec.temperature,
         "parameters": found.parameters,
@@ -62,7 +62,7 @@ def notes(found: Bench) -> list[str]:
     took = ", ".join(f"{TITLES[name]} {took:.1f} s" for name, took in found.preparation.items())
     programs = ", ".join(f"{name} {number}" for name, number in versions(found).items())
     said = [
-        f"{run.model}, {shape}: {found.parameters:,} parameters, {found.multiply_adds:,} "
+        f"{run.name}, {shape}: {found.parameters:,} parameters, {found.multiply_adds:,} "
         "multiply-adds a picture"
     ]
     if found.limit:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from zoo.config.sections import Config
 from zoo.data import digits, hub
-from zoo.plugins.host import Host
+from zoo.plugins.owner import Owner
 from zoo.report.card import markdown
 from zoo.report.card.measured import NOTHING, Measured, read_measured
 from zoo.runs import folder as files
+from zoo.runs.folder import RunFolder
 from zoo.specs import ImageSpec, Latent, ModelSpec
 from zoo.system.console import duration
 from zoo.system.hardware import hardware_text
+
+FindOwner = Callable[[str], Owner]
+"""Returns the owner of a model's name; raises UsageError for an unknown one."""
 
 _VERSIONS = ("genzoo", "torch", "python")
 
@@ -53,29 +57,28 @@ class RunFacts:
     measured: Measured = NOTHING
 
 
-def read_facts(folder: Path, plugins: Host, repository: str | None = None) -> RunFacts:
+def read_facts(folder: Path, find: FindOwner, repository: str | None = None) -> RunFacts:
     """What the files of a run folder say; ``repository`` is the ``user/repo`` that it is or will be
     on the Hub.
 
     Raises UsageError where ``folder`` is no run, or of a model that is not here; ZooError for a
     config.json that is damaged.
     """
-    values = files.read_config(folder)
-    config, image = files.parse_config(folder, plugins, values)
-    model = values["model"]
+    values = RunFolder(folder).read_config()
+    spec, config, image = RunFolder(folder).parse_config(values, lambda name: find(name).spec)
     known = _mapping(values.get("facts"))
     source = config.data.source
     dataset, licence = data_origin(folder, source, known)
-    lines = files.read_metrics(folder)
+    lines = RunFolder(folder).read_metrics()
     name = repository.partition("/")[2] if repository else folder.resolve().name
     return RunFacts(
         name=markdown.plain(name),
-        spec=plugins.spec(model),
+        spec=spec,
         config=config,
         image=image,
         data=markdown.plain(source),
         load=repository or ".",
-        distribution=plugins.owner(model).reference()["distribution"],
+        distribution=find(spec.name).plugin.reference()["distribution"],
         dataset=dataset,
         licence=licence,
         parameters=_count(known.get("parameters")),
@@ -160,7 +163,7 @@ def data_origin(
         dataset, licence = (markdown.plain(one) if isinstance(one, str) else None for one in found)
         known_there = dataset is not None and hub.REPOSITORY.fullmatch(dataset)
         return dataset if known_there else None, licence or None
-    if files.read_data_facts(folder).get("source", source) != source:
+    if RunFolder(folder).read_data_record().get("source", source) != source:
         return None, None
     if source == digits.NAME:
         return None, digits.LICENCE

@@ -17,10 +17,9 @@ from zoo.evaluation.figures import (
     parse_evaluation,
     protocols,
     title_of,
-    weights_of,
 )
 from zoo.report.card import markdown
-from zoo.runs.folder import EVALUATION, WEIGHTS
+from zoo.runs.folder import EVALUATION, WEIGHTS, RunFolder
 
 TASK = "unconditional-image-generation"
 """The Hub's name of what all models here do."""
@@ -44,7 +43,7 @@ def read_measured(folder: Path) -> Measured:
     now has, has none: ``zoo evaluate`` says so and writes it anew."""
     try:
         values = json.loads((folder / EVALUATION).read_text("utf-8"))
-        if not (folder / WEIGHTS).exists() or values["weights"] != weights_of(folder):
+        if not (folder / WEIGHTS).exists() or values["weights"] != RunFolder(folder).short_digest():
             return NOTHING
         finite = [one for one in values["figures"] if _finite(one)]
         odd = [str(one["name"]) for one in values["figures"] if not _finite(one)]

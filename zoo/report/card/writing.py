@@ -9,9 +9,8 @@ from string import Template
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.plugins.host import Host
 from zoo.report.card import front, markdown, parts
-from zoo.report.card.facts import RunFacts, facts_part, read_facts
+from zoo.report.card.facts import FindOwner, RunFacts, facts_part, read_facts
 from zoo.report.card.measured import TASK, figures_part, renewed_index
 from zoo.report.card.use import use_part
 from zoo.runs.folder import CARD
@@ -86,7 +85,7 @@ def renewed_card(
     return front.joined(front.edited(metadata, changes), body)
 
 
-def write_card(folder: Path, plugins: Host) -> None:
+def write_card(folder: Path, find: FindOwner) -> None:
     """Write the card of a run that was just trained. One that stands there keeps what a person
     wrote, loses its graphs, which are of other weights, and stays as it is without any part.
 
@@ -94,20 +93,20 @@ def write_card(folder: Path, plugins: Host) -> None:
     """
     text = read_card(folder)
     if text is None:
-        write_text(folder / CARD, new_card(read_facts(folder, plugins)))
+        write_text(folder / CARD, new_card(read_facts(folder, find)))
     elif parts.names_in(text):
-        facts = read_facts(folder, plugins, parts.repository_in(text))
+        facts = read_facts(folder, find, parts.repository_in(text))
         write_text(folder / CARD, renewed_card(text, facts))
 
 
-def write_figures(folder: Path, plugins: Host) -> None:
+def write_figures(folder: Path, find: FindOwner) -> None:
     """Write the figures of metrics.json into a run's card, where it has a place for them, and into
     its metadata. Raises DamagedCard where these are."""
     text = read_card(folder)
     if text is None or "figures" not in parts.names_in(text):
         return
     metadata, body = front.split(text)
-    facts = read_facts(folder, plugins, parts.repository_in(text))
+    facts = read_facts(folder, find, parts.repository_in(text))
     index = _index(front.read(metadata), facts)
     body = parts.replaced(body, {"figures": _figures(facts)})
     write_text(folder / CARD, front.joined(front.edited(metadata, {"model-index": index}), body))

@@ -1,0 +1,45 @@
+"""Feature extractors for FID, KID, precision and recall, by the name of their source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from zoo.data.dataset import Dataset
+    from zoo.evaluation.features import FeatureNetwork
+    from zoo.evaluation.progress import Progress
+
+INCEPTION = "inception"
+
+
+def feature_network(
+    device: torch.device, data: Dataset, source: str | Path | None, progress: Progress
+) -> FeatureNetwork:
+    """The network of ``source``: the path of an ``.onnx`` file, ``"inception"``, or None for a
+    classifier of the data's own, which is trained the first time it is needed.
+
+    Raises UsageError for a source that is neither, and ZooError for a file that cannot be read, a
+    package that is not installed and data without labels.
+    """
+    if source is None:
+        from zoo.evaluation.classifier import classifier_features
+
+        return classifier_features(data, device, progress)
+    if str(source) == INCEPTION:
+        from zoo.evaluation.inception import inception_features
+
+        return inception_features(device)
+    path = Path(source)
+    if path.suffix.lower() != ".onnx":
+        raise UsageError(
+            f"--features {source}: name an .onnx file, or {INCEPTION}; other files of networks "
+            "are pickles, which can run code and are not read"
+        )
+    from zoo.evaluation.onnx_features import onnx_features
+
+    return onnx_features(path, data.image, device)

@@ -1,0 +1,225 @@
+"""Sampling, interpolation and encoding of a model over two primitives; no torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from zoo.errors import UsageError
+from zoo.sampling import latents
+from zoo.sampling.interpolation import interpolations
+from zoo.sampling.labels import choose
+from zoo.specs import Capability, Latent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Array = TypeVar("Array", bound=Any)
+"""The arrays of a sampler: ``torch.Tensor`` or ``numpy.ndarray``."""
+
+Labels = int | Sequence[int] | Any | None
+"""One class, one for each image, or None: the classes in turn."""
+
+
+class Sampler(ABC, Generic[Array]):
+    """Base of :class:`zoo.Model` (torch) and ``zoo_onnx.OnnxModel`` (numpy).
+
+    Labels, the default temperature, latents, shape checks and chunks are handled here; a subclass
+    implements :meth:`_generate` and :meth:`_infer` for one chunk. Image i of a seed depends on
+    (seed, i) alone.
+    """
+
+    # Provided by the subclass
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name of the model."""
+
+    @property
+    @abstractmethod
+    def latent(self) -> Latent:
+        """Size and distribution of the latents, and the number of classes."""
+
+    @property
+    @abstractmethod
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+
+    @property
+    @abstractmethod
+    def temperature(self) -> float:
+        """The default temperature of samples."""
+
+    @property
+    @abstractmethod
+    def chunk(self) -> int:
+        """Maximum number of images per call of a primitive."""
+
+    @abstractmethod
+    def require(self, capability: Capability) -> None:
+        """Raises UsageError if the model lacks ``capability``."""
+
+    @abstractmethod
+    def _generate(self, z: Array, temperature: float, labels: NDArray[np.int64] | None) -> Array:
+        """Images ``[n, C, H, W]`` in [0, 1] of at most ``chunk`` latents ``[n, latent.size]``."""
+
+    @abstractmethod
+    def _infer(self, images: Array, labels: NDArray[np.int64] | None) -> Mapping[str, Array]:
+        """Encodings of at most ``chunk`` images by name: ``z`` and ``log_prob``, or ``mean`` and
+        ``log_variance``."""
+
+    @abstractmethod
+    def _from_numpy(self, values: NDArray[np.float32]) -> Array:
+        """The values as an array of this sampler."""
+
+    @abstractmethod
+    def _concatenate(self, parts: Sequence[Array]) -> Array:
+        """The parts along the first dimension."""
+
+    # Images
+
+    def sample(
+        self,
+        n: int = 64,
+        *,
+        seed: int = 0,
+        temperature: float | None = None,
+        labels: Labels = None,
+    ) -> Array:
+        """Returns ``n`` images, float32 ``[n, C, H, W]`` in [0, 1], on the CPU.
+
+        ``temperature`` scales the spread of the latents and defaults to the model's own. ``labels``
+        are for conditional models: one class, one per image, or by default the classes in turn.
+        Raises UsageError for an ``n`` below 1, a seed outside 0 ... 2^64 - 1 and labels that the
+        model cannot take.
+        """
+        parts = [*self.stream(n, seed=seed, temperature=temperature, labels=labels)]
+        return self._concatenate(parts)
+
+    def stream(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        temperature: float | None = None,
+        labels: Labels = None,
+    ) -> Iterator[Array]:
+        """:meth:`sample` in chunks, for more images than fit into memory."""
+        if n < 1:
+            raise UsageError(f"the number of images must be at least 1, got {n}")
+        classes = self.class_labels(n, labels)
+        for part in self._chunks(n):
+            z = latents.draw(
+                part.stop - part.start,
+                self.latent.size,
+                self.latent.distribution,
+                seed,
+                part.start,
+            )
+            yield self._generate(
+                self._from_numpy(z), self._temperature(temperature), _rows(classes, part)
+            )
+
+    def interpolate(
+        self,
+        rows: int = 8,
+        columns: int = 8,
+        *,
+        seed: int = 0,
+        temperature: float | None = None,
+        labels: Labels = None,
+    ) -> Array:
+        """Returns ``rows`` interpolations of ``columns`` images: ``[rows * columns, C, H, W]``.
+
+        Row r goes from image 2r of :meth:`sample` to image 2r + 1, on the path of
+        :func:`zoo.sampling.interpolation.interpolate`; ``labels`` are one class or one per row.
+        Raises UsageError for fewer than one row or two columns.
+        """
+        self.require("interpolate")
+        z = self._from_numpy(interpolations(self.latent, rows, columns, seed))
+        classes = self.class_labels(rows, labels)
+        per_image = None if classes is None else classes.repeat(columns)
+        return self._decoded(z, temperature, per_image)
+
+    def decode(self, z: Array, *, temperature: float | None = 1.0, labels: Labels = None) -> Array:
+        """Returns images ``[N, C, H, W]`` in [0, 1] of latents ``[N, latent.size]``.
+
+        Raises UsageError for latents of another shape.
+        """
+        if z.ndim != 2 or z.shape[1] != self.latent.size:
+            raise UsageError(f"latents are [N, {self.latent.size}], got {list(z.shape)}")
+        return self._decoded(z, temperature, self.class_labels(len(z), labels))
+
+    # Encodings
+
+    def encode(self, images: Array, *, labels: Labels = None) -> Array:
+        """Returns latents ``[N, latent.size]`` of images ``[N, C, H, W]`` in [0, 1]; the mean of an
+        approximate posterior."""
+        encodings = self.encodings(images, labels=labels)
+        return encodings["z"] if "z" in encodings else encodings["mean"]
+
+    def reconstruct(self, images: Array, *, labels: Labels = None) -> Array:
+        """Returns images ``[N, C, H, W]`` in [0, 1], encoded and decoded again."""
+        return self.decode(self.encode(images, labels=labels), labels=labels)
+
+    def log_prob(self, images: Array, *, labels: Labels = None) -> Array:
+        """Returns the log-density of images ``[N, C, H, W]`` in [0, 1], in nats, ``[N]``: in the
+        unit cube, where a pixel value is the center of its bin."""
+        self.require("log_prob")
+        return self.encodings(images, labels=labels)["log_prob"]
+
+    def encodings(self, images: Array, *, labels: Labels = None) -> dict[str, Array]:
+        """Returns everything that the encoder computes, by name: ``z`` and ``log_prob``, or
+        ``mean`` and ``log_variance``.
+
+        Raises UsageError if the model has no encoder and for images of another shape.
+        """
+        self.require("encode")
+        self.check_images(images)
+        classes = self.class_labels(len(images), labels)
+        parts = [
+            self._infer(images[part], _rows(classes, part)) for part in self._chunks(len(images))
+        ]
+        return {name: self._concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    # Checks and defaults
+
+    def check_images(self, images: Array) -> None:
+        """Raises UsageError for anything but floating point images of the model's shape."""
+        if (
+            images.ndim != 4
+            or tuple(images.shape[1:]) != self.image_shape
+            or "float" not in str(images.dtype)
+        ):
+            raise UsageError(
+                f"images are float [N, {', '.join(map(str, self.image_shape))}] in [0, 1], "
+                f"got {images.dtype} {list(images.shape)}"
+            )
+
+    def class_labels(self, n: int, labels: Labels = None) -> NDArray[np.int64] | None:
+        """The class of each of ``n`` images, int64 ``[n]``; None for an unconditional model."""
+        return choose(n, labels, self.latent.classes, self.name)
+
+    def _temperature(self, temperature: float | None) -> float:
+        return self.temperature if temperature is None else temperature
+
+    def _decoded(
+        self, z: Array, temperature: float | None, classes: NDArray[np.int64] | None
+    ) -> Array:
+        value = self._temperature(temperature)
+        return self._concatenate(
+            [self._generate(z[part], value, _rows(classes, part)) for part in self._chunks(len(z))]
+        )
+
+    def _chunks(self, n: int) -> Iterator[slice]:
+        """Consecutive ranges of at most ``chunk`` rows; one empty range for no rows."""
+        for first in range(0, max(n, 1), self.chunk):
+            yield slice(first, min(first + self.chunk, n))
+
+
+def _rows(labels: NDArray[np.int64] | None, part: slice) -> NDArray[np.int64] | None:
+    return None if labels is None else labels[part]
