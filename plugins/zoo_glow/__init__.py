@@ -61,17 +61,12 @@ def zoo_train(network: Glow, config: Config) -> Objective:
 
 @hookimpl
 def zoo_sample(network: Glow, latents: Tensor, temperature: float, labels: Tensor | None) -> Tensor:
-    from zoo.data.quantize import from_unit
-
-    return from_unit(network.inverse(latents * temperature, labels), network.image.bits)
+    return network.sample(latents, temperature, labels)
 
 
 @hookimpl
 def zoo_encode(network: Glow, images: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-    from zoo.data.quantize import to_unit
-
-    z, log_prob = network(to_unit(images, network.image.bits), labels)
-    return {"z": z, "log_prob": log_prob}
+    return network.encode(images, labels)
 
 
 @hookimpl

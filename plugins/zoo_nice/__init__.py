@@ -48,17 +48,12 @@ def zoo_train(network: NICE, config: Config) -> Objective:
 
 @hookimpl
 def zoo_sample(network: NICE, latents: Tensor, temperature: float) -> Tensor:
-    from zoo.data.quantize import from_unit
-
-    return from_unit(network.inverse(latents * temperature), network.image.bits)
+    return network.sample(latents, temperature)
 
 
 @hookimpl
 def zoo_encode(network: NICE, images: Tensor) -> dict[str, Tensor]:
-    from zoo.data.quantize import to_unit
-
-    z, log_prob = network(to_unit(images, network.image.bits))
-    return {"z": z, "log_prob": log_prob}
+    return network.encode(images)
 
 
 @hookimpl

@@ -12,6 +12,7 @@ from zoo.flows import (
     AffineCoupling,
     Bijection,
     Composition,
+    Flow,
     Invertible1x1,
     InvertibleLU1x1,
     Scaling,
@@ -34,7 +35,7 @@ PERMUTATIONS = {
 PRIORS = {"logistic": standard_logistic_log_prob, "normal": standard_normal_log_prob}
 
 
-class NICE(nn.Module):
+class NICE(Flow):
     """A bijection between pictures in the unit cube and vectors of independent numbers.
 
     It sees a picture as one pixel that has all its D numbers as channels, ``[N, D, 1, 1]``.
@@ -44,18 +45,16 @@ class NICE(nn.Module):
     """
 
     def __init__(self, config: NICEConfig, image: ImageSpec) -> None:
-        super().__init__()
-        self.image = image
-        self.latent = Latent(image.dimensions, config.prior)
+        super().__init__(image, Latent(image.dimensions, config.prior))
         self.layers = Composition(layers(config, image.dimensions))
         self.log_prior = PRIORS[config.prior]
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         z, log_det = self.layers(x.reshape(x.shape[0], self.latent.size, 1, 1))
         z = z.flatten(1)
         return z, self.log_prior(z) + log_det
 
-    def inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         x = self.layers.inverse(z[:, :, None, None])
         return x.reshape(x.shape[0], self.image.channels, self.image.size, self.image.size)
 

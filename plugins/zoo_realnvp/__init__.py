@@ -64,17 +64,12 @@ def zoo_train(network: RealNVP, config: Config) -> Objective:
 
 @hookimpl
 def zoo_sample(network: RealNVP, latents: Tensor, temperature: float) -> Tensor:
-    from zoo.data.quantize import from_unit
-
-    return from_unit(network.inverse(latents * temperature), network.image.bits)
+    return network.sample(latents, temperature)
 
 
 @hookimpl
 def zoo_encode(network: RealNVP, images: Tensor) -> dict[str, Tensor]:
-    from zoo.data.quantize import to_unit
-
-    z, log_prob = network(to_unit(images, network.image.bits))
-    return {"z": z, "log_prob": log_prob}
+    return network.encode(images)
 
 
 @hookimpl

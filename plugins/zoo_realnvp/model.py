@@ -3,10 +3,8 @@ couplings on channels, half of the channels leaves; and again."""
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo import ImageSpec, Latent
 from zoo.flows import (
@@ -17,17 +15,21 @@ from zoo.flows import (
     Bijection,
     CheckerboardCoupling,
     Composition,
+    Flow,
     LearnedTanh,
     Logit,
+    MultiScale,
     Permutation,
     Squeeze,
     checkerboard,
     reverse,
     shuffle,
-    standard_normal_log_prob,
+    swap,
 )
 from zoo_realnvp.config import RealNVPConfig
 from zoo_realnvp.network import CouplingNetwork
+
+PERMUTATIONS = {"swap": swap, "reverse": reverse, "shuffle": shuffle}
 
 COUPLINGS = 3
 """On a checkerboard, and again on channels, at each scale but the last (paper, section 4.1)."""
@@ -36,20 +38,13 @@ LAST_COUPLINGS = 4
 """At the last scale, which is not squeezed."""
 
 
-class RealNVP(nn.Module):
-    """A bijection between pictures in the unit cube and one flat standard normal vector.
-
-    ``forward(x)`` takes ``[N, C, S, S]`` in [0, 1] and gives ``(z, log_prob)``: the latents of all
-    scales, ``[N, C*S*S]``, coarsest last, and the log-density at x in nats, ``[N]`` (paper, eq. 2).
-    ``inverse(z)`` gives x back, not clamped.
-    """
+class RealNVP(Flow):
+    """A flow whose latents are standard normal: those of all scales, coarsest last."""
 
     def __init__(self, config: RealNVPConfig, image: ImageSpec) -> None:
-        super().__init__()
-        self.image = image
-        self.latent = Latent(image.dimensions, "normal")
-        self.logit = Logit(config.alpha)
-        channels, size, width, scales = image.channels, image.size, config.width, []
+        super().__init__(image, Latent(image.dimensions, "normal"))
+        channels, size, width = image.channels, image.size, config.width
+        scales: list[Bijection] = []
         for index in range(config.scales):
             last = index == config.scales - 1
             scales.append(Composition(layers(config, channels, size, width, last)))
@@ -57,34 +52,14 @@ class RealNVP(nn.Module):
                 channels, size = 4 * channels, size // 2
             if not last:
                 channels, width = channels // 2, 2 * width
-        self.scales = nn.ModuleList(scales)
-        self.last_shape = (channels, size, size)
-        self.sizes = [image.dimensions >> index for index in range(1, config.scales)]
-        self.sizes.append(image.dimensions - sum(self.sizes))
+        self.flow = MultiScale(scales, (channels, size, size), first=Logit(config.alpha))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x, log_det = self.logit(x)
-        latents = []
-        *scales, last = self._scales()
-        for scale in scales:
-            x, scale_log_det = scale(x)
-            log_det = log_det + scale_log_det
-            x, z = x.chunk(2, dim=1)
-            latents.append(z.flatten(1))
-        x, last_log_det = last(x)
-        flat = torch.cat([*latents, x.flatten(1)], dim=1)
-        return flat, standard_normal_log_prob(flat) + log_det + last_log_det
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z, log_prob = self.flow(x)
+        return z, log_prob
 
-    def inverse(self, z: Tensor) -> Tensor:
-        *latents, top = torch.split(z, self.sizes, dim=1)
-        *scales, last = self._scales()
-        x = last.inverse(top.reshape(-1, *self.last_shape))
-        for scale in reversed(scales):
-            x = scale.inverse(torch.cat([x, latents.pop().reshape(x.shape)], dim=1))
-        return self.logit.inverse(x)
-
-    def _scales(self) -> list[Bijection]:
-        return cast("list[Bijection]", list(self.scales))
+    def inverse(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.flow.inverse(z)
 
 
 def layers(
@@ -134,7 +109,7 @@ def on_channels(config: RealNVPConfig, channels: int, width: int, count: int) ->
     half, batch_norm = channels // 2, config.norm == "batch"
     for index in range(count):
         if index:
-            made.append(permutation(config, channels))
+            made.append(PERMUTATIONS[config.permutation](channels))
         if config.coupling == "affine":
             network = CouplingNetwork(half, channels, width, config.blocks, batch_norm)
             made.append(AffineCoupling(network, LearnedTanh(1.0)))
@@ -150,12 +125,6 @@ def normalisation(config: RealNVPConfig, channels: int) -> list[Bijection]:
     if config.norm == "batch":
         return [BatchNorm(channels, config.momentum)]
     return [ActNorm(channels)] if config.norm == "actnorm" else []
-
-
-def permutation(config: RealNVPConfig, channels: int) -> Permutation:
-    if config.permutation == "swap":
-        return Permutation(torch.arange(channels).roll(channels // 2))
-    return reverse(channels) if config.permutation == "reverse" else shuffle(channels)
 
 
 def diagonals_first(channels: int) -> Permutation:

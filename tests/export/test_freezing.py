@@ -113,8 +113,8 @@ def kinds(network: nn.Module) -> list[str]:
 def test_a_step_of_glow_is_one_convolution_and_a_coupling() -> None:
     network = zoo.build("glow", image_size=8, **GLOW)
     random(network)
-    for level in freeze(network).levels:
-        layers = [type(layer).__name__ for layer in level.steps.layers]
+    for level in freeze(network).flow.scales:
+        layers = [type(layer).__name__ for layer in level.layers[1].layers]
         assert layers == ["FrozenChannelwise", "AffineCoupling"] * GLOW["depth"]
 
 

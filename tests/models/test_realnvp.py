@@ -71,7 +71,7 @@ def test_the_papers_depth_is_still_invertible_in_float32() -> None:
 
 def test_half_of_the_numbers_leave_at_each_scale_and_are_one_colour_of_the_checkerboard() -> None:
     network = random_realnvp(scales=3, image_size=16)
-    assert network.sizes == [128, 64, 64]
+    assert network.flow.sizes == [128, 64, 64]
     squeezed = torch.nn.functional.pixel_unshuffle(torch.arange(16.0).reshape(1, 1, 4, 4), 2)
     from zoo_realnvp.model import diagonals_first
 

@@ -13,9 +13,11 @@ from zoo.flows.composition import Composition
 from zoo.flows.conv1x1 import Invertible1x1, InvertibleLU1x1
 from zoo.flows.convolution import ActNormConv2d, ZeroConv2d
 from zoo.flows.coupling import AdditiveCoupling, AffineCoupling, LearnedTanh
+from zoo.flows.flow import Flow
 from zoo.flows.from_data import FromData, initialize_from_data
 from zoo.flows.likelihood import maximum_likelihood, nats
 from zoo.flows.logit import Logit
+from zoo.flows.multiscale import MultiScale
 from zoo.flows.permutation import Permutation, odd_even, reverse, shuffle, swap
 from zoo.flows.prior import (
     SplitPrior,
@@ -39,11 +41,13 @@ __all__ = [
     "Channelwise",
     "CheckerboardCoupling",
     "Composition",
+    "Flow",
     "FromData",
     "Invertible1x1",
     "InvertibleLU1x1",
     "LearnedTanh",
     "Logit",
+    "MultiScale",
     "Permutation",
     "Scaling",
     "SplitPrior",
