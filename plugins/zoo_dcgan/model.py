@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from torch import Tensor, nn
 
 from zoo import ImageSpec, Latent
-
-if TYPE_CHECKING:
-    from zoo_dcgan import DCGANConfig
+from zoo_dcgan.config import DCGANConfig
 
 
 class Generator(nn.Module):

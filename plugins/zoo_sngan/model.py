@@ -3,16 +3,14 @@ discriminator, without a sigmoid) whose weights are spectrally normalised."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from torch import Tensor, nn
 
 from zoo import ImageSpec, Latent
 from zoo.gan.spectral import spectral_norm
 from zoo_sngan import cnn, resnet
-
-if TYPE_CHECKING:
-    from zoo_sngan import SNGANConfig
+from zoo_sngan.config import SNGANConfig
 
 
 class Generator(nn.Module):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
 from zoo import ImageSpec, Latent
+from zoo_vae.config import VAEConfig
 from zoo_vae.likelihood import LIKELIHOODS
 from zoo_vae.networks import NETWORKS, Head
-
-if TYPE_CHECKING:
-    from zoo_vae import VAEConfig
 
 
 class VAE(nn.Module):

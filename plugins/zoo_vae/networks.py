@@ -7,15 +7,13 @@ picture as a one-hot ``[N, K]``, or None.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from zoo import ImageSpec
-
-if TYPE_CHECKING:
-    from zoo_vae import VAEConfig
+from zoo_vae.config import VAEConfig
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
 

@@ -13,9 +13,9 @@ from zoo.config.sections import TrainingConfig
 from zoo.data.batch import Batch
 from zoo.objectives import Objective, Update, make_optimizer
 from zoo_vae.bounds import kl_from_standard_normal
+from zoo_vae.config import VAEConfig
 
 if TYPE_CHECKING:
-    from zoo_vae import VAEConfig
     from zoo_vae.model import VAE
 
 

@@ -43,7 +43,7 @@ def install(site: Site, folder: Path) -> None:
     (points,) = site.path.glob("*.dist-info/entry_points.txt")
     points.write_text(f"[zoo]\n{name} = {package}\n")
     (folder / package).rename(site.path / package)
-    site.modules += [package, f"{package}.model"]
+    site.modules += [package, f"{package}.config", f"{package}.model"]
 
 
 def test_the_tree_has_every_file_and_no_placeholder(here: Path, commands: Commands) -> None:
@@ -56,6 +56,7 @@ def test_the_tree_has_every_file_and_no_placeholder(here: Path, commands: Comman
             "pyproject.toml",
             "README.md",
             "zoo_two_moons/__init__.py",
+            "zoo_two_moons/config.py",
             "zoo_two_moons/model.py",
             "zoo_two_moons/card.md",
             "zoo_two_moons/py.typed",
@@ -67,7 +68,7 @@ def test_the_tree_has_every_file_and_no_placeholder(here: Path, commands: Comman
         assert "$" not in code
         compile(code, path, "exec")
     package = here / "genzoo-two-moons/zoo_two_moons"
-    assert "class TwoMoonsConfig(ModelConfig):" in (package / "__init__.py").read_text("utf-8")
+    assert "class TwoMoonsConfig(ModelConfig):" in (package / "config.py").read_text("utf-8")
     assert "class TwoMoons(nn.Module):" in (package / "model.py").read_text("utf-8")
     assert "$facts" in (package / "card.md").read_text("utf-8")
 

@@ -114,8 +114,7 @@ def test_the_wheel_has_the_plugin_and_its_card(learner: Path) -> None:
     with zipfile.ZipFile(learner / "dist/genzoo_waves-0.1.0-py3-none-any.whl") as archive:
         names = set(archive.namelist())
         entries = archive.read("genzoo_waves-0.1.0.dist-info/entry_points.txt").decode()
-    assert {f"zoo_waves/{name}" for name in ("__init__.py", "model.py", "card.md", "py.typed")} <= (
-        names
-    )
+    package = {"__init__.py", "config.py", "model.py", "card.md", "py.typed"}
+    assert {f"zoo_waves/{name}" for name in package} <= names
     assert "waves = zoo_waves" in entries
     assert not any(name.startswith("tests") for name in names)

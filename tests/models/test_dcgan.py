@@ -10,7 +10,7 @@ from torch import nn
 
 import zoo
 from zoo import ImageSpec, UsageError
-from zoo_dcgan import PRESETS, DCGANConfig
+from zoo_dcgan.config import PRESETS, DCGANConfig
 from zoo_dcgan.model import Critic, Generator
 
 SIZES = (8, 16, 32, 64)

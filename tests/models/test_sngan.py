@@ -16,7 +16,7 @@ from zoo.export.graphs import graphs_of, trace
 from zoo.freezing import freeze
 from zoo.gan.spectral import SpectralNorm
 from zoo.runs.weights import load_tensors
-from zoo_sngan import PRESETS, SNGANConfig
+from zoo_sngan.config import PRESETS, SNGANConfig
 from zoo_sngan.model import Critic, Generator
 
 SIZES = (8, 16, 32, 64)

@@ -15,8 +15,9 @@ import zoo
 from zoo import UsageError
 from zoo.config.sections import TrainingConfig
 from zoo.data.batch import Batch
-from zoo_vae import VAEConfig, zoo_encode, zoo_likelihood, zoo_sample, zoo_score
+from zoo_vae import zoo_encode, zoo_likelihood, zoo_sample, zoo_score
 from zoo_vae.bounds import importance_weighted_nats, kl_from_standard_normal, negative_elbo
+from zoo_vae.config import VAEConfig
 from zoo_vae.likelihood import Bernoulli, DiscretisedLogistic, Gaussian
 from zoo_vae.model import VAE
 from zoo_vae.objective import VariationalBound, kl_cost

@@ -23,6 +23,7 @@ _TEMPLATES = {
     "pyproject.toml": "pyproject.toml.in",
     "README.md": "README.md.in",
     "$package/__init__.py": "init.py.in",
+    "$package/config.py": "config.py.in",
     "$package/model.py": "model.py.in",
     "$package/card.md": "card.md.in",
     "tests/test_$module.py": "test.py.in",

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 import torch
 from torch import Tensor, nn
-from zoo_flowmatching import FlowMatchingConfig
+from zoo_flowmatching.config import FlowMatchingConfig
 from zoo_flowmatching.model import VelocityNet
 from zoo_flowmatching.objective import FlowMatching
 

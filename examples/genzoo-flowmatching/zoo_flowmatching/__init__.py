@@ -2,65 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from zoo import Config, ImageSpec, ModelConfig, ModelSpec, Preset, UsageError, hookimpl
+from zoo import Config, ImageSpec, ModelSpec, UsageError, hookimpl
+from zoo_flowmatching.config import PRESETS, FlowMatchingConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.objectives import Objective
     from zoo_flowmatching.model import VelocityNet
-
-
-class FlowMatchingConfig(ModelConfig):
-    """What one can set of a flow matching model."""
-
-    levels: Annotated[int, Field(ge=1, le=6, description="sizes of the U-Net, each half")] = 2
-    depth: Annotated[int, Field(ge=1, le=16, description="blocks at each size, down and up")] = 1
-    width: Annotated[
-        int,
-        Field(ge=8, le=1024, multiple_of=8, description="channels at full size, a multiple of 8"),
-    ] = 32
-    solver: Annotated[
-        Literal["euler", "midpoint"],
-        Field(description="of the equation; midpoint: two looks at the network a step"),
-    ] = "midpoint"
-    solver_steps: Annotated[
-        int, Field(ge=1, le=1000, description="from noise to picture when sampling")
-    ] = 10
-
-
-PRESETS: dict[str, Preset] = {
-    "digits": {
-        "model": {"levels": 2, "depth": 1, "width": 32},
-        "data": {"source": "digits", "bits": 4},
-        "training": {
-            "steps": 2000,
-            "batch_size": 64,
-            "learning_rate": 2e-3,
-            "warmup_steps": 50,
-            "decay": "linear",
-            "clip_norm": 1.0,
-            "average": 0.995,
-        },
-    },
-    "mnist": {
-        "model": {"levels": 3, "depth": 1, "width": 32},
-        "data": {"source": "mnist", "channels": 1},
-        "training": {
-            "epochs": 20.0,
-            "batch_size": 64,
-            "learning_rate": 1e-3,
-            "warmup_steps": 200,
-            "decay": "linear",
-            "clip_norm": 1.0,
-            "average": 0.999,
-        },
-    },
-}
 
 
 @hookimpl

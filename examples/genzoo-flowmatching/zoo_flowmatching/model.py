@@ -4,16 +4,14 @@ noise to pictures."""
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, silu
 
 from zoo import ImageSpec, Latent
-
-if TYPE_CHECKING:
-    from zoo_flowmatching import FlowMatchingConfig
+from zoo_flowmatching.config import FlowMatchingConfig
 
 GROUPS = 8
 """Channels are normalised in so many groups, so a width is a multiple of it."""
