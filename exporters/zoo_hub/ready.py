@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError, ZooError
+from zoo.export.metadata import Report
 from zoo.report.card import DamagedCard, front, read_card
 from zoo.runs.folder import CARD, RunFolder
 from zoo_hub import contents
@@ -55,32 +55,20 @@ def check_graphs(folder: Path) -> None:
         if not name.endswith(".onnx"):
             continue
         path = folder / name
-        report = _report(path.with_suffix(".json"))
-        if report is None:
+        if not path.with_suffix(".json").is_file():
             raise ZooError(f"{path} has no parity report beside it: {again}")
-        if report.get("sha256") != contents.sha256(path):
+        report = Report.read(path.with_suffix(".json"))
+        if report.sha256 != contents.sha256(path):
             raise ZooError(f"{path} is not the file that its parity report speaks of: {again}")
-        if report.get("weights_sha256") != weights:
+        if report.weights_sha256 != weights:
             raise ZooError(f"{path} is of other weights than the run's: {again}")
         if over := _over(report):
             raise ZooError(f"{path} does not agree with the network, {over}: {again}")
 
 
-def _report(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _over(report: dict[str, Any]) -> str | None:
+def _over(report: Report) -> str | None:
     """The first output whose error is over its tolerance, in words."""
-    try:
-        for name, one in report["outputs"].items():
-            error, limit = one["max_abs_error_float64"], one["tolerance"]
-            if not error <= limit:
-                return f"{name} is {error:.2g} off and may be {limit:.2g}"
-    except (KeyError, TypeError, AttributeError, ValueError):
-        return "its report is damaged"
+    for name, output in report.outputs.items():
+        if not output.error <= output.tolerance:
+            return f"{name} is {output.error:.2g} off and may be {output.tolerance:.2g}"
     return None

@@ -41,7 +41,7 @@ def open_run(source: Path | str, device: str) -> OnnxModel:
     if not (folder / FOLDER).is_dir():
         raise UsageError(f"{folder} has no graphs yet: zoo export {folder} writes them")
     model = OnnxModel.load(folder, device)  # type: ignore[arg-type]
-    if RunFolder(folder).weights_digest() not in (None, model.facts.get("weights_sha256")):
+    if RunFolder(folder).weights_digest() not in (None, model.metadata.weights_sha256):
         raise ZooError(
             f"{model.folder} has the graphs of other weights than {WEIGHTS}: zoo export {folder} "
             "writes them again"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.config import text as texts
+from zoo.export.metadata import Description, parity_values
 from zoo.report.card.facts import data_origin
 from zoo.runs.folder import CONFIG
 
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
 
 
 def describe(model: onnx.ModelProto, run: Run, graph: Graph, precision: str, opset: int) -> None:
-    """Write into the model what it is: all that an application needs to draw and to show."""
+    """Writes into the model what an application needs to sample from it and to show it."""
     model.producer_name, model.producer_version = "genzoo", version("genzoo")
     model.graph.name = f"{run.name} {graph.name}"
-    facts = {**_facts(run, graph, precision, opset), **graph.metadata}
-    _put(model, facts)
+    _put(model, {**_description(run, graph, precision, opset).values(), **graph.metadata})
 
 
 def parity_part(measured: Mapping[str, Any]) -> onnx.ModelProto:
@@ -33,12 +33,10 @@ def parity_part(measured: Mapping[str, Any]) -> onnx.ModelProto:
     twice."""
     import onnx
 
-    largest = {name: one["max_abs_error_float64"] for name, one in measured["outputs"].items()}
-    facts = {"parity_max_abs_error": largest, "parity_reference": "the network in float64"}
-    if "round_trip" in measured:
-        facts["parity_round_trip"] = measured["round_trip"]["max_abs_error"]
+    errors = {name: one["max_abs_error_float64"] for name, one in measured["outputs"].items()}
+    round_trip = measured["round_trip"]["max_abs_error"] if "round_trip" in measured else None
     part = onnx.ModelProto()
-    _put(part, facts)
+    _put(part, parity_values(errors, round_trip))
     return part
 
 
@@ -50,7 +48,7 @@ def report(
     import torch
 
     return {
-        **_facts(run, graph, precision, opset),
+        **_description(run, graph, precision, opset).values(),
         "torch_version": torch.__version__,
         "onnxruntime_version": onnxruntime.__version__,
         **measured,
@@ -64,32 +62,28 @@ def file_facts(path: Path, name: str) -> dict[str, Any]:
     return {"file": name, "bytes": path.stat().st_size, "sha256": digest}
 
 
-def _facts(run: Run, graph: Graph, precision: str, opset: int) -> dict[str, Any]:
+def _description(run: Run, graph: Graph, precision: str, opset: int) -> Description:
     spec, image, latent = run.spec, run.image, run.latent
-    facts = {
-        "library_name": "genzoo",
-        "genzoo_version": version("genzoo"),
-        "model": run.name,
-        "family": spec.family,
-        "title": spec.title,
-        "paper": spec.paper,
-        "graph": graph.name,
-        "precision": precision,
-        "opset": opset,
-        "latent_size": latent.size,
-        "latent_distribution": latent.distribution,
-        "classes": latent.classes,
-        "temperature": spec.temperature,
-        "image_shape": [image.channels, image.size, image.size],
-        "image_range": [0, 1],
-        "image_bits": image.bits,
-        "data": Path(run.config.data.source).name,
-    }
-    if data_license := _data_license(run):
-        facts["data_licence"] = data_license
-    if weights := run.folder.weights_digest():
-        facts["weights_sha256"] = weights
-    return facts
+    return Description(
+        library_name="genzoo",
+        genzoo_version=version("genzoo"),
+        model=run.name,
+        family=spec.family,
+        title=spec.title,
+        paper=spec.paper,
+        graph=graph.name,
+        precision=precision,
+        opset=opset,
+        latent_size=latent.size,
+        latent_distribution=latent.distribution,
+        classes=latent.classes,
+        temperature=spec.temperature,
+        image_shape=(image.channels, image.size, image.size),
+        image_bits=image.bits,
+        data=Path(run.config.data.source).name,
+        data_licence=_data_license(run),
+        weights_sha256=run.folder.weights_digest(),
+    )
 
 
 def _data_license(run: Run) -> str | None:
@@ -101,7 +95,7 @@ def _data_license(run: Run) -> str | None:
     ]
 
 
-def _put(model: onnx.ModelProto, facts: Mapping[str, Any]) -> None:
+def _put(model: onnx.ModelProto, values: Mapping[str, Any]) -> None:
     import onnx
 
-    onnx.helper.set_model_props(model, {key: texts.write(value) for key, value in facts.items()})
+    onnx.helper.set_model_props(model, {key: texts.write(value) for key, value in values.items()})

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.config import text as texts
 from zoo.errors import UsageError, ZooError
+from zoo.export.metadata import Metadata
 from zoo.runs.sources import is_here
 from zoo.sampling.sampler import Sampler
 from zoo.specs import Capability, Latent
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 FOLDER = "onnx"
 """Where a run folder keeps its graphs: what the format is called."""
-
-_FACTS = {"model", "latent_size", "latent_distribution", "classes", "temperature", "image_shape"}
 
 
 class OnnxModel(Sampler["NDArray[Any]"]):
@@ -50,6 +47,7 @@ class OnnxModel(Sampler["NDArray[Any]"]):
         self._fetch = fetch
         self._suffix = "" if precision == "fp32" else f"_{precision}"
         self._sessions: dict[str, Session] = {}
+        self._metadata: dict[str, Metadata] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -83,29 +81,28 @@ class OnnxModel(Sampler["NDArray[Any]"]):
 
     # What it is
 
-    @cached_property
-    def facts(self) -> Mapping[str, Any]:
-        """What the sampler's file says of itself: model, image_shape, temperature, parity, ..."""
-        return {key: texts.read(text) for key, text in self.session("sampler").facts.items()}
+    @property
+    def metadata(self) -> Metadata:
+        """The metadata of the sampler's file."""
+        self.session("sampler")
+        return self._metadata["sampler"]
 
     @property
     def name(self) -> str:
-        return str(self.facts["model"])
+        return self.metadata.model
 
     @property
     def latent(self) -> Latent:
         """Size and distribution of the latents, and the number of classes."""
-        facts = self.facts
-        return Latent(facts["latent_size"], facts["latent_distribution"], facts["classes"])
+        return self.metadata.latent
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        channels, height, width = self.facts["image_shape"]
-        return channels, height, width
+        return self.metadata.image_shape
 
     @property
     def temperature(self) -> float:
-        return float(self.facts["temperature"])
+        return self.metadata.temperature
 
     @property
     def chunk(self) -> int:
@@ -164,29 +161,26 @@ class OnnxModel(Sampler["NDArray[Any]"]):
             run = self.folder.parent if self.folder.name == FOLDER else self.folder
             raise UsageError(f"there is no {path}: zoo export {run} writes what the model has")
         session = Session(path, *self._how)
-        if session.facts.get("library_name") != "genzoo" or session.facts.get("graph") != graph:
-            raise ZooError(f"{path} is no {graph} that genzoo exported: zoo export writes one")
+        metadata = Metadata.read(session.properties, path, graph)
         if graph == "sampler":
-            _check(session)
-        for other in self._sessions.values():
-            if other.facts.get("weights_sha256") != session.facts.get("weights_sha256"):
+            _check(session, metadata)
+        for name, other in self._metadata.items():
+            if other.weights_sha256 != metadata.weights_sha256:
                 raise ZooError(
-                    f"{path} and {other.path} are of different weights: zoo export writes both"
+                    f"{path} and {self._sessions[name].path} are of different weights: zoo export "
+                    "writes both"
                 )
+        self._metadata[graph] = metadata
         return session
 
 
-def _check(sampler: Session) -> None:
-    """Raise ZooError for a file whose metadata and inputs are not those of one sampler: what it
-    says of itself decides how much is drawn."""
-    facts = {key: texts.read(text) for key, text in sampler.facts.items()}
-    missing = sorted(_FACTS - facts.keys())
-    sizes = [facts.get("latent_size")], facts.get("image_shape")
-    if missing or (sampler.inputs.get("z", [])[1:], sampler.outputs.get("image", [])[1:]) != sizes:
-        why = f"they lack {missing[0]}" if missing else "their sizes are not the graph's"
+def _check(sampler: Session, metadata: Metadata) -> None:
+    """Raises ZooError where the metadata contradict the graph: they decide how much is computed."""
+    sizes = [metadata.latent_size], [*metadata.image_shape]
+    if (sampler.inputs.get("z", [])[1:], sampler.outputs.get("image", [])[1:]) != sizes:
         raise ZooError(
-            f"{sampler.path} is no sampler that genzoo exported, by its metadata: {why}; zoo "
-            "export writes one"
+            f"{sampler.path} is not a genzoo sampler: its metadata and the graph disagree in their "
+            "sizes; zoo export writes one"
         )
 
 

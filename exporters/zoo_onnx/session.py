@@ -28,7 +28,7 @@ class Session:
     def __init__(self, path: Path, provider: str = "auto", threads: int | None = None) -> None:
         self.path = path
         self._session = open_session(path, provider, threads)
-        self.facts: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self.properties: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self.inputs = {one.name: list(one.shape) for one in self._session.get_inputs()}
         self.outputs = {one.name: list(one.shape) for one in self._session.get_outputs()}
         self._kinds = {

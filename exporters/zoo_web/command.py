@@ -44,7 +44,7 @@ def command(run: str, out: Path | None, serve: bool, port: int | None, ort: Path
     if port is not None and not serve:
         raise UsageError(f"--port {port} goes with --serve: a folder has no port")
 
-    from zoo_web.facts import graph_folder
+    from zoo_web.description import graph_folder
     from zoo_web.folder import write
 
     folder = graph_folder(run)

@@ -15,7 +15,7 @@ from typing import Any
 
 from zoo.errors import UsageError
 from zoo.system.files import replacing_folder, write_json, write_text
-from zoo_web.facts import FORMAT, facts, graph_files
+from zoo_web.description import FORMAT, describe, graph_files
 
 PAGE = "index.html"
 ASSETS = (
@@ -66,7 +66,7 @@ def write(run: Path, out: Path, ort: Path | None = None) -> Path:
     check_free(out)
     runtime = None if ort is None else _runtime_files(ort)
     graphs = graph_files(run)
-    model = facts(run, graphs) | {"ort": ORT_CDN if runtime is None else "ort/"}
+    model = describe(run, graphs) | {"ort": ORT_CDN if runtime is None else "ort/"}
     with _renewing(out) as beside:
         page = files("zoo_web") / "page"
         for name in ASSETS:

@@ -40,7 +40,7 @@ def test_it_draws_what_the_run_draws_of_the_same_seed(exported, model: str) -> N
     walk = found.interpolate(2, 5, seed=4)
     assert np.abs(walk - run.interpolate(2, 5, seed=4).numpy()).max() < PARITY
     assert found.latent == run.latent
-    assert found.facts["model"] == model
+    assert found.metadata.model == model
     assert found.device == "cpu"
 
 
@@ -148,7 +148,7 @@ def test_what_is_no_graph_of_genzoo_is_named(exported, tmp_path: Path) -> None:
         OnnxModel.load(tmp_path)
     graphs = exported("vae").path / "onnx"
     shutil.copy(graphs / "encoder.onnx", tmp_path / "sampler.onnx")
-    with pytest.raises(ZooError, match="is no sampler that genzoo exported"):
+    with pytest.raises(ZooError, match="is not a genzoo sampler"):
         OnnxModel.load(tmp_path)
     with pytest.raises(UsageError, match="no precision 'int8'"):
         OnnxModel.load(graphs, precision="int8")
@@ -162,7 +162,7 @@ def test_half_precision_is_taken_where_it_is_asked_for(exported, tmp_path: Path)
     run = exported("dcgan")
     run.export(graph="sampler", precision="fp16", out=tmp_path)
     half = OnnxModel.load(tmp_path, precision="fp16")
-    assert half.facts["precision"] == "fp16"
+    assert half.metadata.precision == "fp16"
     assert 0 < np.abs(half.sample(3) - run.sample(3).numpy()).max() < 1e-2
 
 

@@ -181,13 +181,16 @@ PULLS: dict[str, tuple[Callable[[Files], Files], str]] = {
 """The same of ``zoo pull`` alone, which fails."""
 
 GRAPHS: dict[str, tuple[Callable[[Files], Files], str]] = {
-    "latents": (metadata("latent_size", str(2**40)), "their sizes are not the graph's"),
+    "latents": (
+        metadata("latent_size", str(2**40)),
+        "its metadata and the graph disagree",
+    ),
     "picture": (
         metadata("image_shape", "[1, 1048576, 1048576]"),
-        "their sizes are not the graph's",
+        "its metadata and the graph disagree",
     ),
-    "silent": (metadata("classes", None), "they lack classes"),
-    "nobody": (metadata("library_name", "x"), "is no sampler that genzoo exported"),
+    "silent": (metadata("classes", None), "its metadata lack classes"),
+    "nobody": (metadata("library_name", "x"), "is not a genzoo sampler"),
 }
 """The same of ``zoo sample --backend onnx`` alone."""
 

@@ -250,7 +250,7 @@ def of_another_model(path: Path) -> None:
     ("change", "sentence"),
     [
         (damaged, "is damaged, it is no ONNX file"),
-        (foreign, "is no graph of genzoo's"),
+        (foreign, "is not a genzoo encoder: its metadata lack library_name"),
         (of_another_model, "are not of one model, their latent_size differs"),
     ],
 )

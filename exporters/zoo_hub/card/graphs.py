@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from zoo.errors import ZooError
+from zoo.export.metadata import Report
 from zoo.report.card import markdown
 from zoo.runs.folder import RunFolder
 
 FOLDER = "onnx"
-
-DISTRIBUTIONS = ("normal", "uniform", "logistic")
 
 
 @dataclass(frozen=True)
@@ -50,36 +48,37 @@ def read_graphs(folder: Path) -> list[Graph]:
     found = []
     for path in sorted((folder / FOLDER).glob("*.onnx")):
         try:
-            report = json.loads(path.with_suffix(".json").read_text("utf-8"))
-            if report["weights_sha256"] == weights and report["sha256"] == _digest(path):
+            report = Report.read(path.with_suffix(".json"))
+            if report.weights_sha256 == weights and report.sha256 == _digest(path):
                 found.append(_graph(path, report))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, ZooError):
             continue
     return sorted(found, key=lambda one: (one.name != "sampler", one.file))
 
 
-def _graph(path: Path, report: Mapping[str, Any]) -> Graph:
-    """Raises ValueError, KeyError or TypeError for a report that is not one of ``zoo export``."""
-    outputs = report["outputs"]
+def _graph(path: Path, report: Report) -> Graph:
+    """Raises ValueError for a report that is not one of ``zoo export``."""
+    outputs = report.outputs
     graph = Graph(
         file=f"{FOLDER}/{path.name}",
-        name=_word(report["graph"]),
+        name=_word(report.graph),
         bytes=path.stat().st_size,
-        precision=_word(report["precision"]),
-        runtime=markdown.escaped(str(report["onnxruntime_version"])),
-        inputs=tuple(_word(name) for name in report["inputs"]),
-        errors={_word(name): float(one["max_abs_error_float64"]) for name, one in outputs.items()},
-        batches=tuple(sorted({int(size) for one in outputs.values() for size in one["batches"]})),
-        latent=int(report["latent_size"]),
-        distribution=_word(report["latent_distribution"]),
-        classes=int(report["classes"]),
-        temperature=float(report["temperature"]),
-        shape=_shape(report["image_shape"]),
-        round_trip=float(report["round_trip"]["max_abs_error"]) if "round_trip" in report else None,
+        precision=_word(report.precision),
+        runtime=markdown.escaped(report.onnxruntime_version),
+        inputs=tuple(_word(name) for name in report.inputs),
+        errors={_word(name): output.error for name, output in outputs.items()},
+        batches=tuple(
+            sorted({int(size) for output in outputs.values() for size in output.batches})
+        ),
+        latent=report.latent_size,
+        distribution=report.latent_distribution,
+        classes=report.classes,
+        temperature=report.temperature,
+        shape=report.image_shape,
+        round_trip=None if report.round_trip is None else report.round_trip.error,
     )
     numbers = (*graph.errors.values(), graph.temperature, graph.round_trip or 0.0)
-    known = graph.distribution in DISTRIBUTIONS and graph.batches
-    if not known or not all(map(math.isfinite, numbers)):
+    if not graph.batches or not all(map(math.isfinite, numbers)):
         raise ValueError
     if not re.fullmatch(r"[\w.-]+", path.name, re.ASCII):
         raise ValueError
@@ -91,13 +90,8 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _word(found: Any) -> str:
+def _word(found: str) -> str:
     """A name that may stand in Markdown and in code. Raises ValueError for another text."""
-    if not isinstance(found, str) or not re.fullmatch(r"\w+", found, re.ASCII):
+    if not re.fullmatch(r"\w+", found, re.ASCII):
         raise ValueError
     return found
-
-
-def _shape(found: Any) -> tuple[int, int, int]:
-    channels, height, width = found
-    return int(channels), int(height), int(width)

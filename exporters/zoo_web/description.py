@@ -1,4 +1,4 @@
-"""What the page knows of a model: the metadata of its graphs, as JSON that a browser reads."""
+"""Description of a model for the page: model.json, from the metadata of its graphs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.api import locate
-from zoo.config import text as texts
 from zoo.errors import UsageError, ZooError
+from zoo.export.metadata import Metadata
 from zoo.runs.folder import CONFIG, RunFolder
 from zoo.runs.sources import is_here
 from zoo.system.console import say
@@ -23,21 +23,6 @@ does the page."""
 
 GRAPHS = ("sampler", "encoder")
 """What the page can run; the first is needed."""
-
-_OF_MODEL = (
-    "model",
-    "family",
-    "title",
-    "paper",
-    "latent_size",
-    "latent_distribution",
-    "classes",
-    "temperature",
-    "image_shape",
-    "image_bits",
-    "data",
-)
-"""What both graphs of one model say alike."""
 
 
 def graph_folder(source: str | Path) -> Path:
@@ -71,44 +56,51 @@ def graph_files(run: Path) -> dict[str, Path]:
     return {name: path for name, path in paths.items() if path.exists()}
 
 
-def facts(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
-    """What model.json says of the model and of each of ``graphs``.
+def describe(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
+    """Describes the model and each of ``graphs``, by the keys of model.json.
 
-    Raises ZooError for a file that is no graph of genzoo's, and for two that are not of one model.
+    Raises ZooError for a file that genzoo did not export, and for two of different models.
     """
     models = {name: _opened(path) for name, path in graphs.items()}
-    metadata = {name: _metadata(path, models[name]) for name, path in graphs.items()}
-    known = metadata["sampler"]
+    metadata = {name: _metadata(graphs[name], model, name) for name, model in models.items()}
+    sampler = metadata["sampler"]
     for name, other in metadata.items():
-        if differing := [key for key in _OF_MODEL if other.get(key) != known.get(key)]:
+        if field := sampler.difference(other):
             raise ZooError(
-                f"{graphs[name]} and {graphs['sampler']} are not of one model, their "
-                f"{differing[0]} differs: zoo export {run} writes both again"
+                f"{graphs[name]} and {graphs['sampler']} are not of one model, their {field} "
+                f"differs: zoo export {run} writes both again"
             )
-    stated, weights = known.get("weights_sha256"), RunFolder(run).weights_digest()
-    if None not in (stated, weights) and stated != weights:
+    weights = RunFolder(run).weights_digest()
+    if None not in (sampler.weights_sha256, weights) and sampler.weights_sha256 != weights:
         raise ZooError(
             f"{graphs['sampler']} is of other weights than the run's: zoo export {run} writes its "
             "graphs again"
         )
-    channels, size, _ = known["image_shape"]
-    said = {key: known[key] for key in _OF_MODEL if not key.startswith("image")}
-    if "data_licence" in known:
-        said["data_licence"] = known["data_licence"]
+    channels, size, _ = sampler.image_shape
+    license = {} if sampler.data_license is None else {"data_licence": sampler.data_license}
     return {
-        "library_name": "genzoo",
-        "genzoo_version": known["genzoo_version"],
-        **said,
+        "library_name": sampler.library_name,
+        "genzoo_version": sampler.genzoo_version,
+        "model": sampler.model,
+        "family": sampler.family,
+        "title": sampler.title,
+        "paper": sampler.paper,
+        "latent_size": sampler.latent_size,
+        "latent_distribution": sampler.latent_distribution,
+        "classes": sampler.classes,
+        "temperature": sampler.temperature,
+        "data": sampler.data,
+        **license,
         "channels": channels,
         "size": size,
-        "bits": known["image_bits"],
+        "bits": sampler.image_bits,
         "pad": _pad(run),
         "multiply_adds": multiply_adds(models["sampler"]),
         "graphs": {
             name: {
                 "file": f"{FORMAT}/{path.name}",
                 "bytes": path.stat().st_size,
-                "parity": metadata[name].get("parity_max_abs_error", {}),
+                "parity": dict(metadata[name].parity),
             }
             for name, path in graphs.items()
         },
@@ -124,14 +116,8 @@ def _opened(path: Path) -> onnx.ModelProto:
         raise _damaged(path) from error
 
 
-def _metadata(path: Path, model: onnx.ModelProto) -> dict[str, Any]:
-    stored = {one.key: texts.read(one.value) for one in model.metadata_props}
-    if missing := [key for key in ("genzoo_version", *_OF_MODEL) if key not in stored]:
-        raise ZooError(
-            f"{path} does not say its {missing[0]}, so it is no graph of genzoo's: remove it, and "
-            "it is exported again"
-        )
-    return stored
+def _metadata(path: Path, model: onnx.ModelProto, graph: str) -> Metadata:
+    return Metadata.read({entry.key: entry.value for entry in model.metadata_props}, path, graph)
 
 
 def _damaged(path: Path) -> ZooError:
