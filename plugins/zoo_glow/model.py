@@ -8,16 +8,17 @@ from zoo import ImageSpec, Latent
 from zoo.flows import (
     ActNorm,
     ActNormConv2d,
-    AdditiveCoupling,
-    AffineCoupling,
     Bijection,
+    ChannelCoupling,
     Composition,
     Flow,
     Invertible1x1,
     InvertibleLU1x1,
     MultiScale,
+    SigmoidScale,
     SplitPrior,
     Squeeze,
+    TanhScale,
     TopPrior,
     ZeroConv2d,
     reverse,
@@ -31,6 +32,8 @@ PERMUTATIONS = {
     "1x1": Invertible1x1,
     "lu": InvertibleLU1x1,
 }
+
+SCALES = {"sigmoid": SigmoidScale, "tanh": TanhScale}
 
 
 class Glow(Flow):
@@ -66,12 +69,13 @@ def level(config: GlowConfig, channels: int, split: bool) -> Composition:
 def step(config: GlowConfig, channels: int) -> list[Bijection]:
     """Actnorm, a permutation, a coupling (paper, figure 2a)."""
     half = channels // 2
-    if config.coupling == "affine":
-        network = coupling_network(config, half, channels)
-        coupling: Bijection = AffineCoupling(network, config.scale)
-    else:
-        coupling = AdditiveCoupling(coupling_network(config, half, half))
-    return [ActNorm(channels, config.actnorm), PERMUTATIONS[config.permutation](channels), coupling]
+    scale = SCALES[config.scale]() if config.coupling == "affine" else None
+    network = coupling_network(config, half, half if scale is None else channels)
+    return [
+        ActNorm(channels, config.actnorm),
+        PERMUTATIONS[config.permutation](channels),
+        ChannelCoupling(network, scale),
+    ]
 
 
 def coupling_network(config: GlowConfig, in_channels: int, out_channels: int) -> nn.Sequential:

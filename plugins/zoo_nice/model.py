@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from zoo import ImageSpec, Latent
 from zoo.flows import (
-    AdditiveCoupling,
-    AffineCoupling,
     Bijection,
+    ChannelCoupling,
     Composition,
     Flow,
     Invertible1x1,
     InvertibleLU1x1,
     Scaling,
+    TanhScale,
     Units,
     odd_even,
     shuffle,
@@ -74,10 +74,9 @@ def coupling(config: NICEConfig, dimensions: int) -> Bijection:
     """The second part shifted, or shifted and scaled, by a network of the first (section 3.2)."""
     second = dimensions // 2
     first = dimensions - second
-    units = Units(second, config.scaling)
-    if config.coupling == "affine":
-        return AffineCoupling(CouplingNetwork(config, first, 2 * second), units=units)
-    return AdditiveCoupling(CouplingNetwork(config, first, second), units)
+    scale = TanhScale() if config.coupling == "affine" else None
+    network = CouplingNetwork(config, first, second if scale is None else 2 * second)
+    return ChannelCoupling(network, scale, Units(second, config.scaling))
 
 
 class CouplingNetwork(nn.Module):

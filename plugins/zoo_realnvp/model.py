@@ -9,14 +9,13 @@ from torch import Tensor
 from zoo import ImageSpec, Latent
 from zoo.flows import (
     ActNorm,
-    AdditiveCoupling,
-    AffineCoupling,
     BatchNorm,
     Bijection,
+    ChannelCoupling,
     CheckerboardCoupling,
     Composition,
     Flow,
-    LearnedTanh,
+    LearnedTanhScale,
     Logit,
     MultiScale,
     Permutation,
@@ -87,17 +86,16 @@ def on_checkerboards(
     made: list[Bijection] = []
     for index in range(count):
         odd = index % 2 == 1
-        affine = config.coupling == "affine"
+        # As in the official code these couplings start as shifts, those on channels do not.
+        scale = LearnedTanhScale(0.0) if config.coupling == "affine" else None
         network = CouplingNetwork(
             channels,
-            2 * channels if affine else channels,
+            channels if scale is None else 2 * channels,
             width,
             config.blocks,
             config.norm == "batch",
             checkerboard(size, odd),
         )
-        # As in the official code these couplings start as shifts, those on channels do not.
-        scale = LearnedTanh(0.0) if affine else None
         made.append(CheckerboardCoupling(network, size, odd, scale))
         made += normalisation(config, channels)
     return made
@@ -110,12 +108,10 @@ def on_channels(config: RealNVPConfig, channels: int, width: int, count: int) ->
     for index in range(count):
         if index:
             made.append(PERMUTATIONS[config.permutation](channels))
-        if config.coupling == "affine":
-            network = CouplingNetwork(half, channels, width, config.blocks, batch_norm)
-            made.append(AffineCoupling(network, LearnedTanh(1.0)))
-        else:
-            network = CouplingNetwork(half, half, width, config.blocks, batch_norm)
-            made.append(AdditiveCoupling(network))
+        scale = LearnedTanhScale(1.0) if config.coupling == "affine" else None
+        outputs = half if scale is None else channels
+        network = CouplingNetwork(half, outputs, width, config.blocks, batch_norm)
+        made.append(ChannelCoupling(network, scale))
         made += normalisation(config, channels)
     return made
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from zoo.export import graphs
-from zoo.flows import ActNorm, AffineCoupling, Composition, reverse
+from zoo.flows import ActNorm, ChannelCoupling, Composition, SigmoidScale, TanhScale, reverse
 from zoo.freezing import freeze
 from zoo.specs import Graph
 
@@ -19,11 +19,12 @@ from zoo_onnx.compositions import Compositions  # noqa: E402
 from zoo_onnx.convert import to_onnx  # noqa: E402
 
 CHANNELS = 4
+SCALES = {"tanh": TanhScale, "sigmoid": SigmoidScale}
 
 
-def coupling(scale: str = "tanh") -> AffineCoupling:
+def coupling(scale: str = "tanh") -> ChannelCoupling:
     network = nn.Conv2d(CHANNELS // 2, CHANNELS, 3, padding=1)
-    return AffineCoupling(network, scale)  # type: ignore[arg-type]
+    return ChannelCoupling(network, SCALES[scale]())
 
 
 class Both(nn.Module):

@@ -13,13 +13,14 @@ from zoo.api import host
 from zoo.flows import (
     ActNorm,
     ActNormConv2d,
-    AffineCoupling,
     BatchNorm,
     Bijection,
+    ChannelCoupling,
     Composition,
     Invertible1x1,
     InvertibleLU1x1,
     Scaling,
+    SigmoidScale,
     Squeeze,
     ZeroConv2d,
     odd_even,
@@ -115,7 +116,7 @@ def test_a_step_of_glow_is_one_convolution_and_a_coupling() -> None:
     random(network)
     for level in freeze(network).flow.scales:
         layers = [type(layer).__name__ for layer in level.layers[1].layers]
-        assert layers == ["FrozenChannelwise", "AffineCoupling"] * GLOW["depth"]
+        assert layers == ["FrozenChannelwise", "ChannelCoupling"] * GLOW["depth"]
 
 
 def test_normalisation_of_generators_and_units_of_shifts_are_in_the_weights() -> None:
@@ -135,7 +136,7 @@ class Foreign(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers = [Squeeze(), ActNorm(8), BatchNorm(8), InvertibleLU1x1(8), shuffle(8), Scaling(8)]
-        layers += [Doubled(), AffineCoupling(ZeroConv2d(4, 8), "sigmoid"), Invertible1x1(8)]
+        layers += [Doubled(), ChannelCoupling(ZeroConv2d(4, 8), SigmoidScale()), Invertible1x1(8)]
         self.body = Composition([*layers, odd_even(8)])
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -166,7 +167,7 @@ def test_a_foreign_flow_freezes_by_its_layers() -> None:
         torch.testing.assert_close(frozen.inverse(y), x)
     names = [type(layer).__name__ for layer in frozen.body.layers]
     joined = "FrozenChannelwise"
-    assert names == ["Squeeze", joined, "Doubled", "AffineCoupling", joined]
+    assert names == ["Squeeze", joined, "Doubled", "ChannelCoupling", joined]
 
 
 def test_weights_keep_their_dtype_and_inverses_are_of_float64() -> None:
@@ -226,11 +227,11 @@ def test_a_transposed_convolution_of_few_pixels_becomes_dense() -> None:
 
 def test_saturated_scales_and_far_latents_stay_finite() -> None:
     """Where exporters would take the logarithm of a sigmoid that has become 0."""
-    from zoo.flows.coupling import LogSigmoid
+    from zoo.flows.coupling import FrozenSigmoidScale
     from zoo.flows.prior import standard_logistic_log_prob
 
     raw = torch.tensor([-300.0, -30.0, -2.0, 0.0, 30.0, 300.0])
-    torch.testing.assert_close(LogSigmoid()(raw), nn.functional.logsigmoid(raw + 2))
+    torch.testing.assert_close(FrozenSigmoidScale()(raw), nn.functional.logsigmoid(raw + 2))
     sums = nn.functional.logsigmoid(raw) + nn.functional.logsigmoid(-raw)
     torch.testing.assert_close(standard_logistic_log_prob(raw[:, None]), sums)
 

@@ -9,15 +9,16 @@ from torch import nn
 from zoo.flows import (
     ActNorm,
     ActNormConv2d,
-    AdditiveCoupling,
-    AffineCoupling,
     Bijection,
+    ChannelCoupling,
     Composition,
     Invertible1x1,
     InvertibleLU1x1,
     Scaling,
+    SigmoidScale,
     SplitPrior,
     Squeeze,
+    TanhScale,
     TopPrior,
     Units,
     ZeroConv2d,
@@ -51,11 +52,13 @@ LAYERS = {
     "swap": lambda: swap(4),
     "scaling": lambda: Scaling(4),
     "squeeze": Squeeze,
-    "additive": lambda: AdditiveCoupling(small_network(2, 2)),
-    "affine sigmoid": lambda: AffineCoupling(small_network(2, 4), "sigmoid"),
-    "affine tanh": lambda: AffineCoupling(small_network(2, 4), "tanh"),
-    "additive in units": lambda: AdditiveCoupling(small_network(2, 2), units_of_a_batch()),
-    "affine in units": lambda: AffineCoupling(small_network(2, 4), units=units_of_a_batch()),
+    "additive": lambda: ChannelCoupling(small_network(2, 2)),
+    "affine sigmoid": lambda: ChannelCoupling(small_network(2, 4), SigmoidScale()),
+    "affine tanh": lambda: ChannelCoupling(small_network(2, 4), TanhScale()),
+    "additive in units": lambda: ChannelCoupling(small_network(2, 2), units=units_of_a_batch()),
+    "affine in units": lambda: ChannelCoupling(
+        small_network(2, 4), TanhScale(), units_of_a_batch()
+    ),
     "split prior": lambda: SplitPrior(small_network(2, 4)),
     "top prior": lambda: TopPrior(4),
     "composition": lambda: Composition([ActNorm(4, "zero"), Invertible1x1(4), reverse(4)]),
@@ -102,7 +105,7 @@ def test_saved_and_loaded_it_is_the_same_map(layer: nn.Module, request) -> None:
 def test_a_shift_is_counted_in_the_spread_of_what_it_shifts() -> None:
     torch.manual_seed(0)
     network = small_network(2, 2)
-    counted, plain = AdditiveCoupling(network, Units(2)), AdditiveCoupling(network)
+    counted, plain = ChannelCoupling(network, units=Units(2)), ChannelCoupling(network)
     x = torch.randn(64, 4, 3, 3) * torch.tensor([1.0, 1.0, 0.01, 5.0])[:, None, None]
     initialize_from_data(counted, lambda: counted(x))
     spread = x[:, 2:].std((0, 2, 3), correction=0)
@@ -216,18 +219,18 @@ def test_an_edge_convolution_is_one_over_a_channel_that_marks_the_outside() -> N
     assert torch.allclose(layer(x), plain * torch.exp(3 * layer.log_scale)[:, None, None])
 
 
-@pytest.mark.parametrize("scale", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("scale", [SigmoidScale(), TanhScale()])
 def test_the_scale_stays_bounded_whatever_the_network_says(scale) -> None:
     class Loud(nn.Module):
         def forward(self, a):
             return torch.cat([a, 1e4 * torch.randn_like(a)], dim=1)
 
-    layer = AffineCoupling(Loud(), scale)
+    layer = ChannelCoupling(Loud(), scale)
     x = torch.randn(4, 4, 3, 3)
     y, log_det = layer(x)
     assert y.isfinite().all()
     assert log_det.isfinite().all()
-    if scale == "tanh":
+    if isinstance(scale, TanhScale):
         assert layer.inverse(x).isfinite().all()
         assert (log_det.abs() <= 18 + 1e-3).all()
     else:
@@ -303,7 +306,7 @@ def chain(reversible: bool) -> Composition:
         for layer in (
             ActNorm(4, "zero"),
             InvertibleLU1x1(4),
-            AffineCoupling(small_network(2, 4)),
+            ChannelCoupling(small_network(2, 4), TanhScale()),
             shuffle(4),
         )
     ]
@@ -327,7 +330,7 @@ def test_reversible_keeps_no_activation() -> None:
 
     def saved_bytes(depth: int, reversible: bool) -> int:
         layers = Composition(
-            [AffineCoupling(small_network(2, 4)) for _ in range(depth)], reversible
+            [ChannelCoupling(small_network(2, 4), TanhScale()) for _ in range(depth)], reversible
         )
         seen: dict[int, int] = {}
 

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from zoo.flows import (
-    AffineCoupling,
     BatchNorm,
     Bijection,
+    ChannelCoupling,
     CheckerboardCoupling,
-    LearnedTanh,
+    LearnedTanhScale,
     Logit,
     WeightNormConv2d,
     checkerboard,
@@ -35,10 +35,10 @@ LAYERS = {
     "logit": lambda: Logit(0.05),
     "batch norm": remembering,
     "checkerboard affine": lambda: CheckerboardCoupling(
-        small_network(3, 6), SIZE, scale=LearnedTanh(0.0)
+        small_network(3, 6), SIZE, scale=LearnedTanhScale(0.0)
     ),
     "checkerboard additive": lambda: CheckerboardCoupling(small_network(3, 3), SIZE, odd=True),
-    "affine learned": lambda: AffineCoupling(small_network(2, 2), LearnedTanh()),
+    "affine learned": lambda: ChannelCoupling(small_network(2, 2), LearnedTanhScale()),
 }
 
 
@@ -179,7 +179,7 @@ def test_a_checkerboard_by_hand() -> None:
     assert torch.equal(checkerboard(4, odd=True), 1 - checkerboard(4))
 
 
-@pytest.mark.parametrize("scale", [None, LearnedTanh(0.7)])
+@pytest.mark.parametrize("scale", [None, LearnedTanhScale(0.7)])
 def test_a_checkerboard_coupling_leaves_half_of_the_pixels_and_two_leave_none(scale) -> None:
     torch.manual_seed(0)
     outputs = 2 if scale is None else 4
@@ -195,7 +195,7 @@ def test_a_checkerboard_coupling_leaves_half_of_the_pixels_and_two_leave_none(sc
 
 def test_what_changes_depends_on_what_stays_and_on_itself_alone() -> None:
     torch.manual_seed(0)
-    layer = CheckerboardCoupling(small_network(1, 2), SIZE, scale=LearnedTanh(0.7)).double()
+    layer = CheckerboardCoupling(small_network(1, 2), SIZE, scale=LearnedTanhScale(0.7)).double()
     x = torch.randn(1, 1, SIZE, SIZE, dtype=torch.float64)
     jacobian = torch.autograd.functional.jacobian(lambda v: layer(v)[0], x).reshape(16, 16)
     stays = checkerboard(SIZE).flatten().bool()
@@ -212,10 +212,10 @@ def test_the_scale_stays_bounded_whatever_the_network_says(kind) -> None:
         def forward(self, a):
             return torch.cat([a, 1e4 * torch.randn_like(a)], dim=1)
 
-    scale = LearnedTanh(-2.0)
+    scale = LearnedTanhScale(-2.0)
     checked = kind == "checkerboard"
     layer = (
-        CheckerboardCoupling(Loud(), 4, scale=scale) if checked else AffineCoupling(Loud(), scale)
+        CheckerboardCoupling(Loud(), 4, scale=scale) if checked else ChannelCoupling(Loud(), scale)
     )
     x = torch.randn(4, 2, 4, 4)
     y, log_det = layer(x)

@@ -91,7 +91,7 @@ def step(''',
     "a buffer missing from the weights": Mutant(
         NETWORK,
         {
-            "shuffle(channels), AffineCoupling": "forgotten(channels), AffineCoupling",
+            "shuffle(channels), ChannelCoupling": "forgotten(channels), ChannelCoupling",
             "def step(": '''def forgotten(channels: int) -> Bijection:
     """A random order that is drawn anew when the network is."""
     layer = shuffle(channels)

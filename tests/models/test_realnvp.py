@@ -114,7 +114,7 @@ def parameters_of_the_official_code(
 
 
 def test_the_papers_preset_has_the_official_codes_parameters() -> None:
-    from zoo.flows import AffineCoupling, CheckerboardCoupling
+    from zoo.flows import ChannelCoupling, CheckerboardCoupling
 
     with torch.device("meta"):
         network = zoo.build("realnvp", preset="cifar10", image_size=32, channels=3)
@@ -123,12 +123,12 @@ def test_the_papers_preset_has_the_official_codes_parameters() -> None:
         return sum(p.numel() for module in modules for p in module.parameters())
 
     official = parameters_of_the_official_code(2, 8, 64, 3)
-    for kind, name in ((CheckerboardCoupling, "checkerboard"), (AffineCoupling, "channel")):
+    for kind, name in ((CheckerboardCoupling, "checkerboard"), (ChannelCoupling, "channel")):
         found = [module for module in network.modules() if isinstance(module, kind)]
         assert count(*found) == official[name]
     assert count(network) == sum(official.values())
     shapes = [tuple(m.network.conv_in.direction.shape) for m in network.modules()
-              if isinstance(m, (AffineCoupling, CheckerboardCoupling))]  # fmt: skip
+              if isinstance(m, (ChannelCoupling, CheckerboardCoupling))]  # fmt: skip
     assert shapes == ([(64, 7, 3, 3)] * 3 + [(128, 12, 3, 3)] * 3 + [(128, 13, 3, 3)] * 4)
 
 

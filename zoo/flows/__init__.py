@@ -12,7 +12,7 @@ from zoo.flows.checkerboard import CheckerboardCoupling, checkerboard
 from zoo.flows.composition import Composition
 from zoo.flows.conv1x1 import Invertible1x1, InvertibleLU1x1
 from zoo.flows.convolution import ActNormConv2d, ZeroConv2d
-from zoo.flows.coupling import AdditiveCoupling, AffineCoupling, LearnedTanh
+from zoo.flows.coupling import ChannelCoupling, LearnedTanhScale, SigmoidScale, TanhScale
 from zoo.flows.flow import Flow
 from zoo.flows.from_data import FromData, initialize_from_data
 from zoo.flows.likelihood import maximum_likelihood, nats
@@ -33,11 +33,10 @@ from zoo.flows.weightnorm import WeightNormConv2d
 __all__ = [
     "ActNorm",
     "ActNormConv2d",
-    "AdditiveCoupling",
     "Affine",
-    "AffineCoupling",
     "BatchNorm",
     "Bijection",
+    "ChannelCoupling",
     "Channelwise",
     "CheckerboardCoupling",
     "Composition",
@@ -45,13 +44,15 @@ __all__ = [
     "FromData",
     "Invertible1x1",
     "InvertibleLU1x1",
-    "LearnedTanh",
+    "LearnedTanhScale",
     "Logit",
     "MultiScale",
     "Permutation",
     "Scaling",
+    "SigmoidScale",
     "SplitPrior",
     "Squeeze",
+    "TanhScale",
     "TopPrior",
     "Units",
     "WeightNormConv2d",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.flows.bijection import Bijection, in_dtype_of
-from zoo.flows.coupling import LearnedTanh
+from zoo.flows.coupling import Coupling, Scale
 
 
 def checkerboard(size: int, odd: bool = False) -> Tensor:
@@ -16,22 +15,21 @@ def checkerboard(size: int, odd: bool = False) -> Tensor:
     return ((index[:, None] + index + int(odd) + 1) % 2).float()[None, None]
 
 
-class CheckerboardCoupling(Bijection):
-    """y = b x + (1 - b) (x + t(b x)) exp(log s(b x)), the mask b a checkerboard (paper, eq. 9, with
-    the shift before the scale as in its official code).
+class CheckerboardCoupling(Coupling):
+    """y = b x + (1 - b) (x + t(b x)) s(b x), with a checkerboard b as mask (paper, eq. 9, with the
+    shift before the scale as in the official code).
 
-    ``network`` maps b x, ``[N, C, size, size]``, to t, ``[N, C, size, size]``; where ``scale`` is
-    given, to twice as many channels: t and what ``scale`` makes log s of. Without it log s is 0.
-    Pixels where row + column is even stay; with ``odd=True`` the others stay.
+    ``network`` maps b x, ``[N, C, size, size]``, to the shift t, and with a ``scale`` to twice as
+    many channels: t and the raw scale. Pixels where row + column is even stay, with ``odd=True``
+    the others.
     """
 
     mask: Tensor
 
     def __init__(
-        self, network: nn.Module, size: int, odd: bool = False, scale: LearnedTanh | None = None
+        self, network: nn.Module, size: int, odd: bool = False, scale: Scale | None = None
     ) -> None:
-        super().__init__()
-        self.network, self.scale = network, scale
+        super().__init__(network, scale)
         self.register_buffer("mask", checkerboard(size, odd), persistent=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,8 +42,7 @@ class CheckerboardCoupling(Bijection):
 
     def _shift_and_log_scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """t and log s, both 0 at the pixels that stay."""
-        said = in_dtype_of(x, self.network(x * self.mask))
-        if self.scale is None:
-            return said * (1 - self.mask), torch.zeros_like(x)
-        shift, raw = said.chunk(2, dim=1)
-        return shift * (1 - self.mask), self.scale(raw) * (1 - self.mask)
+        shift, raw = self.shift_and_raw(x * self.mask)
+        changes = 1 - self.mask
+        log_scale = torch.zeros_like(x) if self.scale is None else self.scale(raw) * changes
+        return shift * changes, log_scale
