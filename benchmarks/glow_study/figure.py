@@ -78,11 +78,11 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
 
 def _style(which: Which) -> tuple[str, Any]:
     permutation, _, start = which
-    colour, dash = PERMUTATIONS[permutation]
-    return colour, (0, (1, 1.2)) if start == "zero" else dash
+    color, dash = PERMUTATIONS[permutation]
+    return color, (0, (1, 1.2)) if start == "zero" else dash
 
 
-def _curve(axes: Axes, runs: Sequence[Run], over: str, colour: str, dash: Any) -> None:
+def _curve(axes: Axes, runs: Sequence[Run], over: str, color: str, dash: Any) -> None:
     columns = list(zip(*(run["validation"] for run in runs), strict=True))
     x = [sum(point[over] for point in points) / len(points) for points in columns]
     values = [[point["bits_per_dim"] for point in points] for points in columns]
@@ -91,11 +91,11 @@ def _curve(axes: Axes, runs: Sequence[Run], over: str, colour: str, dash: Any) -
         x,
         [min(each) for each in values],
         [max(each) for each in values],
-        color=colour,
+        color=color,
         alpha=0.2,
         linewidth=0,
     )
-    axes.plot(x, mean, color=colour, linestyle=dash, linewidth=1.8)
+    axes.plot(x, mean, color=color, linestyle=dash, linewidth=1.8)
 
 
 def _end(runs: Sequence[Run], over: str) -> tuple[float, float]:
@@ -124,13 +124,13 @@ def _name_lines(axes: Axes, ends: Sequence[tuple[str, tuple[float, float], str]]
     low, high = axes.get_ylim()
     gap = 0.055 * (high - low)
     place = -1e9
-    for words, (x, y), colour in sorted(ends, key=lambda end: end[1][1]):
+    for words, (x, y), color in sorted(ends, key=lambda end: end[1][1]):
         place = max(place + gap, y)
         axes.annotate(
             f"{words}  {y:.3f}",
             (x, y),
             (1.02 * axes.get_xlim()[1], place),
-            color=colour,
+            color=color,
             fontsize=9,
             va="center",
             annotation_clip=False,

@@ -21,7 +21,7 @@ from zoo.evaluation.features import BATCH_SIZE, FeatureNetwork, features_of
 from zoo.evaluation.frechet import frechet_distance
 from zoo.evaluation.kernel import kernel_distance, subsets_of
 from zoo.evaluation.measure import MOST_SAMPLES
-from zoo.evaluation.neighbours import NEIGHBOURS, precision_recall
+from zoo.evaluation.neighbors import NEIGHBORS, precision_recall
 from zoo.evaluation.progress import Progress
 
 REAL, NOISE = "real pictures", "noise"
@@ -39,7 +39,7 @@ def anchors(data: Dataset, device: torch.device, progress: Progress) -> list[dic
     how = (
         f"against {test:,} pictures of the test split of {data.name}, {network.method}; KID over "
         f"{subsets} subset{'s' * (subsets > 1)} of {size:,}, precision and recall by the "
-        f"k = {NEIGHBOURS} nearest neighbours"
+        f"k = {NEIGHBORS} nearest neighbours"
     )
     found = []
     for kind, pictures, what in (

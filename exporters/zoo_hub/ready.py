@@ -10,7 +10,7 @@ from zoo.export.metadata import Report
 from zoo.report.card import DamagedCard, front, read_card
 from zoo.runs.folder import CARD, RunFolder
 from zoo_hub import contents
-from zoo_hub.card import licence_of
+from zoo_hub.card import license_of
 
 if TYPE_CHECKING:
     from zoo.run import Run
@@ -39,7 +39,7 @@ def check_card(folder: Path) -> None:
         front.read(front.split(text)[0])
     except DamagedCard as error:
         raise ZooError(f"the metadata of {path} cannot be read: mend them") from error
-    if licence_of(text) is None:
+    if license_of(text) is None:
         raise ZooError(
             f"{path} has no license in its metadata, under which others may use the run: write one "
             f"there, as zoo card {folder} --license apache-2.0 does"

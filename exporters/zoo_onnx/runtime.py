@@ -127,12 +127,12 @@ class OnnxModel(Sampler["NDArray[Any]"]):
         self, z: NDArray[Any], temperature: float, labels: NDArray[np.int64] | None
     ) -> NDArray[np.float32]:
         inputs = {"z": z, "temperature": np.array(temperature, np.float32)}
-        return self.session("sampler").run(inputs | _labelled(labels))["image"]
+        return self.session("sampler").run(inputs | _labeled(labels))["image"]
 
     def _infer(
         self, images: NDArray[Any], labels: NDArray[np.int64] | None
     ) -> Mapping[str, NDArray[Any]]:
-        return self.session("encoder").run({"image": images} | _labelled(labels))
+        return self.session("encoder").run({"image": images} | _labeled(labels))
 
     def _from_numpy(self, values: NDArray[np.float32]) -> NDArray[Any]:
         return values
@@ -191,5 +191,5 @@ def _fetched(source: str | Path, revision: str | None, token: str | None, name: 
     return locate(source, (file,), revision=revision, token=token) / file
 
 
-def _labelled(labels: NDArray[np.int64] | None) -> dict[str, NDArray[Any]]:
+def _labeled(labels: NDArray[np.int64] | None) -> dict[str, NDArray[Any]]:
     return {} if labels is None else {"label": labels}

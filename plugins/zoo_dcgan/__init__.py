@@ -60,6 +60,6 @@ def zoo_train(network: Generator, config: Config) -> Objective:
 
 @hookimpl
 def zoo_sample(network: Generator, latents: Tensor, temperature: float) -> Tensor:
-    centre = 0.5 if network.latent.distribution == "uniform" else 0.0
-    pictures: Tensor = network(centre + (latents - centre) * temperature)
+    center = 0.5 if network.latent.distribution == "uniform" else 0.0
+    pictures: Tensor = network(center + (latents - center) * temperature)
     return (pictures + 1) / 2

@@ -55,10 +55,10 @@ def zoo_build(config: RealNVPConfig, image: ImageSpec) -> RealNVP:
 @hookimpl
 def zoo_train(network: RealNVP, config: Config) -> Objective:
     from zoo.flows import maximum_likelihood
-    from zoo_realnvp.penalty import with_penalised_scales
+    from zoo_realnvp.penalty import with_penalized_scales
 
     assert isinstance(config.model, RealNVPConfig)
-    groups = with_penalised_scales(network, config.model.scale_penalty, config.training)
+    groups = with_penalized_scales(network, config.model.scale_penalty, config.training)
     return maximum_likelihood(network, config.training, parameters=groups)
 
 

@@ -97,7 +97,7 @@ def on_checkerboards(
             checkerboard(size, odd),
         )
         made.append(CheckerboardCoupling(network, size, odd, scale))
-        made += normalisation(config, channels)
+        made += normalization(config, channels)
     return made
 
 
@@ -112,11 +112,11 @@ def on_channels(config: RealNVPConfig, channels: int, width: int, count: int) ->
         outputs = half if scale is None else channels
         network = CouplingNetwork(half, outputs, width, config.blocks, batch_norm)
         made.append(ChannelCoupling(network, scale))
-        made += normalisation(config, channels)
+        made += normalization(config, channels)
     return made
 
 
-def normalisation(config: RealNVPConfig, channels: int) -> list[Bijection]:
+def normalization(config: RealNVPConfig, channels: int) -> list[Bijection]:
     """What stands behind each coupling (paper, section 3.7)."""
     if config.norm == "batch":
         return [BatchNorm(channels, config.momentum)]

@@ -35,12 +35,12 @@ class CouplingNetwork(Freezable):
         super().__init__()
         self.register_buffer("mask", mask, persistent=False)
         self.gain = 2.0 if batch_norm and mask is not None else 1.0
-        self.norm_in = normalisation(in_channels, batch_norm)
+        self.norm_in = normalization(in_channels, batch_norm)
         first = 2 * in_channels + (mask is not None)
         self.conv_in = WeightNormConv2d(first, width, 3, scaled=False)
         self.blocks = nn.ModuleList(ResidualBlock(width, batch_norm) for _ in range(blocks))
         self.skips = nn.ModuleList(WeightNormConv2d(width, width, 1) for _ in range(blocks + 1))
-        self.norm_out = normalisation(width, batch_norm)
+        self.norm_out = normalization(width, batch_norm)
         self.conv_out = WeightNormConv2d(width, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -74,9 +74,9 @@ class ResidualBlock(Freezable):
 
     def __init__(self, width: int, batch_norm: bool) -> None:
         super().__init__()
-        self.norm_in = normalisation(width, batch_norm)
+        self.norm_in = normalization(width, batch_norm)
         self.conv_in = WeightNormConv2d(width, width, 3, scaled=False, bias=not batch_norm)
-        self.norm_out = normalisation(width, batch_norm)
+        self.norm_out = normalization(width, batch_norm)
         self.conv_out = WeightNormConv2d(width, width, 3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -114,5 +114,5 @@ class ShiftedBatchNorm(Freezable):
         return ScaleAndShift(*self.affine(), self.shift.dtype)
 
 
-def normalisation(channels: int, batch_norm: bool) -> nn.Module:
+def normalization(channels: int, batch_norm: bool) -> nn.Module:
     return ShiftedBatchNorm(channels) if batch_norm else nn.Identity()

@@ -12,7 +12,7 @@ from zoo.flows import WeightNormConv2d
 from zoo_realnvp.model import RealNVP
 
 
-def with_penalised_scales(
+def with_penalized_scales(
     network: RealNVP, penalty: float, training: TrainingConfig
 ) -> list[dict[str, Any]]:
     """The network's parameters in two groups: the scales g of its weight normalisation, and the
@@ -23,8 +23,8 @@ def with_penalised_scales(
     w = 2 penalty / (D log 2).
     """
     scales = [m.scale for m in network.modules() if isinstance(m, WeightNormConv2d)]
-    penalised = [scale for scale in scales if scale is not None]
-    chosen = {id(scale) for scale in penalised}
+    penalized = [scale for scale in scales if scale is not None]
+    chosen = {id(scale) for scale in penalized}
     rest: list[nn.Parameter] = [p for p in network.parameters() if id(p) not in chosen]
     decay = training.weight_decay + 2 * penalty / (network.image.dimensions * math.log(2))
-    return [{"params": rest}, {"params": penalised, "weight_decay": decay}]
+    return [{"params": rest}, {"params": penalized, "weight_decay": decay}]

@@ -76,7 +76,7 @@ class Gaussian(Likelihood):
         return from_unit(decoded[:, 0], self.bits)
 
 
-class DiscretisedLogistic(Likelihood):
+class DiscretizedLogistic(Likelihood):
     """A logistic in the unit cube whose mass in the bin of a level is that level's probability;
     the outer bins reach to infinity, so that the levels' probabilities have the sum 1 (Kingma et
     al. 2016, Improving variational inference with inverse autoregressive flow, on the output
@@ -115,7 +115,7 @@ class DiscretisedLogistic(Likelihood):
 LIKELIHOODS: dict[str, type[Likelihood]] = {
     "bernoulli": Bernoulli,
     "gaussian": Gaussian,
-    "logistic": DiscretisedLogistic,
+    "logistic": DiscretizedLogistic,
 }
 
 

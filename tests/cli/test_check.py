@@ -32,7 +32,7 @@ class PaintConfig(ModelConfig):
     """One key of each kind."""
 
     spread: Annotated[float, Field(gt=0, le=1, description="of pictures")] = 0.1
-    colour: Annotated[Literal["grey", "none"], Field(description="what to paint with")] = "grey"
+    color: Annotated[Literal["grey", "none"], Field(description="what to paint with")] = "grey"
     latent: Annotated[int, Field(ge=1, description="numbers in a latent")] = 5
 
 
@@ -80,8 +80,8 @@ class Painter:
 
     @hookimpl
     def zoo_build(self, config, image):
-        if config.colour == "none":
-            raise UsageError("model.colour = none paints nothing: take grey")
+        if config.color == "none":
+            raise UsageError("model.color = none paints nothing: take grey")
         return Paint(config, image)
 
     @hookimpl
@@ -297,7 +297,7 @@ class EncodesNothing(Painter):
 class RaisesInSample(Painter):
     @hookimpl
     def zoo_sample(self, network, latents, temperature):
-        raise KeyError("colour")
+        raise KeyError("color")
 
 
 class DrawsBytes(Painter):
@@ -339,7 +339,7 @@ class BadPreset(Painter):
 class FailsAtOneChoice(Painter):
     @hookimpl
     def zoo_build(self, config, image):
-        return Paint(config, image) if config.colour == "grey" else {}["none"]
+        return Paint(config, image) if config.color == "grey" else {}["none"]
 
 
 class Exits(Painter):
@@ -362,7 +362,7 @@ WRONG = {
     NoLatent: ({"builds"}, "network.latent is 5, which is no zoo.Latent"),
     NoModule: ({"builds"}, "zoo_build gave str, which is no nn.Module"),
     EncodesNothing: ({"encodes"}, "it gave mean [7, 64], not mean [7, 5], log_variance [7, 5]"),
-    RaisesInSample: ({"draws"}, "KeyError: 'colour'"),
+    RaisesInSample: ({"draws"}, "KeyError: 'color'"),
     Exits: ({"draws"}, "SystemExit: enough"),
     DrawsBytes: ({"draws"}, "zoo_sample gave torch.uint8 [7, 1, 8, 8], not float"),
     DoesNotTrain: ({"trains"}, "ValueError: no optimizer"),
@@ -370,7 +370,7 @@ WRONG = {
     MixesTheBatch: ({"alone"}, "by itself, a picture differs by"),
     NoCard: ({"card"}, "zoo:nothere.md cannot be read"),
     BadPreset: ({"presets"}, "preset digits: model.spread must be at most 1.0, got 7.0"),
-    FailsAtOneChoice: ({"choices"}, "model.colour = 'none': KeyError: 'none'"),
+    FailsAtOneChoice: ({"choices"}, "model.color = 'none': KeyError: 'none'"),
     CopiesTheSize: ({"graphs"}, "the graph 'sampler' gives 2 outputs and names 1"),
 }
 

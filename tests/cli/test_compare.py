@@ -19,7 +19,7 @@ from zoo.report.sheet import PANEL, save_comparison
 
 
 @pytest.fixture(scope="module")
-def coloured(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
+def colored(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
     """A run of other data: 40 colour pictures of 80 pixels a side."""
     folder = tmp_path_factory.mktemp("data") / "noise"
     folder.mkdir()
@@ -64,8 +64,8 @@ def cells(table: str) -> list[dict[str, str]]:
     return [dict(zip(heads, row, strict=True)) for row in rows]
 
 
-def test_a_row_has_what_the_run_logged(commands, trained: zoo.Run, coloured: zoo.Run, here) -> None:
-    result = commands("compare", trained.path, coloured.path)
+def test_a_row_has_what_the_run_logged(commands, trained: zoo.Run, colored: zoo.Run, here) -> None:
+    result = commands("compare", trained.path, colored.path)
     assert (result.status, result.err) == (0, "")
     assert result.out.splitlines()[-1] == "picture: compare.png"
     first, second = cells(result.out)
@@ -82,8 +82,8 @@ def test_a_row_has_what_the_run_logged(commands, trained: zoo.Run, coloured: zoo
     assert len({len(line) for line in result.out.splitlines() if line.startswith("|")}) == 1
 
 
-def test_json_is_one_document(commands, trained: zoo.Run, coloured: zoo.Run, here) -> None:
-    result = commands("compare", trained.path, coloured.path, "--json", "-o", "x.png")
+def test_json_is_one_document(commands, trained: zoo.Run, colored: zoo.Run, here) -> None:
+    result = commands("compare", trained.path, colored.path, "--json", "-o", "x.png")
     assert (result.status, result.err) == (0, "")
     found = json.loads(result.out, parse_constant=pytest.fail)
     assert [*found] == ["runs", "remarks", "picture"]
@@ -98,8 +98,8 @@ def test_json_is_one_document(commands, trained: zoo.Run, coloured: zoo.Run, her
     assert Path("x.png").exists()
 
 
-def test_what_differs_does_not_compare_and_is_said(trained: zoo.Run, coloured: zoo.Run) -> None:
-    (said,) = differences(compare([trained, coloured]))
+def test_what_differs_does_not_compare_and_is_said(trained: zoo.Run, colored: zoo.Run) -> None:
+    (said,) = differences(compare([trained, colored]))
     assert said == (
         "The runs differ in data (digits, noise) and picture (1x8x8, 3x80x80): losses and bits per "
         "dim do not compare across these."
@@ -214,12 +214,12 @@ def test_names_are_as_short_as_tells_the_runs_apart(here, paths, names) -> None:
 
 
 def test_each_run_has_samples_of_the_seed_whole_under_its_name(
-    trained: zoo.Run, coloured: zoo.Run, here, figures
+    trained: zoo.Run, colored: zoo.Run, here, figures
 ) -> None:
-    rows = compare([trained, coloured])
-    save_comparison(Path("x.png"), [trained, coloured], rows, seed=5)
+    rows = compare([trained, colored])
+    save_comparison(Path("x.png"), [trained, colored], rows, seed=5)
     pixels = np.asarray(Image.open("x.png").convert("RGB"))
-    for run, count, left in ((trained, 36, 32), (coloured, 16, 32 + PANEL + 32)):
+    for run, count, left in ((trained, 36, 32), (colored, 16, 32 + PANEL + 32)):
         sheet = np.asarray(grid(run.sample(count, seed=5).numpy()).convert("RGB"))
         height, width = sheet.shape[:2]
         assert width <= PANEL
@@ -239,9 +239,9 @@ def test_each_run_has_samples_of_the_seed_whole_under_its_name(
 
 
 def test_curves_go_over_steps_and_over_minutes(
-    trained: zoo.Run, coloured: zoo.Run, here, figures
+    trained: zoo.Run, colored: zoo.Run, here, figures
 ) -> None:
-    runs = [trained, coloured]
+    runs = [trained, colored]
     rows = compare(runs)
     assert shared_metrics(rows) == ["bits_per_dim"]
     save_comparison(Path("x.png"), runs, rows)
@@ -296,10 +296,10 @@ def test_six_runs_of_long_names_stand_in_two_rows(trained_copy: Path, here, figu
 
 
 def test_a_picture_never_takes_the_place_of_one_that_stands(
-    commands, trained: zoo.Run, coloured: zoo.Run, here
+    commands, trained: zoo.Run, colored: zoo.Run, here
 ) -> None:
     for _ in range(2):
-        assert commands("compare", trained.path, coloured.path).status == 0
+        assert commands("compare", trained.path, colored.path).status == 0
     assert sorted(path.name for path in here.iterdir()) == ["compare-2.png", "compare.png"]
 
 

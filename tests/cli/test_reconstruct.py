@@ -163,8 +163,8 @@ def test_pictures_of_any_kind_are_brought_to_the_runs_shape(
     originals, pictures = np.load("x.npy")
     assert originals.shape == (5, 1, 8, 8)
     np.testing.assert_array_equal(originals[0], originals[3])  # colour, grey, sixteen, transparent
-    grey = np.asarray(Image.open(photographs / "deeper/grey.png"))
-    np.testing.assert_array_equal(originals[2, 0], (grey >> 4) / np.float32(15))
+    gray = np.asarray(Image.open(photographs / "deeper/grey.png"))
+    np.testing.assert_array_equal(originals[2, 0], (gray >> 4) / np.float32(15))
     np.testing.assert_allclose(pictures, originals, atol=1e-4)
 
 
@@ -261,9 +261,9 @@ def test_a_model_that_cannot_is_refused_by_what_it_can(commands, half, here) -> 
 
 
 def test_difference_is_mean_largest_and_signal_to_noise() -> None:
-    black, grey = torch.zeros(2, 1, 2, 2), torch.zeros(2, 1, 2, 2)
-    assert str(difference(black, grey)) == "no difference"
-    grey[0, 0, 0] = 0.5
-    found = difference(black, grey)
+    black, gray = torch.zeros(2, 1, 2, 2), torch.zeros(2, 1, 2, 2)
+    assert str(difference(black, gray)) == "no difference"
+    gray[0, 0, 0] = 0.5
+    found = difference(black, gray)
     assert (found.mean, found.largest) == (0.125, 0.5)
     assert found.psnr == pytest.approx(-10 * math.log10(0.0625))

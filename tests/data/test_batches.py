@@ -177,7 +177,7 @@ def test_the_largest_noise_stays_in_the_bin() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_to_unit_gives_the_centres_and_from_unit_the_images(dtype: torch.dtype) -> None:
+def test_to_unit_gives_the_centers_and_from_unit_the_images(dtype: torch.dtype) -> None:
     for bits in range(1, 9):
         levels = torch.arange(2**bits, dtype=dtype)
         images = levels / (2**bits - 1)

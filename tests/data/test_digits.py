@@ -29,7 +29,7 @@ def test_digits_equal_scikit_learns() -> None:
         np.testing.assert_array_equal(split.labels, theirs.target[chosen])
     assert data.image.classes == 10
     assert data.class_names[3] == "3"
-    assert data.licence == "CC BY 4.0"
+    assert data.license == "CC BY 4.0"
     assert data.name == "digits"
 
 

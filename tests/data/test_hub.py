@@ -49,7 +49,7 @@ def test_hub_sets(source: str, call: tuple[Any, ...], hub: list[tuple[Any, ...]]
     assert hub == [call]
     assert numbers(data) == {"train": [0, 1, 2, 3, 4], "validation": [], "test": [5, 6]}
     assert data.name == source
-    assert data.licence == {"mnist": "MIT", "svhn": "non-commercial use only"}.get(source)
+    assert data.license == {"mnist": "MIT", "svhn": "non-commercial use only"}.get(source)
 
 
 def test_hub_splits_of_other_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,18 +41,18 @@ def test_pictures_that_are_not_square_need_data_size(tmp_path: Path) -> None:
 
 
 def test_channels_are_those_of_the_pictures_or_of_the_configuration(tmp_path: Path) -> None:
-    grey = np.arange(192, dtype=np.uint8).reshape(3, 8, 8)
-    np.savez(tmp_path / "grey.npz", images=grey)
+    gray = np.arange(192, dtype=np.uint8).reshape(3, 8, 8)
+    np.savez(tmp_path / "grey.npz", images=gray)
     assert opened(tmp_path / "grey.npz").image.channels == 1
     data = opened(tmp_path / "grey.npz", channels=3)
     assert data.splits["train"][0][0].shape == (3, 8, 8)
     assert data.notes == ("All 3 pictures were grey and repeated in three channels.",)
 
-    np.savez(tmp_path / "stored.npz", images=np.stack([grey] * 3, axis=-1))
+    np.savez(tmp_path / "stored.npz", images=np.stack([gray] * 3, axis=-1))
     data = opened(tmp_path / "stored.npz")
     assert data.image.channels == 1
     assert "stored in colour but all that were looked at are grey" in data.notes[0]
-    np.testing.assert_array_equal(data.splits["train"][1][0][0], grey[1])
+    np.testing.assert_array_equal(data.splits["train"][1][0][0], gray[1])
 
     np.savez(tmp_path / "colour.npz", images=np.stack([picture(i) for i in range(3)]))
     assert opened(tmp_path / "colour.npz").image.channels == 3
@@ -72,7 +72,7 @@ def test_transparent_pictures_lie_on_what_shows_them(ink: int, ground: str, tmp_
     assert image[0, 3, 3] == ink
 
 
-def test_colours_that_nobody_sees_do_not_count(tmp_path: Path) -> None:
+def test_colors_that_nobody_sees_do_not_count(tmp_path: Path) -> None:
     pixels = np.full((8, 8, 4), 90, np.uint8)
     pixels[0] = (255, 0, 0, 0)
     Image.fromarray(pixels).save(tmp_path / "a.png")

@@ -12,10 +12,10 @@ from zoo.data.decode import Change, open_picture
 from zoo.data.prepare import Preparation
 from zoo.errors import ZooError
 
-GREY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+GRAY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
 
 
-def colour(width: int = 8, height: int = 8) -> Image.Image:
+def color(width: int = 8, height: int = 8) -> Image.Image:
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
 
@@ -27,13 +27,13 @@ def file(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 
 def test_a_picture_that_fits_is_taken_as_it_is() -> None:
-    pixels, change = Preparation(8, 1).apply(Image.fromarray(GREY), "a")
+    pixels, change = Preparation(8, 1).apply(Image.fromarray(GRAY), "a")
     assert pixels.shape == (1, 8, 8)
     assert pixels.dtype == np.uint8
-    np.testing.assert_array_equal(pixels[0], GREY)
+    np.testing.assert_array_equal(pixels[0], GRAY)
     assert change == Change.NONE
 
-    image = colour()
+    image = color()
     pixels, change = Preparation(8, 3).apply(image, "a")
     np.testing.assert_array_equal(pixels, np.asarray(image).transpose(2, 0, 1))
     assert change == Change.NONE
@@ -41,26 +41,26 @@ def test_a_picture_that_fits_is_taken_as_it_is() -> None:
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1)])
 def test_arrays_are_pictures_too(shape: tuple[int, ...]) -> None:
-    np.testing.assert_array_equal(Preparation(8, 1)(GREY.reshape(shape), "a")[0], GREY)
+    np.testing.assert_array_equal(Preparation(8, 1)(GRAY.reshape(shape), "a")[0], GRAY)
 
 
-def test_channels_are_made_grey_or_repeated() -> None:
-    image = colour()
+def test_channels_are_made_gray_or_repeated() -> None:
+    image = color()
     pixels, change = Preparation(8, 1).apply(image, "a")
     np.testing.assert_array_equal(pixels[0], np.asarray(image.convert("L")))
-    assert change == Change.GREYED
+    assert change == Change.GRAYED
 
-    pixels, change = Preparation(8, 3).apply(GREY, "a")
-    np.testing.assert_array_equal(pixels, np.stack([GREY] * 3))
+    pixels, change = Preparation(8, 3).apply(GRAY, "a")
+    np.testing.assert_array_equal(pixels, np.stack([GRAY] * 3))
     assert change == Change.REPEATED
 
-    grey_as_rgb = Image.fromarray(GREY).convert("RGB")
-    assert Preparation(8, 1).apply(grey_as_rgb, "a")[1] == Change.NONE
+    gray_as_rgb = Image.fromarray(GRAY).convert("RGB")
+    assert Preparation(8, 1).apply(gray_as_rgb, "a")[1] == Change.NONE
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_turns_the_picture(orientation: int) -> None:
-    upright = colour()
+    upright = color()
     stored = {
         1: None,
         2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -91,11 +91,11 @@ def test_16_bits_keep_their_range() -> None:
 
 
 def test_palettes_and_one_bit() -> None:
-    palette = colour().quantize(8)
+    palette = color().quantize(8)
     pixels = Preparation(8, 3)(open_picture(file(palette), "a"), "a")
     np.testing.assert_array_equal(pixels.transpose(1, 2, 0), np.asarray(palette.convert("RGB")))
 
-    bits = Image.fromarray(GREY).convert("1", dither=Image.Dither.NONE)
+    bits = Image.fromarray(GRAY).convert("1", dither=Image.Dither.NONE)
     pixels = Preparation(8, 1)(open_picture(file(bits), "a"), "a")
     np.testing.assert_array_equal(pixels[0], np.where(np.asarray(bits), 255, 0))
 
@@ -118,7 +118,7 @@ def test_transparency_is_laid_on_the_ground(ground: int, expected: list[int]) ->
     assert Preparation(8, 1, ground=ground)(clear, "a").tolist() == [[[ground] * 8] * 8]
 
 
-def test_a_palette_with_a_clear_colour() -> None:
+def test_a_palette_with_a_clear_color() -> None:
     palette = Image.new("P", (8, 8), 1)
     palette.putpalette([0, 0, 0, 200, 10, 20])
     palette.putpixel((0, 0), 0)
@@ -130,10 +130,10 @@ def test_a_palette_with_a_clear_colour() -> None:
 
 
 def test_an_opaque_alpha_channel_is_no_transparency() -> None:
-    image = colour()
+    image = color()
     image.putalpha(255)
     pixels, change = Preparation(8, 3).apply(image, "a")
-    np.testing.assert_array_equal(pixels, np.asarray(colour()).transpose(2, 0, 1))
+    np.testing.assert_array_equal(pixels, np.asarray(color()).transpose(2, 0, 1))
     assert change == Change.NONE
 
 
@@ -159,15 +159,15 @@ def test_a_small_picture_without_enough_border_is_refused() -> None:
         Preparation(512, 1)(np.zeros((28, 28), np.uint8), "a")
 
 
-def test_a_large_picture_is_cropped_at_the_centre_and_scaled() -> None:
+def test_a_large_picture_is_cropped_at_the_center_and_scaled() -> None:
     wide = np.zeros((8, 20), np.uint8)
-    wide[:, 6:14] = GREY
+    wide[:, 6:14] = GRAY
     pixels, change = Preparation(8, 1).apply(wide, "a")
-    np.testing.assert_array_equal(pixels[0], GREY)
+    np.testing.assert_array_equal(pixels[0], GRAY)
     assert change == Change.CROPPED
 
-    pixels, change = Preparation(16, 3).apply(colour(40, 60), "a")
-    expected = colour(40, 60).crop((0, 10, 40, 50)).resize((16, 16), Image.Resampling.LANCZOS)
+    pixels, change = Preparation(16, 3).apply(color(40, 60), "a")
+    expected = color(40, 60).crop((0, 10, 40, 50)).resize((16, 16), Image.Resampling.LANCZOS)
     np.testing.assert_array_equal(pixels.transpose(1, 2, 0), np.asarray(expected))
     assert change == Change.CROPPED | Change.SCALED
 
@@ -185,7 +185,7 @@ def test_exact_refuses_another_size() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF"])
 def test_a_truncated_file_is_one_sentence(kind: str) -> None:
-    data = file(colour(64, 64), kind)
+    data = file(color(64, 64), kind)
     with pytest.raises(ZooError, match=r"^cut\.x (cannot be decoded|is no picture)") as caught:
         Preparation(64, 3)(open_picture(data[: len(data) // 2], "cut.x"), "cut.x")
     assert "\n" not in str(caught.value)

@@ -35,7 +35,7 @@ def run(request: pytest.FixtureRequest, exported: Callable[[str], Run]) -> Run:
 
 
 @pytest.fixture(scope="module")
-def coloured(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def colored(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A model of three channels that are not the same."""
     run = zoo.train(
         "vae",
@@ -135,13 +135,13 @@ def test_a_grid_at_another_temperature(
 
 
 @pytest.mark.parametrize("language", ["python", "node"])
-def test_a_grid_in_colour(
-    request: pytest.FixtureRequest, coloured: Run, tmp_path: Path, language: str
+def test_a_grid_in_color(
+    request: pytest.FixtureRequest, colored: Run, tmp_path: Path, language: str
 ) -> None:
     out = tmp_path / "grid.ppm"
     draw = python if language == "python" else request.getfixturevalue("node")
-    draw(sampler(coloured), "--seed", 7, "-o", out)
-    wanted = sheet(drawn(coloured, 16, 7), 4)
+    draw(sampler(colored), "--seed", 7, "-o", out)
+    wanted = sheet(drawn(colored, 16, 7), 4)
     assert differ(wanted[..., 0], wanted[..., 2]) > 10
     assert differ(read_ppm(out), wanted) <= 1
 
@@ -214,9 +214,9 @@ def test_the_page_draws_what_genzoo_draws(run: Run, page: browser.Watched, tmp_p
 
 
 @pytest.mark.browser
-def test_the_page_draws_in_colour(coloured: Run, page: browser.Watched, tmp_path: Path) -> None:
-    with browser.served(with_page(coloured, tmp_path / "page")) as address:
-        check_page(Opened(page, address), coloured, 7)
+def test_the_page_draws_in_color(colored: Run, page: browser.Watched, tmp_path: Path) -> None:
+    with browser.served(with_page(colored, tmp_path / "page")) as address:
+        check_page(Opened(page, address), colored, 7)
         assert page.problems == []
 
 

@@ -137,13 +137,13 @@ def test_an_exchange_is_the_later_minus_the_earlier(
     assert numbers(cell) == pytest.approx(mean_and_error(paired), abs=6e-4)
 
 
-def test_the_plot_has_lines_of_every_colour(finished: Path) -> None:
+def test_the_plot_has_lines_of_every_color(finished: Path) -> None:
     with Image.open(finished / "study.png") as image:
         assert image.format == "PNG"
         assert image.width > 1000
-        colours = {colour for _, colour in image.convert("RGB").getcolors(2**24) or []}
-    for colour in ("#0072B2", "#D55E00", "#009E73", "#CC79A7"):
-        assert tuple(bytes.fromhex(colour[1:])) in colours
+        colors = {color for _, color in image.convert("RGB").getcolors(2**24) or []}
+    for color in ("#0072B2", "#D55E00", "#009E73", "#CC79A7"):
+        assert tuple(bytes.fromhex(color[1:])) in colors
 
 
 def test_a_second_call_trains_what_is_missing_and_nothing_else(

@@ -46,7 +46,7 @@ def test_the_wheel_has_packages_data_cards_and_typing_marks(wheel: Path) -> None
     assert {"zoo/data/digits.npz", "zoo/data/digits.txt", "zoo_cards/glow.md"} <= names
 
 
-def test_the_metadata_name_the_licence_the_command_and_the_plugins(wheel: Path) -> None:
+def test_the_metadata_name_the_license_the_command_and_the_plugins(wheel: Path) -> None:
     files = contents(wheel)
     info = f"genzoo-{version('genzoo')}.dist-info"
     metadata = files[f"{info}/METADATA"].decode()

@@ -8,17 +8,17 @@ import torch
 from scipy.linalg import sqrtm
 from torch import Tensor
 
-from zoo.evaluation import kernel, neighbours
+from zoo.evaluation import kernel, neighbors
 from zoo.evaluation.frechet import frechet_distance
 from zoo.evaluation.kernel import kernel_distance, subsets_of
-from zoo.evaluation.neighbours import precision_recall, radii
+from zoo.evaluation.neighbors import precision_recall, radii
 
 
 def normal(n: int, d: int, seed: int) -> Tensor:
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def standardised(n: int, d: int, seed: int) -> Tensor:
+def standardized(n: int, d: int, seed: int) -> Tensor:
     """``[n, d]`` of mean 0 and covariance I, to the last digits."""
     x = normal(n, d, seed)
     x = x - x.mean(0)
@@ -33,7 +33,7 @@ def test_the_distance_of_two_gaussians_is_that_of_the_closed_form() -> None:
     """Of diagonal covariances, whose roots commute: |m - m'|^2 + sum of (s - s')^2."""
     m, n = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.0, 1.0, 0.5])
     s, t = torch.tensor([1.0, 2.0, 0.1]), torch.tensor([0.5, 2.0, 3.0])
-    real, drawn = standardised(400, 3, 0) * s + m, standardised(300, 3, 1) * t + n
+    real, drawn = standardized(400, 3, 0) * s + m, standardized(300, 3, 1) * t + n
     expected = ((m - n).square() + (s - t).square()).sum().item()
     assert frechet_distance(real, drawn) == pytest.approx(expected, rel=1e-6)
 
@@ -121,7 +121,7 @@ def by_loops(real: np.ndarray, drawn: np.ndarray, k: int) -> tuple[float, float]
 def test_precision_and_recall_are_those_of_loops(
     k: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbours, "BLOCK", block)  # some rows at a time, or all at once
+    monkeypatch.setattr(neighbors, "BLOCK", block)  # some rows at a time, or all at once
     real, drawn = normal(40, 3, 0), normal(30, 3, 1) * 0.7 + 0.8
     expected = by_loops(real.numpy(), drawn.numpy(), k)
     assert 0 < expected[0] < 1

@@ -160,7 +160,7 @@ def test_what_cannot_be_measured(commands, trained: zoo.Run, here, arguments, st
 
 
 @pytest.fixture
-def unlabelled(tmp_path: Path) -> Path:
+def unlabeled(tmp_path: Path) -> Path:
     folder = tmp_path / "noise"
     folder.mkdir()
     for i in range(120):
@@ -170,9 +170,9 @@ def unlabelled(tmp_path: Path) -> Path:
 
 
 def test_data_without_labels_have_likelihoods_and_a_reason(
-    commands, trained_copy: Path, unlabelled: Path
+    commands, trained_copy: Path, unlabeled: Path
 ) -> None:
-    result = commands("evaluate", trained_copy, "--data", unlabelled, "--json")
+    result = commands("evaluate", trained_copy, "--data", unlabeled, "--json")
     reason = "noise has no labels to teach a feature network: give one of your own with --features"
     assert result.status == 0
     assert result.err == (
@@ -181,7 +181,7 @@ def test_data_without_labels_have_likelihoods_and_a_reason(
     shown = json.loads(result.out)
     assert [figure["name"] for figure in shown["figures"]] == ["bits_per_dim", "nats"]
     assert shown["skipped"] == dict.fromkeys(ALL[2:], reason)
-    asked = ("evaluate", trained_copy, "--data", unlabelled, "--figure", "fid")
+    asked = ("evaluate", trained_copy, "--data", unlabeled, "--figure", "fid")
     assert commands.fails(1, *asked) == reason
 
 

@@ -21,7 +21,7 @@ from zoo.evaluation.classifier import cache_folder, classifier_features
 from zoo.evaluation.features import FeatureNetwork, feature_network
 from zoo.evaluation.frechet import frechet_distance
 from zoo.evaluation.kernel import kernel_distance
-from zoo.evaluation.neighbours import precision_recall
+from zoo.evaluation.neighbors import precision_recall
 from zoo.evaluation.onnx_features import onnx_features
 from zoo.evaluation.progress import Progress
 from zoo.specs import ImageSpec
@@ -29,7 +29,7 @@ from zoo.specs import ImageSpec
 pytest_plugins = ["providers"]
 
 CPU = torch.device("cpu")
-GREY = ImageSpec(channels=1, size=8, classes=10, bits=4)
+GRAY = ImageSpec(channels=1, size=8, classes=10, bits=4)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_a_half_written_cache_is_not_used(
 
 
 @pytest.mark.parametrize(
-    "image", [ImageSpec(3, 32, 3), ImageSpec(1, 28, 2, bits=1), ImageSpec(3, 5, 4), GREY]
+    "image", [ImageSpec(3, 32, 3), ImageSpec(1, 28, 2, bits=1), ImageSpec(3, 5, 4), GRAY]
 )
 def test_it_takes_every_shape(image: ImageSpec, tmp_path: Path, trainings: list[int]) -> None:
     rng = np.random.default_rng(0)
@@ -201,14 +201,14 @@ def graph(path: Path, shape: list[int | str], kind: int = onnx_bytes.FLOAT) -> P
 
 def test_an_onnx_network_sees_the_pictures_as_they_are_said_to_be(tmp_path: Path) -> None:
     pictures = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    same = onnx_features(graph(tmp_path / "a.onnx", ["n", 1, "h", "w"]), GREY, CPU)
+    same = onnx_features(graph(tmp_path / "a.onnx", ["n", 1, "h", "w"]), GRAY, CPU)
     assert torch.equal(same.extract(pictures), pictures.flatten(1))
     levels = graph(tmp_path / "b.onnx", ["n", 3, 8, 8], onnx_bytes.UINT8)
-    colour = onnx_features(levels, GREY, CPU)
+    color = onnx_features(levels, GRAY, CPU)
     expected = (pictures * 255).round().expand(-1, 3, -1, -1).flatten(1)
-    assert torch.equal(colour.extract(pictures), expected)
-    assert "of pictures as uint8, 0 to 255, 3 channels" in colour.method
-    larger = onnx_features(graph(tmp_path / "c.onnx", [2, 3, 16, 12]), GREY, CPU)
+    assert torch.equal(color.extract(pictures), expected)
+    assert "of pictures as uint8, 0 to 255, 3 channels" in color.method
+    larger = onnx_features(graph(tmp_path / "c.onnx", [2, 3, 16, 12]), GRAY, CPU)
     found = larger.extract(pictures).reshape(5, 3, 16, 12)  # two at a time, the last filled up
     bilinear = torch.nn.functional.interpolate(
         pictures, (16, 12), mode="bilinear", antialias=True, align_corners=False
@@ -241,8 +241,8 @@ def test_figures_of_a_users_network_have_the_papers_names(
 @pytest.mark.parametrize(
     ("image", "shape", "said"),
     [
-        (GREY, ["n", 2, 8, 8], r"one input, float32 or uint8 \[N, 3, H, W\], and this has tensor"),
-        (GREY, ["n", 64], r"and this has tensor\(float\) pictures \['n', 64\]"),
+        (GRAY, ["n", 2, 8, 8], r"one input, float32 or uint8 \[N, 3, H, W\], and this has tensor"),
+        (GRAY, ["n", 64], r"and this has tensor\(float\) pictures \['n', 64\]"),
         (ImageSpec(3, 8), ["n", 1, 8, 8], "it takes grey pictures, and the run's have colour"),
     ],
 )
@@ -254,12 +254,12 @@ def test_a_graph_that_cannot_take_pictures_is_refused(tmp_path, image, shape, sa
 def test_what_is_no_onnx_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"no graph")
     with pytest.raises(ZooError, match=r"x\.onnx cannot be opened by onnxruntime"):
-        onnx_features(tmp_path / "x.onnx", GREY, CPU)
+        onnx_features(tmp_path / "x.onnx", GRAY, CPU)
 
 
 def test_onnx_features_open_cuda_without_tf32(tmp_path: Path, providers: list[Any]) -> None:
     path = graph(tmp_path / "x.onnx", ["n", 1, 8, 8])
-    network = onnx_features(path, GREY, torch.device("cuda"))
+    network = onnx_features(path, GRAY, torch.device("cuda"))
     assert providers == [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]
     assert network.extract(torch.ones(2, 1, 8, 8)).shape == (2, 64)
 
@@ -269,7 +269,7 @@ def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch) -> 
 
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ZooError, match=r'not installed: pip install "genzoo\[cpu\]"'):
-        onnx_features(graph(tmp_path / "x.onnx", ["n", 3, 8, 8]), GREY, CPU)
+        onnx_features(graph(tmp_path / "x.onnx", ["n", 3, 8, 8]), GRAY, CPU)
 
 
 def test_inception_without_its_package_names_the_extra(

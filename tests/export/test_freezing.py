@@ -119,7 +119,7 @@ def test_a_step_of_glow_is_one_convolution_and_a_coupling() -> None:
         assert layers == ["FrozenChannelwise", "ChannelCoupling"] * GLOW["depth"]
 
 
-def test_normalisation_of_generators_and_units_of_shifts_are_in_the_weights() -> None:
+def test_normalization_of_generators_and_units_of_shifts_are_in_the_weights() -> None:
     generator = zoo.build("dcgan", image_size=16, channels=1, width=4)
     assert "BatchNorm2d" in kinds(generator)
     assert not {"BatchNorm1d", "BatchNorm2d"} & set(kinds(freeze(generator)))

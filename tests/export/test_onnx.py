@@ -269,7 +269,7 @@ def known(dimension: Any) -> bool:
 # A third party's
 
 
-class Grey(torch.nn.Module):
+class Gray(torch.nn.Module):
     """Pictures of one grey; ``weight`` is what training would change."""
 
     def __init__(self) -> None:
@@ -290,7 +290,7 @@ class Required:
 
     @hookimpl
     def zoo_build(self):
-        return Grey()
+        return Gray()
 
     @hookimpl
     def zoo_train(self) -> Objective:
@@ -298,25 +298,25 @@ class Required:
 
     @hookimpl
     def zoo_sample(self, network, latents, temperature):
-        grey = self.picture(network, latents) * temperature + 0.5
-        return grey[:, None, None, None].expand(-1, 1, 8, 8).clamp(0, 1)
+        gray = self.picture(network, latents) * temperature + 0.5
+        return gray[:, None, None, None].expand(-1, 1, 8, 8).clamp(0, 1)
 
 
 @pytest.fixture
-def grey(exported, tmp_path: Path) -> Any:
+def gray(exported, tmp_path: Path) -> Any:
     """A run of the plugin that it is given."""
     like = exported("dcgan")
 
     def make(plugin: Required) -> Run:
         host = Host(hookspecs)
         assert host.add(Plugin("grey", "tests", "0"), plugin).cause is None
-        return Run(tmp_path, "grey", like.config, like.image, Grey(), torch.device("cpu"), host)
+        return Run(tmp_path, "grey", like.config, like.image, Gray(), torch.device("cpu"), host)
 
     return make
 
 
-def test_a_plugin_with_the_required_hooks_alone_gets_its_sampler(grey, tmp_path: Path) -> None:
-    (one,) = export(grey(Required()))
+def test_a_plugin_with_the_required_hooks_alone_gets_its_sampler(gray, tmp_path: Path) -> None:
+    (one,) = export(gray(Required()))
     assert one.path == tmp_path / "onnx" / "sampler.onnx"
     z = np.float32([[0.1, 0.2, 0.3], [1, 1, 1]])
     given = {"z": z, "temperature": np.array(0.5, np.float32)}
@@ -335,10 +335,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_graph_that_cannot_be_right_is_refused(grey, tmp_path: Path, name: str) -> None:
+def test_a_graph_that_cannot_be_right_is_refused(gray, tmp_path: Path, name: str) -> None:
     picture, sentence = WRONG[name]
     with pytest.raises(ZooError, match=sentence):
-        export(grey(Required(picture)))
+        export(gray(Required(picture)))
     assert not list(tmp_path.rglob("*.onnx"))
     assert not list(tmp_path.rglob("*.part"))
 

@@ -61,7 +61,7 @@ def test_the_first_batch_sets_the_layers_and_the_next_do_not() -> None:
 
 
 @pytest.mark.parametrize("labels", [False, True])
-def test_a_step_minimises_the_bits_of_a_dimension(labels: bool) -> None:
+def test_a_step_minimizes_the_bits_of_a_dimension(labels: bool) -> None:
     network, pictures = Normal(), batch()
     objective = maximum_likelihood(network, TrainingConfig(), labels=labels)
     losses: list[Tensor] = []

@@ -88,7 +88,7 @@ def batch_of(n: int = 16) -> torch.Tensor:
     return spread * torch.randn(n, 3, SIZE, SIZE, dtype=torch.float64) + 1
 
 
-def test_in_training_it_normalises_by_the_batch_and_counts_the_rescaling() -> None:
+def test_in_training_it_normalizes_by_the_batch_and_counts_the_rescaling() -> None:
     layer, x = BatchNorm(3, eps=1e-4).double(), batch_of()
     y, log_det = layer(x)
     variance = x.var((0, 2, 3), correction=0)
@@ -111,8 +111,8 @@ def test_the_log_determinant_takes_the_statistics_as_given_and_gradients_do_not(
     jacobian = torch.autograd.functional.jacobian(held, x[:1].detach()).reshape(48, 48)
     assert abs(torch.linalg.slogdet(jacobian)[1] - log_det[0]) < 1e-8
     (gradient,) = torch.autograd.grad(log_det[0], x)
-    centred = (x - x.mean((0, 2, 3), keepdim=True)).detach()
-    exact = -(SIZE**2) * centred / (variance + 1e-4)[:, None, None] / (4 * SIZE**2)
+    centered = (x - x.mean((0, 2, 3), keepdim=True)).detach()
+    exact = -(SIZE**2) * centered / (variance + 1e-4)[:, None, None] / (4 * SIZE**2)
     assert torch.allclose(gradient, exact)
 
 
@@ -133,7 +133,7 @@ def test_the_first_batch_is_what_is_remembered_and_later_ones_move_it_by_a_tenth
     assert torch.equal(layer.mean, held[0])
 
 
-def test_with_momentum_training_normalises_by_the_running_average() -> None:
+def test_with_momentum_training_normalizes_by_the_running_average() -> None:
     """Paper, appendix E: rho * before + (1 - rho) * batch, gradients through the batch's part."""
     layer, x = BatchNorm(3, momentum=0.75).double(), batch_of()
     for _ in range(4):
@@ -144,11 +144,11 @@ def test_with_momentum_training_normalises_by_the_running_average() -> None:
     assert torch.allclose(layer.mean, 0.75 * mean + 0.25 * later.mean((0, 2, 3)))
     expected = 0.75 * variance + 0.25 * later.var((0, 2, 3), correction=0)
     assert torch.allclose(layer.variance, expected)
-    normalised = (later - layer.mean[:, None, None]) / (expected + 1e-4).sqrt()[:, None, None]
-    assert torch.allclose(y, normalised)
+    normalized = (later - layer.mean[:, None, None]) / (expected + 1e-4).sqrt()[:, None, None]
+    assert torch.allclose(y, normalized)
     (gradient,) = torch.autograd.grad(log_det[0], later)
-    centred = (later - later.mean((0, 2, 3), keepdim=True)).detach()
-    exact = -0.25 * centred / (expected + 1e-4)[:, None, None] / 16
+    centered = (later - later.mean((0, 2, 3), keepdim=True)).detach()
+    exact = -0.25 * centered / (expected + 1e-4)[:, None, None] / 16
     assert torch.allclose(gradient, exact)
 
 

@@ -163,9 +163,9 @@ def test_rules_of_the_configuration_reach_the_critic() -> None:
     assert all(p.abs().max() <= 0.01 for p in critic.parameters())
     weight = [0.5] * 4
     _, plain = play(AdversarialConfig(loss="hinge"))
-    _, penalised = play(AdversarialConfig(loss="hinge", gradient_penalty=7.0))
-    assert plain[0][2] == penalised[0][2] == weight
-    assert penalised[0][1] - plain[0][1] == pytest.approx(7 * (math.hypot(*weight) - 1) ** 2)
+    _, penalized = play(AdversarialConfig(loss="hinge", gradient_penalty=7.0))
+    assert plain[0][2] == penalized[0][2] == weight
+    assert penalized[0][1] - plain[0][1] == pytest.approx(7 * (math.hypot(*weight) - 1) ** 2)
     _, steep = play(AdversarialConfig(loss="bce"))
     drawn, real = 0.0, 2 * (2 * 200 / 255 - 1)
     expected = math.log1p(math.exp(-real)) + math.log1p(math.exp(drawn))

@@ -36,7 +36,7 @@ def largest(weight: Tensor, axis: int) -> float:
 
 
 @pytest.fixture(params=LAYERS)
-def normalised(request: pytest.FixtureRequest) -> tuple[nn.Module, int, Tensor]:
+def normalized(request: pytest.FixtureRequest) -> tuple[nn.Module, int, Tensor]:
     """A layer with spectral normalisation, its axis of outputs, and the weight it had before."""
     torch.manual_seed(3)
     make, axis = LAYERS[request.param]
@@ -46,8 +46,8 @@ def normalised(request: pytest.FixtureRequest) -> tuple[nn.Module, int, Tensor]:
     return layer, axis, before
 
 
-def test_the_estimate_converges_to_the_singular_value(normalised) -> None:
-    layer, axis, before = normalised
+def test_the_estimate_converges_to_the_singular_value(normalized) -> None:
+    layer, axis, before = normalized
     sigma = largest(before, axis)
     norm: SpectralNorm = layer.parametrizations.weight[0]
     errors = []
@@ -60,8 +60,8 @@ def test_the_estimate_converges_to_the_singular_value(normalised) -> None:
     assert torch.allclose(layer.weight.detach() * sigma, before, atol=1e-4)
 
 
-def test_iterations_follow_a_weight_that_moves(normalised) -> None:
-    layer, axis, _ = normalised
+def test_iterations_follow_a_weight_that_moves(normalized) -> None:
+    layer, axis, _ = normalized
     for _ in range(200):
         with torch.no_grad():
             layer.parametrizations.weight.original.add_(0.003)
@@ -69,8 +69,8 @@ def test_iterations_follow_a_weight_that_moves(normalised) -> None:
     assert largest(layer.weight, axis) == pytest.approx(1, abs=1e-3)
 
 
-def test_a_forward_moves_nothing(normalised) -> None:
-    layer, _, _ = normalised
+def test_a_forward_moves_nothing(normalized) -> None:
+    layer, _, _ = normalized
     layer.train()
     before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
     assert torch.equal(layer.weight, layer.weight)
@@ -117,8 +117,8 @@ def test_scaling_a_weight_changes_no_output_and_gets_no_gradient() -> None:
     assert torch.allclose(layer(x), before, atol=1e-5)
 
 
-def test_under_autocast_weights_are_normalised_in_float32(normalised) -> None:
-    layer, _, _ = normalised
+def test_under_autocast_weights_are_normalized_in_float32(normalized) -> None:
+    layer, _, _ = normalized
     plain = layer.weight
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(layer.weight, plain)
@@ -147,8 +147,8 @@ def test_no_layer_stretches_what_it_sees() -> None:
     assert moved == pytest.approx(1, abs=1e-4)
 
 
-def test_frozen_it_leaves_plain_weights_and_the_same_outputs(normalised) -> None:
-    layer, _, before = normalised
+def test_frozen_it_leaves_plain_weights_and_the_same_outputs(normalized) -> None:
+    layer, _, before = normalized
     x = torch.randn(2, *((40,) if before.ndim == 2 else (5, 6, 6)))
     (frozen,) = freeze(nn.Sequential(layer))
     assert torch.equal(frozen(x), layer(x))

@@ -50,8 +50,8 @@ def _sibling(path: str, blob: Blob) -> dict[str, Any]:
 
 def _tags(data: dict[str, Any]) -> list[str]:
     library = [data["library_name"]] if "library_name" in data else []
-    licence = [f"license:{data['license']}"] if "license" in data else []
-    return [*library, *(data.get("tags") or []), *licence]
+    license = [f"license:{data['license']}"] if "license" in data else []
+    return [*library, *(data.get("tags") or []), *license]
 
 
 @route("GET", API + "/tree/(?P<revision>[^/]+)(/(?P<folder>.*))?")

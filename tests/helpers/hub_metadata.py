@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 BLOCK = re.compile(r"^(\s*---[\r\n]+)([\S\s]*?)([\r\n]+---(\r\n|\r|\n|$))")
-_LICENCES = (
+_LICENSES = (
     "apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0"
     " bigcode-openrail-m afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause"
     " bsd-3-clause-clear c-uda cc cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0"
@@ -22,7 +22,7 @@ _LICENCES = (
     " grok2-community gemma unknown other"
 )
 SDKS = ("gradio", "docker", "static")
-COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
+COLORS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 HEADERS = tuple(f"cross-origin-{what}-policy" for what in ("embedder", "opener", "resource"))
 _TASKS = (
     "any-to-any audio-classification audio-text-to-text audio-to-audio"
@@ -39,7 +39,7 @@ _TASKS = (
     " visual-document-retrieval visual-question-answering voice-activity-detection"
     " zero-shot-classification zero-shot-image-classification zero-shot-object-detection"
 )
-LICENCES, TASKS = _LICENCES.split(), _TASKS.split()
+LICENSES, TASKS = _LICENSES.split(), _TASKS.split()
 
 
 def validate(content: str, kind: str) -> tuple[list[str], list[str]]:
@@ -75,10 +75,10 @@ class _Strict(yaml.SafeLoader):
 
 def _common(data: dict[str, Any]) -> list[str]:
     errors = []
-    licence = data.get("license")
-    named = licence if isinstance(licence, list) else [] if licence is None else [licence]
-    if any(one not in LICENCES for one in named):
-        errors.append(f'"license" must be one of [{", ".join([*LICENCES, "array"])}]')
+    license = data.get("license")
+    named = license if isinstance(license, list) else [] if license is None else [license]
+    if any(one not in LICENSES for one in named):
+        errors.append(f'"license" must be one of [{", ".join([*LICENSES, "array"])}]')
     for key in ("tags", "models", "widget"):
         if not isinstance(data.get(key, []), list):
             errors.append(f'"{key}" must be an array')
@@ -150,8 +150,8 @@ def _space(data: dict[str, Any]) -> list[str]:
     if data.get("sdk") not in SDKS:
         errors.append(f'"sdk" must be one of [{", ".join(SDKS)}]')
     for key in ("colorFrom", "colorTo"):
-        if data.get(key, "red") not in COLOURS:
-            errors.append(f'"{key}" must be one of [{", ".join(COLOURS)}]')
+        if data.get(key, "red") not in COLORS:
+            errors.append(f'"{key}" must be one of [{", ".join(COLORS)}]')
     if len(str(data.get("short_description", ""))) > 60:
         long = "length must be less than or equal to 60 characters long"
         errors.append(f'"short_description" {long}')

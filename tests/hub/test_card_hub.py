@@ -157,8 +157,8 @@ def test_data_of_the_hub_are_named(
     text = refresh(run).read_text("utf-8")
     assert ModelCard(text).data.datasets == datasets
     assert row in text
-    licence = "MIT" if datasets == ["ylecun/mnist"] else "not known to genzoo"
-    assert f"| licence of the data | {licence} |" in text
+    license = "MIT" if datasets == ["ylecun/mnist"] else "not known to genzoo"
+    assert f"| licence of the data | {license} |" in text
     assert ("| numbers in the weights |" in text) == (facts is None)
 
 
@@ -180,7 +180,7 @@ def test_no_name_of_data_breaks_yaml_or_markdown(run: Path, name: str) -> None:
     changed(run, data={"source": name}, facts={"dataset": name, "data_licence": name})
     facts = Facts(name, "test", 90, 0, 4, 64, f"by {name}")
     measured(run, (Figure("nats", 1.5, "nats", facts),))
-    path = refresh(run, licence="cc0-1.0", new=True)
+    path = refresh(run, license="cc0-1.0", new=True)
     text = path.read_text("utf-8")
     refresh(run)
     assert path.read_text("utf-8") == text

@@ -13,12 +13,12 @@ import zoo
 from zoo.api import host
 
 
-def classes_seen(pictures: torch.Tensor, labelled: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def classes_seen(pictures: torch.Tensor, labeled: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """How many of ``pictures`` a classifier takes for each class; it has learned them from
     pictures ``[N, C, S, S]`` in [0, 1] with their labels."""
     from sklearn.linear_model import LogisticRegression
 
-    known, labels = labelled
+    known, labels = labeled
     judge = LogisticRegression(max_iter=200).fit(known.reshape(len(known), -1), labels)
     return np.bincount(judge.predict(pictures.flatten(1).numpy()), minlength=10)
 

@@ -51,7 +51,7 @@ def test_faces64_has_the_parameters_of_the_authors_code() -> None:
     assert parameters(Critic(config, image)) == 25 * 3 * 128 + inner + first
 
 
-def test_batch_normalisation_is_everywhere_but_at_the_pictures() -> None:
+def test_batch_normalization_is_everywhere_but_at_the_pictures() -> None:
     config, image = DCGANConfig(width=4, critic_width=4), ImageSpec(1, 32)
 
     def kinds(network: nn.Module) -> list[str]:

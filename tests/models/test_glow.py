@@ -121,7 +121,7 @@ def test_bits_per_dim_of_the_identity_is_known() -> None:
     assert torch.allclose(zoo_score(network, batch), 64 * 5 * math.log(2) - exact, rtol=1e-5)
 
 
-def test_encoding_a_picture_is_encoding_the_centre_of_its_bins() -> None:
+def test_encoding_a_picture_is_encoding_the_center_of_its_bins() -> None:
     network, x = random_glow(bits=5), torch.randint(0, 32, (2, 1, 8, 8)) / 31
     from zoo_glow import zoo_encode, zoo_sample
 

@@ -158,7 +158,7 @@ def test_a_temperature_multiplies_latents_of_the_priors_distribution(prior) -> N
     assert not torch.equal(cooled, zoo_sample(network, z, 1.0))
 
 
-def test_encoding_a_picture_is_encoding_the_centre_of_its_bins() -> None:
+def test_encoding_a_picture_is_encoding_the_center_of_its_bins() -> None:
     network, x = random_nice(bits=5).float(), torch.randint(0, 32, (2, 1, 4, 4)) / 31
     with torch.no_grad():
         found = zoo_encode(network, x)

@@ -69,7 +69,7 @@ def test_the_papers_depth_is_still_invertible_in_float32() -> None:
         assert (network.inverse(network(x)[0]) - x).abs().max() < 1e-4
 
 
-def test_half_of_the_numbers_leave_at_each_scale_and_are_one_colour_of_the_checkerboard() -> None:
+def test_half_of_the_numbers_leave_at_each_scale_and_are_one_color_of_the_checkerboard() -> None:
     network = random_realnvp(scales=3, image_size=16)
     assert network.flow.sizes == [128, 64, 64]
     squeezed = torch.nn.functional.pixel_unshuffle(torch.arange(16.0).reshape(1, 1, 4, 4), 2)
@@ -132,7 +132,7 @@ def test_the_papers_preset_has_the_official_codes_parameters() -> None:
     assert shapes == ([(64, 7, 3, 3)] * 3 + [(128, 12, 3, 3)] * 3 + [(128, 13, 3, 3)] * 4)
 
 
-def test_every_convolution_has_weight_normalisation_and_every_coupling_a_normalisation() -> None:
+def test_every_convolution_has_weight_normalization_and_every_coupling_a_normalization() -> None:
     network = zoo.build("realnvp", **SMALL)
     kinds = [type(m) for m in network.modules()]
     assert torch.nn.Conv2d not in kinds
@@ -144,7 +144,7 @@ def test_every_convolution_has_weight_normalisation_and_every_coupling_a_normali
     assert not any("Norm2d" in type(m).__name__ for m in plain.modules())
 
 
-def test_the_penalty_is_on_the_scales_of_weight_normalisation_alone() -> None:
+def test_the_penalty_is_on_the_scales_of_weight_normalization_alone() -> None:
     """A step of the penalty's gradient by itself is that of penalty * sum(g^2) / (D log 2)."""
     from zoo_realnvp import RealNVPConfig, zoo_train
 
@@ -179,7 +179,7 @@ def test_bits_per_dim_of_a_flow_of_the_logit_alone_is_known() -> None:
     assert torch.allclose(found, 64 * 4 * math.log(2) - exact, rtol=1e-5)
 
 
-def test_encoding_a_picture_is_encoding_the_centre_of_its_bins() -> None:
+def test_encoding_a_picture_is_encoding_the_center_of_its_bins() -> None:
     network, x = random_realnvp(bits=5), torch.randint(0, 32, (2, 1, 8, 8)) / 31
     from zoo_realnvp import zoo_encode, zoo_sample
 

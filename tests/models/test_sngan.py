@@ -126,7 +126,7 @@ def test_a_residual_block_pools_and_widens_in_either_order() -> None:
 
 @pytest.mark.parametrize("where", ["critic", "both", "none"])
 @pytest.mark.parametrize("architecture", ["cnn", "resnet"])
-def test_every_layer_is_normalised_where_it_is_asked_for(architecture: str, where: str) -> None:
+def test_every_layer_is_normalized_where_it_is_asked_for(architecture: str, where: str) -> None:
     config = SNGANConfig(architecture=architecture, spectral_norm=where, width=4, critic_width=4)
     image = ImageSpec(1, 16)
     for network, among in [
@@ -177,7 +177,7 @@ def test_frozen_a_trained_critic_gives_the_same_scores(both: zoo.Run) -> None:
     assert not [name for name in frozen.state_dict() if "parametrizations" in name]
 
 
-def test_the_graph_of_a_normalised_generator_has_plain_weights(both: zoo.Run) -> None:
+def test_the_graph_of_a_normalized_generator_has_plain_weights(both: zoo.Run) -> None:
     (graph,) = graphs_of(both)
     assert not [name for name in graph.module.state_dict() if "parametrizations" in name]
     assert any("parametrizations" in name for name in both.network.state_dict())

@@ -18,7 +18,7 @@ from zoo.data.batch import Batch
 from zoo_vae import zoo_encode, zoo_likelihood, zoo_sample, zoo_score
 from zoo_vae.bounds import importance_weighted_nats, kl_from_standard_normal, negative_elbo
 from zoo_vae.config import VAEConfig
-from zoo_vae.likelihood import Bernoulli, DiscretisedLogistic, Gaussian
+from zoo_vae.likelihood import Bernoulli, DiscretizedLogistic, Gaussian
 from zoo_vae.model import VAE
 from zoo_vae.objective import VariationalBound, kl_cost
 
@@ -111,9 +111,9 @@ def test_kl_is_that_of_torch() -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 4, 8])
-def test_the_discretised_logistic_has_the_sum_one_over_the_levels(bits: int) -> None:
+def test_the_discretized_logistic_has_the_sum_one_over_the_levels(bits: int) -> None:
     levels = torch.arange(2**bits, dtype=torch.uint8).reshape(-1, 1, 1, 1)
-    likelihood = DiscretisedLogistic(bits)
+    likelihood = DiscretizedLogistic(bits)
     for location in (-0.4, 0.0, 0.3, 1.0, 1.7):
         for log_scale in (-9.0, -6.0, -3.0, 0.0, 4.0):
             decoded = torch.tensor([location, log_scale], dtype=torch.float64)
@@ -122,11 +122,11 @@ def test_the_discretised_logistic_has_the_sum_one_over_the_levels(bits: int) -> 
             assert torch.exp(-nats).sum().item() == pytest.approx(1, abs=1e-12)
 
 
-def test_the_discretised_logistic_is_a_difference_of_cdfs() -> None:
+def test_the_discretized_logistic_is_a_difference_of_cdfs() -> None:
     """Of torch's logistic, a transformed uniform, in float64; the bounds of the scale too."""
     levels = torch.tensor([0, 3, 9, 15], dtype=torch.uint8).reshape(4, 1, 1, 1)
     decoded = torch.tensor([[0.2, -2.0], [0.2, -2.5], [0.5, 3.0], [0.8, -1.0]])
-    nats = DiscretisedLogistic(4).nats(decoded.reshape(4, 2, 1, 1, 1), Batch(levels, None, 4))
+    nats = DiscretizedLogistic(4).nats(decoded.reshape(4, 2, 1, 1, 1), Batch(levels, None, 4))
     scale = decoded[:, 1].clamp(-7, 2).exp()
     logistic = LogisticCDF(decoded[:, 0].double(), scale.double())
     low = torch.where(levels.flatten() == 0, -math.inf, levels.flatten() / 16)
@@ -142,11 +142,11 @@ class LogisticCDF:
         return 0.5 * (1 + torch.tanh((x - self.location) / (2 * self.scale)))
 
 
-def test_the_discretised_logistic_stays_finite_far_from_its_middle() -> None:
+def test_the_discretized_logistic_stays_finite_far_from_its_middle() -> None:
     """At 2,000 scales from the level, where a difference of sigmoids in float32 is 0."""
     decoded = torch.tensor([2.0, -7.0]).reshape(1, 2, 1, 1, 1).requires_grad_()
     level = torch.tensor([[[[17]]]], dtype=torch.uint8)
-    nats = DiscretisedLogistic(8).nats(decoded, Batch(level, None, 8))
+    nats = DiscretizedLogistic(8).nats(decoded, Batch(level, None, 8))
     scale = math.exp(-7)
     tail = (2 - 18 / 256) / scale - math.log(-math.expm1(-1 / 256 / scale))
     assert nats.item() == pytest.approx(tail, rel=1e-5)
@@ -156,9 +156,9 @@ def test_the_discretised_logistic_stays_finite_far_from_its_middle() -> None:
 
 
 @pytest.mark.parametrize("log_scale", [-6.0, -3.0, -1.0, 1.0])
-def test_the_mean_of_the_discretised_logistic_is_that_of_its_levels(log_scale: float) -> None:
+def test_the_mean_of_the_discretized_logistic_is_that_of_its_levels(log_scale: float) -> None:
     levels = torch.arange(16, dtype=torch.uint8).reshape(16, 1, 1, 1)
-    likelihood = DiscretisedLogistic(4)
+    likelihood = DiscretizedLogistic(4)
     for location in (-0.5, 0.03125, 0.3, 0.96875, 1.5):
         decoded = torch.tensor([location, log_scale]).reshape(1, 2, 1, 1, 1)
         all_of_them = decoded.expand(16, -1, -1, -1, -1)
@@ -178,11 +178,11 @@ def test_bernoulli_is_that_of_torch() -> None:
     assert torch.equal(likelihood.mean(logits), logits[:, 0].sigmoid())
 
 
-def test_one_bit_of_a_discretised_logistic_is_a_bernoulli() -> None:
+def test_one_bit_of_a_discretized_logistic_is_a_bernoulli() -> None:
     batch, logits = batch_of(3, bits=1), torch.randn(3, 1, 1, 8, 8)
     decoded = torch.cat([0.5 + 0.1 * logits, torch.full_like(logits, math.log(0.1))], dim=1)
     expected = Bernoulli(1).nats(logits, batch)
-    assert torch.allclose(DiscretisedLogistic(1).nats(decoded, batch), expected, rtol=1e-5)
+    assert torch.allclose(DiscretizedLogistic(1).nats(decoded, batch), expected, rtol=1e-5)
 
 
 def test_gaussian_is_that_of_torch_on_the_dequantized_picture() -> None:
@@ -210,7 +210,7 @@ def test_what_is_said_of_dequantization_is_what_was_done(likelihood, bits, said)
     assert ("dequantized" in vars(batch)) == ("after one uniform" in likelihood.decoder)
 
 
-def test_bernoulli_of_grey_levels_is_refused() -> None:
+def test_bernoulli_of_gray_levels_is_refused() -> None:
     with pytest.raises(UsageError, match=r"bernoulli .* data\.bits is 8: set data\.bits to 1"):
         zoo.build("vae", likelihood="bernoulli")
 

@@ -20,8 +20,8 @@ from zoo.runs.weights import load_tensors, save_tensors
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
-from zoo_hub.card import licence_of, refresh, renewable
-from zoo_hub.card.licences import LICENCES
+from zoo_hub.card import license_of, refresh, renewable
+from zoo_hub.card.licenses import LICENSES
 
 PERSON = """---
 # who may use it
@@ -78,7 +78,7 @@ def test_it_adds_graphs_and_writes_the_same_bytes_again(commands: Commands, run:
     assert "license" not in metadata(run)
     assert commands("card", run, "--license", "mit").err == ""
     second = card(run)
-    assert licence_of(second) == metadata(run)["license"] == "mit"
+    assert license_of(second) == metadata(run)["license"] == "mit"
     assert set(second.splitlines()) - set(first.splitlines()) == {"license: mit"}
     commands("card", run)
     assert card(run) == second
@@ -153,7 +153,7 @@ def test_damaged_metadata_are_named_and_kept(commands: Commands, run: Path) -> N
     path.write_text(text, "utf-8")
     said = commands.fails(1, "card", run)
     assert said.startswith("the metadata of the card are no YAML, line ")
-    assert licence_of(text) is None
+    assert license_of(text) is None
     result = commands("evaluate", run, "--figure", "nats")
     assert result.status == 0
     assert "the card stays as it is: the metadata of the card are no YAML" in result.err
@@ -198,10 +198,10 @@ def test_the_card_of_a_run_on_the_hub_is_not_written(commands: Commands, here: P
     )
 
 
-def test_it_takes_the_licences_that_the_hub_takes() -> None:
-    assert {*hub_metadata.LICENCES} == LICENCES
+def test_it_takes_the_licenses_that_the_hub_takes() -> None:
+    assert {*hub_metadata.LICENSES} == LICENSES
     with pytest.raises(UsageError):
-        refresh(Path("nothere"), licence="none")
+        refresh(Path("nothere"), license="none")
 
 
 def test_graphs_of_other_weights_or_without_a_right_report_are_left_out(run: Path) -> None:

@@ -77,10 +77,10 @@ class Counted(nn.Module):
         return y + log_det[:, None, None, None]
 
 
-def normalised(rank: int = 0, world: int = 1) -> dict[str, torch.Tensor]:
+def normalized(rank: int = 0, world: int = 1) -> dict[str, torch.Tensor]:
     """A network with batch normalisation on this process's part of a batch: what comes out, what
     goes back, and what it remembers."""
-    from zoo.training.synchronised import synchronise_batch_norm
+    from zoo.training.synchronized import synchronize_batch_norm
 
     torch.manual_seed(0)
     network = nn.Sequential(
@@ -94,7 +94,7 @@ def normalised(rank: int = 0, world: int = 1) -> dict[str, torch.Tensor]:
     x = torch.randn(8, 3, 6, 6, dtype=torch.float64) * 2 + 1
     weights = torch.randn(8, 64, dtype=torch.float64)
     if world > 1:
-        synchronise_batch_norm(network)
+        synchronize_batch_norm(network)
     mine = x.chunk(world)[rank].clone().requires_grad_()
     for _ in range(2):
         output = network(mine)
@@ -110,17 +110,17 @@ def worker() -> None:
 
     distributed.init_process_group("gloo")
     rank = distributed.get_rank()
-    save_tensors(Path(sys.argv[1]) / f"{rank}.safetensors", normalised(rank, 2))
+    save_tensors(Path(sys.argv[1]) / f"{rank}.safetensors", normalized(rank, 2))
     distributed.destroy_process_group()
 
 
-def test_batch_normalisation_of_two_processes_is_that_of_the_whole_batch(tmp_path: Path) -> None:
+def test_batch_normalization_of_two_processes_is_that_of_the_whole_batch(tmp_path: Path) -> None:
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [sys.executable, *launcher, __file__, str(tmp_path)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    whole = normalised()
+    whole = normalized()
     parts = [load_tensors(tmp_path / f"{rank}.safetensors") for rank in (0, 1)]
     for name, tensor in whole.items():
         if name in ("output", "gradient", "later"):

@@ -40,11 +40,11 @@ def test_seed_7_is_what_python_draws(demos, opened, model: str, handler: Any) ->
         assert differ(found, demo.draws(len(found), 7, demo.run.spec.temperature)) <= 1
 
 
-GREY = "async ({ n }) => new Float32Array(n * 64).fill(0.5)"
+GRAY = "async ({ n }) => new Float32Array(n * 64).fill(0.5)"
 SECONDS = {
     "none": "null",
     "gone": "{ draw: () => Promise.reject() }",
-    "grey": f"{{ draw: {GREY} }}",
+    "grey": f"{{ draw: {GRAY} }}",
 }
 
 
@@ -58,9 +58,9 @@ def test_a_second_worker_draws_half_and_is_not_missed(
     with browser.served(folder) as address:
         found = opened(f"{address}#seed=7").pictures("#grid canvas")
     drawn = glow.draws(len(found), 7, glow.run.spec.temperature)
-    grey = [kind == "grey" and (one == 128).all() for one in found]
-    assert differ(found[np.logical_not(grey)], drawn[np.logical_not(grey)]) <= 1
-    assert (not any(grey)) if kind != "grey" else 0.3 < np.mean(grey) <= 0.5
+    gray = [kind == "grey" and (one == 128).all() for one in found]
+    assert differ(found[np.logical_not(gray)], drawn[np.logical_not(gray)]) <= 1
+    assert (not any(gray)) if kind != "grey" else 0.3 < np.mean(gray) <= 0.5
 
 
 def test_seed_temperature_and_class_change_what_they_should(glow: Demo, page) -> None:

@@ -72,7 +72,7 @@ def _given(
     from zoo.data.given import find_pictures, read_pictures
 
     if label is None and run.latent.classes:
-        raise _unlabelled(run, "these pictures")
+        raise _unlabeled(run, "these pictures")
     found = find_pictures(paths)
     some = found.first(count)
     if len(some) < len(found):
@@ -100,13 +100,13 @@ def _of_test_split(run: Run, count: int, label: int | None) -> tuple[Tensor, Lab
     labels: Labels = label
     if label is None and run.latent.classes:
         if min(classes) < 0:
-            raise _unlabelled(run, f"the test split of {data.name}")
+            raise _unlabeled(run, f"the test split of {data.name}")
         labels = classes
     what = f"first {len(pictures)} of the test split of {data.name}"
     return run.as_images(np.stack(pictures)), labels, what
 
 
-def _unlabelled(run: Run, what: str) -> UsageError:
+def _unlabeled(run: Run, what: str) -> UsageError:
     return UsageError(
         f"this {run.name} is conditional and {what} have no class: say which with --label, "
         f"0 to {run.latent.classes - 1}"

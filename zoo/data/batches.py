@@ -86,7 +86,7 @@ class Batches:
                 f"{self.device}: --set data.resident_gib=0 streams them"
             ) from error
         labels = None
-        if _labelled(split, self.image):
+        if _labeled(split, self.image):
             labels = torch.from_numpy(split.labels).to(self.device)
         for chosen in EndlessOrder(self.order, start):
             index = _to(torch.from_numpy(chosen), self.device)
@@ -111,11 +111,11 @@ def in_order(
         for raw in _streamed(split, chunks, image, device, workers):
             yield _batch(raw, image)
         return
-    labelled = _labelled(split, image)
+    labeled = _labeled(split, image)
     for start in starts:
         pictures = torch.from_numpy(split.images[start : start + batch_size])
         labels = torch.from_numpy(split.labels[start : start + batch_size])
-        yield _batch(Raw(_to(pictures, device), _to(labels, device) if labelled else None), image)
+        yield _batch(Raw(_to(pictures, device), _to(labels, device) if labeled else None), image)
 
 
 def _streamed(
@@ -125,16 +125,16 @@ def _streamed(
     device: torch.device,
     workers: int,
 ) -> Iterator[Raw]:
-    labelled = _labelled(split, image)
+    labeled = _labeled(split, image)
     for pictures, labels in stream(split, order, workers, pin=device.type == "cuda"):
-        yield Raw(_to(pictures, device), _to(labels, device) if labelled else None)
+        yield Raw(_to(pictures, device), _to(labels, device) if labeled else None)
 
 
 def _batch(raw: Raw, image: ImageSpec, rank: int = 0, world: int = 1) -> Batch:
     return Batch(to_levels(raw.pictures, image.bits), raw.labels, image.bits, rank, world)
 
 
-def _labelled(split: Split, image: ImageSpec) -> bool:
+def _labeled(split: Split, image: ImageSpec) -> bool:
     """Whether every picture has a label; the test pictures of some sets have none."""
     return image.classes > 0 and bool((split.labels >= 0).all())
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def unlabelled(count: int) -> NDArray[np.int64]:
+def unlabeled(count: int) -> NDArray[np.int64]:
     """Labels of ``count`` pictures that have none: int64 [count] of -1."""
     import numpy as np
 

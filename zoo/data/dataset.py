@@ -72,7 +72,7 @@ class Dataset:
 
     ``name`` is a local path's last component without suffix, else the source as it was given.
     ``validation`` and ``test`` may be empty. ``class_names`` has ``image.classes`` names.
-    ``licence`` is None where it is not known. ``notes`` are sentences for the user on what was
+    ``license`` is None where it is not known. ``notes`` are sentences for the user on what was
     done to the pictures.
     """
 
@@ -80,5 +80,5 @@ class Dataset:
     image: ImageSpec
     splits: Mapping[str, Split]
     class_names: tuple[str, ...] = ()
-    licence: str | None = None
+    license: str | None = None
     notes: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ class Change(enum.Flag):
     DEPTH = enum.auto()
     SPACE = enum.auto()
     ALPHA = enum.auto()
-    GREYED = enum.auto()
+    GRAYED = enum.auto()
     REPEATED = enum.auto()
     PADDED = enum.auto()
     SCALED = enum.auto()
@@ -91,17 +91,17 @@ def plain(picture: Picture, where: str) -> tuple[Image, Change]:
         raise _broken(where, error) from error
 
 
-def has_colour(image: Image) -> bool:
+def has_color(image: Image) -> bool:
     """Whether a plain picture has a visible pixel that is not grey."""
     import numpy as np
 
     if image.mode not in ("RGB", "RGBA"):
         return False
     pixels = np.asarray(image)
-    coloured = (pixels[..., 0] != pixels[..., 1]) | (pixels[..., 1] != pixels[..., 2])
+    colored = (pixels[..., 0] != pixels[..., 1]) | (pixels[..., 1] != pixels[..., 2])
     if image.mode == "RGBA":
-        coloured &= pixels[..., 3] > 0
-    return bool(coloured.any())
+        colored &= pixels[..., 3] > 0
+    return bool(colored.any())
 
 
 def lay_on(image: Image, ground: int) -> Image:

@@ -13,7 +13,7 @@ from zoo.data.arrays import ArrayPictures
 from zoo.data.source import Part, Source
 
 NAME = "digits"
-LICENCE = "CC BY 4.0"
+LICENSE = "CC BY 4.0"
 HIGHEST = 16
 """The largest value in the file, ink all over; 255 in the picture."""
 
@@ -29,4 +29,4 @@ def open_digits() -> Source:
         values, labels = archive["images"], archive["labels"]
     images = (values.astype(np.uint16) * 255 // HIGHEST).astype(np.uint8)
     part = Part(ArrayPictures(images, NAME), labels.astype(np.int64))
-    return Source(NAME, {"train": part}, tuple("0123456789"), LICENCE)
+    return Source(NAME, {"train": part}, tuple("0123456789"), LICENSE)

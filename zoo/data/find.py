@@ -61,7 +61,7 @@ def _with_note(source: Source, given: str) -> Source:
         return source
     note = f"{given!r} is the folder of that name here, not the data set."
     return Source(
-        source.name, source.parts, source.class_names, source.licence, (note, *source.notes)
+        source.name, source.parts, source.class_names, source.license, (note, *source.notes)
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.data.classes import numbered, unlabelled
+from zoo.data.classes import numbered, unlabeled
 from zoo.data.decode import check_picture, open_picture
 from zoo.data.source import Part, Source, local_name
 from zoo.data.splits import ALIASES
@@ -83,7 +83,7 @@ def open_folder(path: Path, files: Sequence[str]) -> Source:
     )
     if names and any((column < 0).any() for column in columns.values()):
         notes.append("Labels were left out: some pictures lie beside the folders of classes.")
-        columns, names = {split: unlabelled(len(c)) for split, c in columns.items()}, ()
+        columns, names = {split: unlabeled(len(c)) for split, c in columns.items()}, ()
     parts = {
         split: Part(FolderPictures(path, tuple(file for file, _ in pictures)), columns[split])
         for split, pictures in by_split.items()

@@ -28,17 +28,17 @@ class HubSet:
 
     repository: str
     configuration: str | None = None
-    licence: str | None = None
+    license: str | None = None
 
 
 SETS: Mapping[str, HubSet] = {
-    "mnist": HubSet("ylecun/mnist", licence="MIT"),
-    "fashion_mnist": HubSet("zalando-datasets/fashion_mnist", licence="MIT"),
+    "mnist": HubSet("ylecun/mnist", license="MIT"),
+    "fashion_mnist": HubSet("zalando-datasets/fashion_mnist", license="MIT"),
     "cifar10": HubSet("uoft-cs/cifar10"),
     "cifar100": HubSet("uoft-cs/cifar100"),
     "svhn": HubSet("ufldl-stanford/svhn", "cropped_digits", "non-commercial use only"),
-    "celeba": HubSet("flwrlabs/celeba", licence="non-commercial research only"),
-    "celebahq256": HubSet("korexyz/celeba-hq-256x256", licence="non-commercial research only"),
+    "celeba": HubSet("flwrlabs/celeba", license="non-commercial research only"),
+    "celebahq256": HubSet("korexyz/celeba-hq-256x256", license="non-commercial research only"),
 }
 """The data sets that have a name here; no licence is stated for CIFAR."""
 
@@ -85,8 +85,8 @@ def open_hub(source: str) -> Source:
         {split: table for split, (_, table) in chosen.items()}, rows, source
     )
     first = next(table for _, table in chosen.values())
-    licence = known.licence or getattr(first.info, "license", None) or None
-    return Source(source, parts, names, licence, (*notes, *more))
+    license = known.license or getattr(first.info, "license", None) or None
+    return Source(source, parts, names, license, (*notes, *more))
 
 
 def _splits(tables: Mapping[str, Any], source: str) -> tuple[dict[str, tuple[str, Any]], list[str]]:

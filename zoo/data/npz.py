@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.arrays import ArrayPictures
-from zoo.data.classes import numbered, unlabelled
+from zoo.data.classes import numbered, unlabeled
 from zoo.data.source import Part, Source, local_name
 from zoo.data.splits import ALIASES
 from zoo.errors import ZooError
@@ -64,7 +64,7 @@ def open_npz(path: Path) -> Source:
         columns, names = numbered(labels)
     except TypeError as error:
         raise ZooError(f"{path} has {error}: labels must be whole numbers or words") from error
-    missing = {split: unlabelled(len(part)) for split, part in parts.items()}
+    missing = {split: unlabeled(len(part)) for split, part in parts.items()}
     return Source(
         local_name(path),
         {split: Part(part, (missing | columns)[split]) for split, part in parts.items()},

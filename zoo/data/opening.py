@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.data.classes import unlabelled
+from zoo.data.classes import unlabeled
 from zoo.data.dataset import Dataset, ResidentSplit, Split, StreamedSplit
 from zoo.data.decode import Change
 from zoo.data.source import Part, Source
@@ -68,7 +68,7 @@ def prepared(source: Source, config: DataConfig, progress: Progress | None = Non
         image=ImageSpec(make.channels, make.size, len(names), config.bits),
         splits=splits,
         class_names=names,
-        licence=source.licence,
+        license=source.license,
         notes=(*source.notes, *notes, *found.notes, *tell(changes, looked, total, make)),
     )
 
@@ -82,7 +82,7 @@ def _labels(
         notes.append("Labels were left out: some training pictures have none.")
         names = ()
     if len(names) < 2:
-        return (), {split: unlabelled(len(part)) for split, part in parts.items()}, notes
+        return (), {split: unlabeled(len(part)) for split, part in parts.items()}, notes
     return names, {split: part.labels for split, part in parts.items()}, notes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.data.decode import Change, has_colour, lay_on, plain
+from zoo.data.decode import Change, has_color, lay_on, plain
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -48,15 +48,15 @@ class Preparation:
             raise sizes_differ(where, image.size, self.size)
         if image.mode in ("LA", "RGBA"):
             image, change = lay_on(image, self.ground), change | Change.ALPHA
-        image, coloured = self._to_channels(image)
+        image, colored = self._to_channels(image)
         image, fitted = self._fit(image, where)
         pixels = np.asarray(image)
         pixels = pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)
-        return np.ascontiguousarray(pixels), change | coloured | fitted
+        return np.ascontiguousarray(pixels), change | colored | fitted
 
     def _to_channels(self, image: Image) -> tuple[Image, Change]:
         if self.channels == 1 and image.mode == "RGB":
-            change = Change.GREYED if has_colour(image) else Change.NONE
+            change = Change.GRAYED if has_color(image) else Change.NONE
             return image.convert("L"), change
         if self.channels == 3 and image.mode == "L":
             return image.convert("RGB"), Change.REPEATED

@@ -72,7 +72,7 @@ class Source:
     name: str
     parts: Mapping[str, Part]
     class_names: tuple[str, ...] = ()
-    licence: str | None = None
+    license: str | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.data.decode import Change, has_colour, plain
+from zoo.data.decode import Change, has_color, plain
 from zoo.data.prepare import LARGEST_SIZE, Preparation, sizes_differ
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def survey(config: DataConfig, pictures: Pictures) -> Survey:
     """
     import numpy as np
 
-    size, colour, stored_colour = config.size, False, False
+    size, color, stored_color = config.size, False, False
     light = weight = 0.0
     for number in spread(len(pictures), LOOKED_AT):
         where = pictures.where(int(number))
@@ -57,22 +57,22 @@ def survey(config: DataConfig, pictures: Pictures) -> Survey:
             if width != height or not 2 <= width <= LARGEST_SIZE:
                 raise sizes_differ(where, image.size)
             size = width
-        colour = colour or has_colour(image)
-        stored_colour = stored_colour or image.mode in ("RGB", "RGBA")
+        color = color or has_color(image)
+        stored_color = stored_color or image.mode in ("RGB", "RGBA")
         if image.mode in ("LA", "RGBA"):
             alpha = np.asarray(image.getchannel("A"), dtype=np.float64)
             light += float((np.asarray(image.convert("L")) * alpha).sum())
             weight += float(alpha.sum())
     assert size is not None, "there is a first picture"
     notes = []
-    if stored_colour and not colour and config.channels is None:
+    if stored_color and not color and config.channels is None:
         notes.append(
             "The pictures are stored in colour but all that were looked at are grey, so they have "
             "one channel; --set data.channels=3 keeps three."
         )
     preparation = Preparation(
         size=size,
-        channels=config.channels or (3 if colour else 1),
+        channels=config.channels or (3 if color else 1),
         pad=config.pad,
         exact=config.size is None,
         ground=0 if weight and light / weight > _BRIGHT else 255,
@@ -88,7 +88,7 @@ def tell(changes: Counter[Change], looked: int, total: int, made: Preparation) -
         Change.DEPTH: "brought from 16 bits to 8",
         Change.SPACE: "converted to RGB from another colour space",
         Change.ALPHA: f"partly transparent and laid on {'white' if made.ground else 'black'}",
-        Change.GREYED: "in colour and made grey",
+        Change.GRAYED: "in colour and made grey",
         Change.REPEATED: "grey and repeated in three channels",
         Change.PADDED: f"given a black border, to {size} pixels",
         Change.CROPPED: "cropped to the square at the centre",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.classes import numbered, unlabelled
+from zoo.data.classes import numbered, unlabeled
 from zoo.data.decode import open_picture
 from zoo.data.source import Part
 from zoo.errors import ZooError
@@ -113,7 +113,7 @@ def table_parts(
         labels = columns.get(split)
         parts[split] = Part(
             TablePictures(table, column, rows[split], folder),
-            unlabelled(len(table)) if labels is None else labels,
+            unlabeled(len(table)) if labels is None else labels,
         )
     return parts, names, tuple(notes)
 

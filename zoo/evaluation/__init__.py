@@ -2,7 +2,7 @@
 
 A module a subject: :mod:`~zoo.evaluation.figures` what a figure is and how metrics.json keeps it,
 :mod:`~zoo.evaluation.likelihood` nats and bits, :mod:`~zoo.evaluation.frechet`,
-:mod:`~zoo.evaluation.kernel` and :mod:`~zoo.evaluation.neighbours` distances between two sets of
+:mod:`~zoo.evaluation.kernel` and :mod:`~zoo.evaluation.neighbors` distances between two sets of
 features, :mod:`~zoo.evaluation.features` where features come from, and
 :mod:`~zoo.evaluation.measure` all of it for one run. Importing this package loads no torch.
 """

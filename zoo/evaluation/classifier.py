@@ -84,7 +84,7 @@ class Classifier(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class Labeled:
     """Pictures uint8 ``[N, C, S, S]``, 0 to 255, and their classes int64 ``[N]``."""
 
     pictures: NDArray[np.uint8]
@@ -102,8 +102,8 @@ def classifier_features(
     """
     if not data.image.classes:
         raise ZooError(no_labels(data))
-    train = _labelled(data.splits["train"], MOST_TRAINED)
-    test = _labelled(data.splits["test"], MOST_TESTED)
+    train = _labeled(data.splits["train"], MOST_TRAINED)
+    test = _labeled(data.splits["test"], MOST_TESTED)
     key = _key(data.image, train, test)
     path = (cache_folder() if folder is None else folder) / f"{key}.safetensors"
     network = Classifier(data.image)
@@ -181,7 +181,7 @@ def _kept(path: Path, network: nn.Module) -> Mapping[str, Any] | None:
     return facts
 
 
-def _labelled(split: Split, most: int) -> Labelled | None:
+def _labeled(split: Split, most: int) -> Labeled | None:
     """Pictures of a split evenly spread over it, as many as there may be; None where one has no
     label, or the split no picture."""
     if not len(split) or (split.labels < 0).any():
@@ -192,10 +192,10 @@ def _labelled(split: Split, most: int) -> Labelled | None:
         pictures = split.images[chosen] if len(chosen) < len(split) else split.images
     else:
         pictures = np.stack([split[int(index)][0] for index in chosen])
-    return Labelled(pictures, split.labels[chosen])
+    return Labeled(pictures, split.labels[chosen])
 
 
-def _key(image: ImageSpec, train: Labelled | None, test: Labelled | None) -> str:
+def _key(image: ImageSpec, train: Labeled | None, test: Labeled | None) -> str:
     """What makes a classifier: the recipe, the shape, the pictures and labels."""
     found = hashlib.sha256(repr((RECIPE, image)).encode())
     for part in (train, test):
@@ -209,8 +209,8 @@ def _key(image: ImageSpec, train: Labelled | None, test: Labelled | None) -> str
 def _train(
     network: Classifier,
     image: ImageSpec,
-    train: Labelled | None,
-    test: Labelled | None,
+    train: Labeled | None,
+    test: Labeled | None,
     progress: Progress,
 ) -> float | None:
     """Train in place; returns the accuracy on the test pictures, None where these have no
@@ -250,7 +250,7 @@ def _initialize(network: nn.Module) -> None:
 
 
 @torch.inference_mode()
-def _accuracy(network: Classifier, image: ImageSpec, test: Labelled) -> float:
+def _accuracy(network: Classifier, image: ImageSpec, test: Labeled) -> float:
     device = next(network.parameters()).device
     right = 0
     for first in range(0, len(test.pictures), BATCH_SIZE):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoo.data.batches import in_order
 from zoo.errors import UsageError, ZooError
-from zoo.evaluation import frechet, kernel, neighbours
+from zoo.evaluation import frechet, kernel, neighbors
 from zoo.evaluation.classifier import no_labels
 from zoo.evaluation.extractors import feature_network
 from zoo.evaluation.features import (
@@ -179,7 +179,7 @@ def _no_distance(data: Dataset, plan: Plan, names: list[str]) -> str:
     if plan.features is None and not data.image.classes:
         return no_labels(data)
     fewest = max(
-        {"fid": frechet.FEWEST, "kid": kernel.FEWEST}.get(name, neighbours.FEWEST) for name in names
+        {"fid": frechet.FEWEST, "kid": kernel.FEWEST}.get(name, neighbors.FEWEST) for name in names
     )
     pictures, samples = _pictures(data, plan), _samples(data, plan)
     if min(pictures, samples) < fewest:
@@ -203,7 +203,7 @@ def _distances(
     warm = model.temperature if plan.temperature is None else plan.temperature
     by_class = ", of each class in turn" if model.latent.classes else ""
     subsets, size = kernel.subsets_of(len(real), len(drawn))
-    k = neighbours.NEIGHBOURS
+    k = neighbors.NEIGHBORS
     # One text for all four, so that a table of several runs needs one note for each.
     how = (
         f"{network.method}{by_class}; KID over {subsets} subset{'s' * (subsets > 1)} of {size:,}, "
@@ -240,7 +240,7 @@ def _distances(
         def show(done: int, total: int) -> None:
             progress.show("precision and recall", done, total)
 
-        precision, recall = neighbours.precision_recall(real.to(on), drawn.to(on), k, show)
+        precision, recall = neighbors.precision_recall(real.to(on), drawn.to(on), k, show)
         known = replace(facts, neighbours=k)
         add("precision", precision, known)
         add("recall", recall, known)

@@ -41,7 +41,7 @@ class Adversarial(Objective):
         training: TrainingConfig,
     ) -> None:
         self.networks = {"generator": generator, "critic": critic}
-        if training.batch_size == 1 and any(map(_normalises_units, self.networks.values())):
+        if training.batch_size == 1 and any(map(_normalizes_units, self.networks.values())):
             raise UsageError(
                 "training.batch_size = 1 leaves batch normalisation nothing to compare a picture "
                 "with: set it to 2 or more"
@@ -116,6 +116,6 @@ def frozen(network: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def _normalises_units(network: nn.Module) -> bool:
+def _normalizes_units(network: nn.Module) -> bool:
     """Whether there is batch normalisation of a dense layer, which has one value a picture."""
     return any(isinstance(module, nn.BatchNorm1d) for module in network.modules())

@@ -206,7 +206,7 @@ def _facts(model: Model, config: Config, data: Dataset) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in model.network.parameters()),
         "latent": asdict(model.latent),
         "dataset": None if local else repository_of(source),
-        "data_licence": data.licence,
+        "data_licence": data.license,
         "pictures": len(data.splits["train"]),
     }
     return {name: value for name, value in found.items() if value is not None}

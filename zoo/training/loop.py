@@ -32,7 +32,7 @@ from zoo.training.ema import averaged
 from zoo.training.interrupts import Interrupts
 from zoo.training.limits import Limits
 from zoo.training.meter import Meter
-from zoo.training.synchronised import synchronise_batch_norm
+from zoo.training.synchronized import synchronize_batch_norm
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -154,7 +154,7 @@ class Loop:
             # Accelerate puts one of its own, in mixed precision, into the network itself.
             self._forwards[name] = {k: v for k, v in vars(network).items() if k == "forward"}
             if self.accelerator.num_processes > 1:
-                synchronise_batch_norm(network)
+                synchronize_batch_norm(network)
             prepared = self.accelerator.prepare_model(network)
             if isinstance(prepared, DistributedDataParallel):
                 # Buffers stay each process's own: one that is sent at each forward is written to

@@ -1,7 +1,7 @@
 """``zoo card RUN``: a run's README.md, with its graphs, as a model card of the Hub.
 
 :func:`refresh` writes it, :func:`renewed` gives the text alone, :func:`renewable` says whether one
-that stands there is genzoo's to renew, :func:`licence_of` what it says of the licence of the
+that stands there is genzoo's to renew, :func:`license_of` what it says of the licence of the
 weights. None of them loads torch.
 """
 
@@ -23,31 +23,31 @@ from zoo.report.card import (
 from zoo.runs.folder import CARD, RunFolder
 from zoo.system.files import mended, write_text
 from zoo_hub.card.graphs import read_graphs
-from zoo_hub.card.licences import check_licence
+from zoo_hub.card.licenses import check_license
 from zoo_hub.card.section import graphs_part
 
-__all__ = ["licence_of", "refresh", "renewable", "renewed"]
+__all__ = ["license_of", "refresh", "renewable", "renewed"]
 
 
 def refresh(
     folder: Path,
     repository: str | None = None,
-    licence: str | None = None,
+    license: str | None = None,
     *,
     new: bool = False,
 ) -> Path:
     """Write the parts of a run's card that are genzoo's anew, and return README.md.
 
     ``repository``, a ``user/repo`` on the Hub, is where the code in the card takes the run from; it
-    is kept until another is named. ``licence`` is that of the weights, an id of the Hub's list. All
+    is kept until another is named. ``license`` is that of the weights, an id of the Hub's list. All
     that a person wrote stays: text around the parts, other metadata, changed values. ``new`` begins
     again from the model's text and keeps the card that stands there beside, as README.old.md.
 
     Raises UsageError for a licence or a repository that cannot be, for a folder that is no run, and
     for a card without any of genzoo's parts, unless ``new``; ZooError for a damaged card.
     """
-    if licence is not None:
-        check_licence(licence)
+    if license is not None:
+        check_license(license)
     if repository is not None and not parts.REPOSITORY.fullmatch(repository):
         raise UsageError(f"{repository!r} is no repository of the Hub: write user/repo")
     RunFolder(folder).read_config()
@@ -58,7 +58,7 @@ def refresh(
             f"{path} has none of the marks between which genzoo writes, so it stays as it is: "
             f"zoo card {folder} --new writes another and keeps this one beside it"
         )
-    made = _made(folder, text, repository, licence)
+    made = _made(folder, text, repository, license)
     if text is None:
         _keep(path)
     write_text(path, made)
@@ -78,7 +78,7 @@ def renewable(folder: Path) -> bool:
     return text is None or bool(parts.names_in(text))
 
 
-def licence_of(text: str) -> str | None:
+def license_of(text: str) -> str | None:
     """The licence of the weights that the metadata of a card state; None where they state none."""
     try:
         found = front.read(front.split(text)[0]).get("license")
@@ -90,7 +90,7 @@ def licence_of(text: str) -> str | None:
 
 
 def _made(
-    folder: Path, text: str | None, repository: str | None, licence: str | None = None
+    folder: Path, text: str | None, repository: str | None, license: str | None = None
 ) -> str:
     """A card from ``text``, the one that stands there, or from the model's."""
     facts = read_facts(
@@ -100,8 +100,8 @@ def _made(
     written = graphs_part(graphs, facts)
     tags = {"onnx": bool(graphs)}
     if text is None:
-        return new_card(facts, written, tags, licence)
-    return renewed_card(text, facts, written, tags, licence)
+        return new_card(facts, written, tags, license)
+    return renewed_card(text, facts, written, tags, license)
 
 
 def _keep(path: Path) -> None:

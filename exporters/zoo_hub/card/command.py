@@ -17,7 +17,6 @@ import click
 )
 @click.option(
     "--license",
-    "licence",
     metavar="ID",
     help="Of the weights, as the Hub calls it: mit, apache-2.0, cc-by-4.0, ... "
     "A card that has one keeps it otherwise.",
@@ -27,7 +26,7 @@ import click
     is_flag=True,
     help="Begin from the model's text again; the card that stands there becomes README.old.md.",
 )
-def command(run: Path, repository: str | None, licence: str | None, new: bool) -> None:
+def command(run: Path, repository: str | None, license: str | None, new: bool) -> None:
     """Write RUN's model card, README.md, with what the run is now.
 
     Its facts, figures, code and ONNX graphs are written anew between their marks, and so are the
@@ -35,10 +34,10 @@ def command(run: Path, repository: str | None, licence: str | None, new: bool) -
     """
     from zoo.runs.sources import require_here
     from zoo.system.console import say
-    from zoo_hub.card import licence_of, refresh
+    from zoo_hub.card import license_of, refresh
 
     require_here(run, "name one; zoo pull makes one of a run on the Hub")
-    path = refresh(run, repository, licence, new=new)
+    path = refresh(run, repository, license, new=new)
     click.echo(path)
-    if licence_of(path.read_text("utf-8")) is None:
+    if license_of(path.read_text("utf-8")) is None:
         say(f"the card names no licence of the weights: zoo card {run} --license mit, or another")

@@ -65,7 +65,7 @@ def save_figure(path: Path, found: Bench) -> None:
 
 def _line(axes: Axes, name: str, speeds: Sequence[Speed]) -> tuple[str, float, str]:
     """Draw a backend; returns its name with its last value, that value and its colour."""
-    colour, marker = STYLES[name]
+    color, marker = STYLES[name]
     sizes, rates, lower, upper = [], [], [], []
     for one in speeds:
         assert one.timing is not None
@@ -74,22 +74,22 @@ def _line(axes: Axes, name: str, speeds: Sequence[Speed]) -> tuple[str, float, s
         rates.append(one.batch_size / one.timing.median)
         lower.append(one.batch_size / slow)
         upper.append(one.batch_size / fast)
-    axes.fill_between(sizes, lower, upper, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(sizes, rates, color=colour, marker=marker, markersize=5, linewidth=1.8)
-    return f"{TITLES[name]}  {rates[-1]:,.0f}", rates[-1], colour
+    axes.fill_between(sizes, lower, upper, color=color, alpha=0.2, linewidth=0)
+    axes.plot(sizes, rates, color=color, marker=marker, markersize=5, linewidth=1.8)
+    return f"{TITLES[name]}  {rates[-1]:,.0f}", rates[-1], color
 
 
 def _name_lines(axes: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
     """Write each line's name and last value at its end, moved apart where they would meet."""
     place = float("-inf")
-    for words, value, colour in sorted(ends, key=lambda end: end[1]):
+    for words, value, color in sorted(ends, key=lambda end: end[1]):
         at = axes.transAxes.inverted().transform(axes.transData.transform((1, value)))[1]
         place = max(place + NAMES, float(at))
         axes.annotate(
             words,
             (1.015, place),
             xycoords="axes fraction",
-            color=colour,
+            color=color,
             fontsize=9,
             va="center",
             annotation_clip=False,

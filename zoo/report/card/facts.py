@@ -33,7 +33,7 @@ class RunFacts:
 
     ``load`` is what ``zoo.load`` takes of it in code that stands in the card, the folder itself
     unless it is on the Hub. ``distribution`` is where the model's plugin comes from, ``dataset``
-    the data's repository on the Hub and ``licence`` the data's, None where they are not known; so
+    the data's repository on the Hub and ``license`` the data's, None where they are not known; so
     are ``parameters`` and ``latent``. ``stored`` counts the numbers in the file of the weights.
     ``last`` is the last line of metrics.jsonl, ``pictures`` how many training had.
     """
@@ -46,7 +46,7 @@ class RunFacts:
     load: str = "."
     distribution: str = "genzoo"
     dataset: str | None = None
-    licence: str | None = None
+    license: str | None = None
     parameters: int | None = None
     stored: int | None = None
     latent: Latent | None = None
@@ -68,7 +68,7 @@ def read_facts(folder: Path, find: FindOwner, repository: str | None = None) -> 
     spec, config, image = RunFolder(folder).parse_config(values, lambda name: find(name).spec)
     known = _mapping(values.get("facts"))
     source = config.data.source
-    dataset, licence = data_origin(folder, source, known)
+    dataset, license = data_origin(folder, source, known)
     lines = RunFolder(folder).read_metrics()
     name = repository.partition("/")[2] if repository else folder.resolve().name
     return RunFacts(
@@ -80,7 +80,7 @@ def read_facts(folder: Path, find: FindOwner, repository: str | None = None) -> 
         load=repository or ".",
         distribution=find(spec.name).plugin.reference()["distribution"],
         dataset=dataset,
-        licence=licence,
+        license=license,
         parameters=_count(known.get("parameters")),
         stored=numbers_in(folder / files.WEIGHTS),
         latent=_latent(known.get("latent")),
@@ -98,7 +98,7 @@ def facts_part(facts: RunFacts) -> str:
     seconds = _number(last.get("seconds")) or 0.0
     rows: list[tuple[str, str]] = [
         ("data", _data(facts)),
-        ("licence of the data", markdown.escaped(facts.licence or "not known to genzoo")),
+        ("licence of the data", markdown.escaped(facts.license or "not known to genzoo")),
         (
             "picture",
             f"{image.channels}x{image.size}x{image.size}, {image.bits} bit{'s' * (image.bits > 1)} "
@@ -160,14 +160,14 @@ def data_origin(
     """
     if known:
         found = [known.get(key) for key in ("dataset", "data_licence")]
-        dataset, licence = (markdown.plain(one) if isinstance(one, str) else None for one in found)
+        dataset, license = (markdown.plain(one) if isinstance(one, str) else None for one in found)
         known_there = dataset is not None and hub.REPOSITORY.fullmatch(dataset)
-        return dataset if known_there else None, licence or None
+        return dataset if known_there else None, license or None
     if RunFolder(folder).read_data_record().get("source", source) != source:
         return None, None
     if source == digits.NAME:
-        return None, digits.LICENCE
-    return hub.repository_of(source), hub.SETS[source].licence if source in hub.SETS else None
+        return None, digits.LICENSE
+    return hub.repository_of(source), hub.SETS[source].license if source in hub.SETS else None
 
 
 def _data(facts: RunFacts) -> str:

@@ -40,7 +40,7 @@ Tags = Mapping[str, bool]
 
 
 def new_card(
-    facts: RunFacts, graphs: str = "", tags: Tags | None = None, licence: str | None = None
+    facts: RunFacts, graphs: str = "", tags: Tags | None = None, license: str | None = None
 ) -> str:
     """The card of a run from its model's text.
 
@@ -65,7 +65,7 @@ def new_card(
     left = [made.pop(name) for name in parts.NAMES[1:] if name not in placed]
     made["facts"] = "\n\n".join([made["facts"], *left])
     values = _filled(front.read(metadata), {**words, "name": facts.name, "data": facts.data})
-    changes = _changes(values, facts, tags or {}, licence)
+    changes = _changes(values, facts, tags or {}, license)
     changes = {key: value for key, value in (values | changes).items() if value is not None}
     return front.joined(front.edited("", changes), template.safe_substitute(words | made))
 
@@ -75,12 +75,12 @@ def renewed_card(
     facts: RunFacts,
     graphs: str = "",
     tags: Tags | None = None,
-    licence: str | None = None,
+    license: str | None = None,
 ) -> str:
     """``text``, a card, with its parts and genzoo's keys of the metadata as :func:`new_card` has
     them; all else stays. Raises DamagedCard where the metadata are."""
     metadata, body = front.split(text)
-    changes = _changes(front.read(metadata), facts, tags or {}, licence)
+    changes = _changes(front.read(metadata), facts, tags or {}, license)
     body = parts.replaced(body, _parts(facts, graphs))
     return front.joined(front.edited(metadata, changes), body)
 
@@ -163,7 +163,7 @@ def _filled(values: Any, words: Mapping[str, str]) -> Any:
 
 
 def _changes(
-    found: Mapping[str, Any], facts: RunFacts, tags: Tags, licence: str | None
+    found: Mapping[str, Any], facts: RunFacts, tags: Tags, license: str | None
 ) -> dict[str, Any]:
     """What of the metadata ``found`` is to be another: what is missing, and what genzoo knows
     better. A value that a person set stays."""
@@ -180,8 +180,8 @@ def _changes(
     }
     if facts.dataset is not None:
         changes["datasets"] = found.get("datasets", [facts.dataset])
-    if licence is not None:
-        changes["license"] = licence
+    if license is not None:
+        changes["license"] = license
     return changes
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-NEIGHBOURS = 3
+NEIGHBORS = 3
 
-FEWEST = NEIGHBOURS + 1
+FEWEST = NEIGHBORS + 1
 """So many pictures of each set it needs."""
 
 BLOCK = 2**23
@@ -19,7 +19,7 @@ BLOCK = 2**23
 def precision_recall(
     real: Tensor,
     drawn: Tensor,
-    neighbours: int = NEIGHBOURS,
+    neighbors: int = NEIGHBORS,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[float, float]:
     """Improved precision and recall of features ``[N, D]`` and ``[M, D]``, float64, each from 0 to
@@ -32,8 +32,8 @@ def precision_recall(
     """
     total = 2 * len(real) + len(drawn)
     report = progress or (lambda done, total: None)
-    reach_real = radii(real, neighbours, lambda done: report(done, total))
-    reach_drawn = radii(drawn, neighbours, lambda done: report(len(real) + done, total))
+    reach_real = radii(real, neighbors, lambda done: report(done, total))
+    reach_drawn = radii(drawn, neighbors, lambda done: report(len(real) + done, total))
     inside = torch.zeros(len(drawn), dtype=torch.bool, device=drawn.device)
     covered = 0
     for first, distances in _blocks(real, drawn):
@@ -44,13 +44,13 @@ def precision_recall(
 
 
 def radii(
-    features: Tensor, neighbours: int, progress: Callable[[int], None] | None = None
+    features: Tensor, neighbors: int, progress: Callable[[int], None] | None = None
 ) -> Tensor:
     """The distance of each to its k-th nearest other, ``[N]``."""
     found = []
     for first, distances in _blocks(features, features):
         # A picture is its own nearest, at distance 0, and does not count.
-        found.append(distances.kthvalue(neighbours + 1, dim=1).values)
+        found.append(distances.kthvalue(neighbors + 1, dim=1).values)
         if progress is not None:
             progress(first + len(distances))
     return torch.cat(found)

@@ -16,14 +16,14 @@ openmdw-1.0 openrail++ osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl lgpl-
 deepfloyd-if-license fair-noncommercial-research-license llama2 llama3 llama3.1 llama3.2 llama3.3
 llama4 grok2-community gemma unknown other
 """
-LICENCES = frozenset(_IDS.split())
+LICENSES = frozenset(_IDS.split())
 
 
-def check_licence(licence: str) -> None:
+def check_license(license: str) -> None:
     """Raise UsageError for an id that the Hub does not know."""
-    if licence in LICENCES:
+    if license in LICENSES:
         return
-    close = nearest(licence.lower(), LICENCES)
+    close = nearest(license.lower(), LICENSES)
     if "did you mean" not in close:  # a list of all is no help
         close = "; there is mit, apache-2.0, cc-by-4.0, other and more"
-    raise UsageError(f"the Hub knows no licence {licence!r}{close}")
+    raise UsageError(f"the Hub knows no licence {license!r}{close}")

@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from zoo.system.distributed import mean_over_processes
 
 
-def synchronise_batch_norm(network: nn.Module) -> None:
+def synchronize_batch_norm(network: nn.Module) -> None:
     """Replace every batch normalisation inside ``network`` by one whose mean and variance are those
     of the whole batch; parameters, buffers and their names stay."""
     for parent in list(network.modules()):
@@ -35,11 +35,11 @@ class WholeBatchNorm(_BatchNorm):
         self._check_input_dim(input)
         others = [axis for axis in range(input.ndim) if axis != 1]
         mean = mean_over_processes(input.mean(others))
-        centred = input - _beside(mean, input)
-        variance = mean_over_processes(centred.square().mean(others))
+        centered = input - _beside(mean, input)
+        variance = mean_over_processes(centered.square().mean(others))
         count = torch.distributed.get_world_size() * input.numel() // len(mean)
         self._remember(mean.detach(), variance.detach(), count)
-        output = centred * _beside(torch.rsqrt(variance + self.eps), input)
+        output = centered * _beside(torch.rsqrt(variance + self.eps), input)
         if self.affine:
             output = output * _beside(self.weight, input) + _beside(self.bias, input)
         return output
