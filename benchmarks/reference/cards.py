@@ -11,7 +11,7 @@ from typing import Any
 from tables import DATA, data_of, sentence, wrapped
 
 from zoo.api import load
-from zoo.report.card import new_card, read_facts
+from zoo.report.card import new_card, read_summary
 from zoo.report.grids import grid
 from zoo.runs.folder import CARD, EVALUATION, GRID
 from zoo.system.files import replacing, write_text
@@ -25,9 +25,9 @@ def write_card(results: Mapping[str, Any], record: Mapping[str, Any], run: Path,
     loaded = load(run, "cpu")
     folder = f"runs/reference/{record['name']}"
     name = to.name
-    facts = replace(read_facts(run, loaded.host), name=name)
+    summary = replace(read_summary(run, loaded.host.owner), name=name)
     # The weights are not beside this card: they are where the commands below put them.
-    text = new_card(facts).replace('zoo.load(".")', f'zoo.load("{folder}")')
+    text = new_card(summary).replace('zoo.load(".")', f'zoo.load("{folder}")')
     text = (
         text.replace("), in this folder:", "):")
         .replace(f"{name}: ", "")

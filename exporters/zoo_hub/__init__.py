@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: a run's card, and its way up and down."""
+"""The Hugging Face Hub: model cards, and runs pushed and pulled."""
 
 from __future__ import annotations
 
@@ -49,4 +49,4 @@ def zoo_push(run: Run, target: str, options: Mapping[str, Any]) -> str | None:
         return None
     from zoo_hub.push import push
 
-    return push(run, target, **options).url
+    return push(run, target, **options)

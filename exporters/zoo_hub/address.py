@@ -1,4 +1,4 @@
-"""The names of repositories on the Hub, ``user/repo`` and ``user/repo@revision``."""
+"""Names of repositories on the Hub: ``user/repo`` and ``user/repo@revision``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = re.compile(rf"{_PART}/{_PART}")
 
 @dataclass(frozen=True)
 class Address:
-    """A repository, at a branch, tag or commit; None is the main branch."""
+    """A repository at a branch, tag or commit; a revision of None is the main branch."""
 
     repository: str
     revision: str | None = None
@@ -25,14 +25,17 @@ class Address:
 
 
 def is_repository(name: str) -> bool:
-    """Whether the Hub could have a repository called so: two parts of letters, digits, ``-``,
-    ``_`` and ``.``."""
+    """Whether ``name`` is valid on the Hub: two parts of letters, digits, ``-``, ``_``, ``.``.
+
+    As huggingface_hub's ``validate_repo_id``, whose import would delay the error for a mistyped
+    path.
+    """
     return _NAME.fullmatch(name) is not None
 
 
 def address_of(target: str | Path, revision: str | None = None) -> Address:
-    """The address that somebody wrote. Raises UsageError for what is none."""
+    """Parses ``user/repo`` or ``user/repo@revision``. Raises UsageError if it is not valid."""
     name, revision = split(target, revision)
     if not is_repository(name):
-        raise UsageError(f"{target!s} is no repository of the Hub: name one as user/repo")
+        raise UsageError(f"{target!s} is not a Hub repository: name one as user/repo")
     return Address(name, revision)

@@ -1,4 +1,4 @@
-"""The Hub's own client, and what it raises said in a sentence."""
+"""The client of huggingface_hub, and each of its errors as one sentence."""
 
 from __future__ import annotations
 
@@ -19,181 +19,172 @@ from zoo_hub.address import Address
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-LOGIN = "hf auth login, or HF_TOKEN set to a token of https://huggingface.co/settings/tokens"
-"""How a token is given, wherever the Hub asks for one."""
+LOGIN = "run hf auth login, or set HF_TOKEN to a token of https://huggingface.co/settings/tokens"
+"""How to provide a token, in every message that asks for one."""
 
 
 def client(token: str | None = None) -> HfApi:
-    """The client, which tells the Hub that genzoo asks; it reads HF_ENDPOINT and HF_TOKEN."""
+    """The client, with genzoo as its user agent; it reads HF_ENDPOINT and HF_TOKEN."""
     from huggingface_hub import HfApi
 
     return HfApi(token=token, library_name="genzoo", library_version=version("genzoo"))
 
 
 def offline() -> bool:
-    """Whether HF_HUB_OFFLINE is set: then only the cache is asked."""
-    from huggingface_hub import constants
+    """Whether HF_HUB_OFFLINE is set, so that only the cache is read."""
+    from huggingface_hub import is_offline_mode
 
-    return bool(constants.HF_HUB_OFFLINE)
+    return is_offline_mode()
 
 
 @contextmanager
-def speaking(of: Address, run: bool = False) -> Iterator[None]:
-    """What the client raises inside is raised as a ZooError, one sentence without any token; its
-    bars are shown on a terminal alone, and of what it logs that it tries again, once.
+def hub_errors(address: Address, maybe_folder: bool = False) -> Iterator[None]:
+    """Raises errors of the client as ZooError: one sentence that contains no token.
 
-    ``run`` is for a name that might have been that of a run folder: the sentence says so.
+    The messages of huggingface_hub take several lines and repeat what a server sent. Progress bars
+    appear on a terminal only; of the client's log, its first retry is printed. ``maybe_folder``
+    says that the name could have meant a run folder, and so does the sentence.
     """
-    with _quietly():
+    with _quiet():
         try:
             yield
         except (ZooError, KeyboardInterrupt, MemoryError):
             raise
         except Exception as error:
-            said = sentence(of, error, run)
-            if _has_token(error):
-                raise said from None  # a traceback would print the message too
-            raise said from error
+            if any(_token_pattern().search(str(cause)) for cause in _causes(error)):
+                # A traceback would print the message too.
+                raise sentence(address, error, maybe_folder) from None
+            raise sentence(address, error, maybe_folder) from error
 
 
-def sentence(of: Address, error: BaseException, run: bool = False) -> ZooError:
-    """What went wrong with ``of``, and what to do."""
-    from huggingface_hub import errors
+def sentence(address: Address, error: BaseException, maybe_folder: bool = False) -> ZooError:
+    """The problem with ``address``, and the fix."""
+    from huggingface_hub import constants, errors
 
     if isinstance(error, ValueError) and str(error).startswith("Invalid metadata"):
-        what = " ".join(line.lstrip("- ") for line in str(error).splitlines()[1:])
-        return ZooError(f"the Hub does not take README.md of {of}: {_plain(what)}")
+        reasons = " ".join(line.lstrip("- ") for line in str(error).splitlines()[1:])
+        return ZooError(f"the Hub rejects README.md of {address}: {_redacted(reasons)}")
     if isinstance(error, json.JSONDecodeError):
-        return ZooError(f"what answered for {of} is no Hub: check HF_ENDPOINT, or try again later")
-    causes = list(_chain(error))
-    no_run = f"there is not a run folder {of.repository} here, and " if run else ""
+        return ZooError(f"the server of {address} is not a Hub: check HF_ENDPOINT")
+    no_folder = f"no run folder {address.repository} exists, and " if maybe_folder else ""
+    causes = list(_causes(error))
     for cause in causes:
         match cause:
             case errors.OfflineModeIsEnabled():
-                return ZooError(
-                    f"{of} is not in the cache, and HF_HUB_OFFLINE forbids asking the Hub: unset "
-                    "it once to fetch it"
-                )
+                return _not_cached(address)
             case errors.GatedRepoError():
-                return ZooError(f"{of} is gated: ask for access on its page, then {LOGIN}")
+                return ZooError(f"{address} is gated: request access on its page, then {LOGIN}")
             case errors.RepositoryNotFoundError():
                 return UsageError(
-                    f"{no_run}the Hub has no repository {of.repository} that you may see: check "
-                    f"the name; a private one needs {LOGIN}"
+                    f"{no_folder}the Hub has no repository {address.repository} that you can "
+                    f"access: check the name; for a private one, {LOGIN}"
                 )
             case errors.RevisionNotFoundError():
-                return UsageError(f"{of.repository} has no revision {of.revision or 'main'}")
+                return UsageError(
+                    f"{address.repository} has no revision {address.revision or 'main'}"
+                )
             case errors.HFValidationError():
-                return UsageError(f"{of} is no name that the Hub takes: {_line(cause)}")
+                return UsageError(f"{address} is not valid on the Hub: {_first_line(cause)}")
             case errors.HfHubHTTPError():
-                return _refused(of, cause)
+                return _refusal(address, cause)
     for cause in causes:
-        kind = type(cause)
-        if kind.__module__.partition(".")[0].startswith("httpx") or isinstance(
-            cause, ConnectionError
-        ):
-            return _network(of, kind.__name__, no_run)
-        if "onsistency check failed" in str(cause):  # of the sizes of what was downloaded
-            return _cut(of)
+        kind = type(cause).__name__
+        if type(cause).__module__.startswith("httpx") or isinstance(cause, ConnectionError):
+            if not re.search("Protocol|Read|Write", kind):
+                return ZooError(
+                    f"{no_folder}the Hub at {constants.ENDPOINT} cannot be reached ({kind}): check "
+                    "the network, or HF_ENDPOINT"
+                )
+            return _interrupted(address)
+        if "onsistency check failed" in str(cause):  # the size of a download
+            return _interrupted(address)
     if isinstance(error, errors.LocalEntryNotFoundError) and offline():
-        return sentence(of, errors.OfflineModeIsEnabled())
-    return ZooError(f"the Hub's client failed with {of}: {type(error).__name__}: {_line(error)}")
+        return _not_cached(address)
+    name = type(error).__name__
+    return ZooError(f"the Hub client failed on {address}: {name}: {_first_line(error)}")
 
 
-def _refused(of: Address, error: BaseException) -> ZooError:
-    response = getattr(error, "response", None)
-    status = getattr(response, "status_code", 0)
-    server = _plain(getattr(error, "server_message", None) or "")
-    because = f" ({server.rstrip('.')})" if server else ""
-    if status == 401:
-        return ZooError(f"the Hub does not know the token that it was sent for {of}: {LOGIN}")
-    if status == 403:
-        return ZooError(
-            f"the token may not do this with {of}{because}: take one that may, by {LOGIN}"
-        )
+def _refusal(address: Address, error: BaseException) -> ZooError:
+    """The sentence for an HTTP status."""
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    message = _redacted(getattr(error, "server_message", None) or "").rstrip(".")
+    reason = f" ({message})" if message else ""
     if status == 404:
-        return UsageError(f"{of} has not what was asked for{because}")
-    if status == 412:
-        return ZooError(f"somebody else changed {of} meanwhile, so nothing was written: try again")
-    if status == 429:
-        return ZooError(f"the Hub was asked too often about {of}: wait a few minutes")
+        return UsageError(f"{address} does not have what was requested{reason}")
     if status >= 500:
-        return ZooError(f"the Hub is out of order (status {status}), {of} must wait: try later")
-    return ZooError(f"the Hub refused {of} with status {status}{because}")
+        return ZooError(f"the Hub failed on {address} with status {status}: try again later")
+    sentences = {
+        401: f"the Hub does not accept the token for {address}: {LOGIN}",
+        403: f"the token has no permission for {address}{reason}: {LOGIN}",
+        412: f"{address} was changed by somebody else, so nothing was written: try again",
+        429: f"the Hub received too many requests for {address}: wait a few minutes",
+    }
+    return ZooError(sentences.get(status, f"the Hub refused {address}, status {status}{reason}"))
 
 
-def _network(of: Address, kind: str, no_run: str) -> ZooError:
-    from huggingface_hub import constants
-
-    if "Protocol" in kind or "Read" in kind or "Write" in kind:
-        return _cut(of)
+def _not_cached(address: Address) -> ZooError:
     return ZooError(
-        f"{no_run}the Hub at {constants.ENDPOINT} cannot be reached ({kind}): check the network, "
-        "or HF_ENDPOINT"
+        f"{address} is not in the cache and HF_HUB_OFFLINE is set: unset it to download once"
     )
 
 
-def _cut(of: Address) -> ZooError:
+def _interrupted(address: Address) -> ZooError:
     return ZooError(
-        f"the connection was cut while files of {of} were on their way: try again, what has "
-        "arrived is not sent twice"
+        f"the connection was lost while transferring files of {address}: try again, files that "
+        "arrived are not sent twice"
     )
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
-def _line(error: BaseException) -> str:
-    return _plain(next(iter(str(error).strip().splitlines()), ""))
+def _first_line(error: BaseException) -> str:
+    return _redacted(next(iter(str(error).strip().splitlines()), ""))
 
 
-def _plain(text: str) -> str:
-    """On one line, short, and without anything like a token, which a server might repeat."""
-    text = " ".join(_secret().sub("...", text).split())
+def _redacted(text: str) -> str:
+    """``text`` on one line, at most 200 characters, without tokens, which a server may repeat."""
+    text = " ".join(_token_pattern().sub("...", text).split())
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def _has_token(error: BaseException) -> bool:
-    return any(_secret().search(str(cause)) for cause in _chain(error))
-
-
-def _secret() -> re.Pattern[str]:
-    """Whatever is a token by its looks, and the one that is set."""
+def _token_pattern() -> re.Pattern[str]:
+    """Matches text that looks like a token, and the token that is set."""
     from huggingface_hub import get_token
 
-    known = get_token()
-    return re.compile(r"hf_\w{8,}|(?<=[Bb]earer )\S+" + (f"|{re.escape(known)}" if known else ""))
+    token = get_token()
+    return re.compile(r"hf_\w{8,}|(?<=[Bb]earer )\S+" + (f"|{re.escape(token)}" if token else ""))
 
 
-class _Retries(logging.Handler):
-    """Says once that the client tries again, as that may take half a minute, and nothing else."""
+class _FirstRetry(logging.Handler):
+    """Prints one line at the client's first retry, as retries may take half a minute."""
 
-    said = False
+    printed = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not self.said and "[Retry " in record.getMessage():
-            self.said = True
+        if not self.printed and "[Retry " in record.getMessage():
+            self.printed = True
             say("the Hub did not answer: trying again")
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    import huggingface_hub.utils.logging  # noqa: F401  (sets the logger up, as later calls would)
+def _quiet() -> Iterator[None]:
+    import huggingface_hub.utils.logging  # noqa: F401  (configures the logger on import)
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,
     )
 
-    shown = not are_progress_bars_disabled()
+    hide_bars = not are_progress_bars_disabled() and not sys.stderr.isatty()
     logger = logging.getLogger("huggingface_hub")
     level, handlers, propagate = logger.level, logger.handlers, logger.propagate
-    if shown and not sys.stderr.isatty():
+    if hide_bars:
         disable_progress_bars()
-    logger.handlers, logger.propagate = [_Retries(logging.WARNING)], False
+    logger.handlers, logger.propagate = [_FirstRetry(logging.WARNING)], False
     logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
@@ -202,5 +193,5 @@ def _quietly() -> Iterator[None]:
     finally:
         logger.handlers, logger.propagate = handlers, propagate
         logger.setLevel(level)
-        if shown and are_progress_bars_disabled():
+        if hide_bars:
             enable_progress_bars()

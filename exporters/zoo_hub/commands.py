@@ -10,11 +10,11 @@ import click
 @click.command("push")
 @click.argument("run", type=click.Path())
 @click.argument("repository", metavar="USER/REPO")
-@click.option("--private", is_flag=True, help="If the repository is made, nobody else sees it.")
-@click.option("--revision", help="A branch, made where there is none; main otherwise.")
-@click.option("--commit-message", help="One that names the run otherwise.")
+@click.option("--private", is_flag=True, help="Make a new repository private.")
+@click.option("--revision", help="Branch, created if missing; main by default.")
+@click.option("--commit-message", help="By default it names the run.")
 @click.option(
-    "--with-space", is_flag=True, help="Also show it: the page of zoo demo, as a static Space."
+    "--with-space", is_flag=True, help="Also push the page of zoo demo as a static Space."
 )
 def push(
     run: str,
@@ -24,20 +24,20 @@ def push(
     commit_message: str | None,
     with_space: bool,
 ) -> None:
-    """Send RUN to the Hugging Face Hub, as one commit.
+    """Push RUN to the Hugging Face Hub, as one commit.
 
-    What is sent are its configuration, weights, card, figures, grid and ONNX graphs; checkpoints
-    never are. A card that somebody changed on the Hub stays. A token that may write is needed: hf
-    auth login, or HF_TOKEN.
+    It holds configuration, weights, card, metrics, sample grid and ONNX graphs, never checkpoints.
+    A card that was edited on the Hub is kept. This needs a token with write permission: run hf auth
+    login, or set HF_TOKEN.
     """
     from zoo_hub.address import address_of
 
-    address_of(repository, revision)  # said before torch is imported
+    address = address_of(repository, revision)  # an error comes before torch is imported
 
     from zoo.api import load
-    from zoo_hub.push import push as send
+    from zoo_hub.push import push as push_run
 
-    pushed = send(
+    url = push_run(
         load(run, "cpu"),
         repository,
         private=private,
@@ -45,21 +45,21 @@ def push(
         commit_message=commit_message,
         with_space=with_space,
     )
-    click.echo(pushed.url)
-    click.echo(f"next: zoo sample {address_of(repository, revision)}, from anywhere", err=True)
+    click.echo(url)
+    click.echo(f"next: zoo sample {address}, from anywhere", err=True)
 
 
 @click.command("pull")
 @click.argument("repository", metavar="USER/REPO")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--revision", help="A branch, tag or commit; the newest of main otherwise.")
+@click.option("--revision", help="Branch, tag or commit; the newest of main by default.")
 def pull(repository: str, folder: Path, revision: str | None) -> None:
     """Fetch a run from the Hugging Face Hub into the new folder DIR.
 
-    Every file is compared with what the Hub states, and the run must load; otherwise there is no
-    folder. For looking at a run it is not needed: commands take user/repo where they take RUN.
+    Every file must match its hash on the Hub, and the run must load; otherwise no folder is
+    written. Commands that take RUN also take user/repo, without a pull.
     """
-    from zoo_hub.pull import pull as fetch
+    from zoo_hub.pull import pull as pull_run
 
-    click.echo(fetch(repository, folder, revision))
+    click.echo(pull_run(repository, folder, revision))
     click.echo(f"next: zoo sample {folder}", err=True)

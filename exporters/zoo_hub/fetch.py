@@ -1,4 +1,4 @@
-"""Files of a run from the Hub, through the cache that every program of the Hub shares."""
+"""Files of a run from the Hub, through the cache of huggingface_hub."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from zoo.errors import UsageError, ZooError
 from zoo.runs.folder import CONFIG
 from zoo_hub.address import Address
-from zoo_hub.client import client, offline, speaking
+from zoo_hub.client import client, hub_errors, offline
 
 
 def fetch(
@@ -18,50 +18,50 @@ def fetch(
     files: Sequence[str],
     optional: Sequence[str] = (),
 ) -> Path:
-    """The cache's folder of ``repository`` at a revision, with ``files`` and, of ``optional``,
-    those that it has: of one commit, and nothing else is asked for.
+    """Cache folder of ``repository`` at one commit, with ``files`` and the existing ``optional``.
 
-    With HF_HUB_OFFLINE the cache alone is looked into, where a file of ``optional`` that was never
-    fetched counts as one that there is not. Raises UsageError where there is no such repository,
-    revision or run, ZooError where the Hub cannot be reached or refuses, or a file is missing.
+    With HF_HUB_OFFLINE only the cache is read, and a file of ``optional`` that it lacks counts as
+    missing on the Hub. Raises UsageError if there is no such repository, revision or run; ZooError
+    if the Hub cannot be reached or refuses, or a file is missing.
     """
-    of = Address(repository, revision)
+    address = Address(repository, revision)
     folder: Path | None = None
     commit = revision
     for name in (*files, *optional):
-        path = download(of, name, commit, token, needed=name in files, run=True)
+        path = download(address, name, commit, token, required=name in files, maybe_folder=True)
         if path is not None:
             folder = path.parents[name.count("/")]
             commit = folder.name
     if folder is None:
-        raise UsageError(f"{of} has none of {', '.join(optional)}")
+        raise UsageError(f"{address} has none of {', '.join(optional)}")
     return folder
 
 
 def download(
-    of: Address,
+    address: Address,
     name: str,
     commit: str | None,
     token: str | None,
-    needed: bool = True,
-    run: bool = False,
+    required: bool = True,
+    maybe_folder: bool = False,
 ) -> Path | None:
-    """The cache's path of a file at ``commit``; None for one that there is not, which raises
-    ZooError where it is ``needed``, UsageError for config.json, without which there is no run.
-    ``run`` as for :func:`speaking`."""
+    """Path in the cache of one file at ``commit``, or None if it is missing and not ``required``.
+
+    Raises ZooError for a missing file that is required; UsageError for config.json, without which
+    there is no run. ``maybe_folder`` as for :func:`hub_errors`.
+    """
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    with speaking(of, run):
+    with hub_errors(address, maybe_folder):
         try:
-            return Path(client(token).hf_hub_download(of.repository, name, revision=commit))
+            return Path(client(token).hf_hub_download(address.repository, name, revision=commit))
         except LocalEntryNotFoundError:
-            if needed or not offline():
+            if required or not offline():
                 raise
         except EntryNotFoundError:
-            if needed:
+            if required:
                 kind = UsageError if name == CONFIG else ZooError
                 raise kind(
-                    f"{of} is on the Hub and has no {name}: it is no run of genzoo's, or lacks "
-                    "what was asked for"
+                    f"{address} has no {name}: it is not a genzoo run, or the run lacks this file"
                 ) from None
     return None

@@ -1,4 +1,4 @@
-"""A run goes to the Hub, as one commit of what has changed."""
+"""Pushes a run to the Hub, as one commit of the files that changed."""
 
 from __future__ import annotations
 
@@ -10,37 +10,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
-from zoo.runs.folder import CARD
+from zoo.runs.folder import CARD, EVALUATION, METRICS
 from zoo.system.console import say
 from zoo.system.files import write_text
-from zoo_hub import contents, ready
+from zoo_hub import contents, ready, space
 from zoo_hub.address import Address, address_of
-from zoo_hub.card import renewed
-from zoo_hub.client import LOGIN, client, offline, speaking
+from zoo_hub.card import card_text
+from zoo_hub.client import LOGIN, client, hub_errors, offline
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
-    from huggingface_hub.hf_api import RepoFile
 
     from zoo.run import Run
 
-
-@dataclass(frozen=True)
-class Pushed:
-    """Where a push led to: the repository's address, and the commit, None where nothing had
-    changed."""
-
-    url: str
-    commit: str | None
-
-
 Files = Mapping[str, Path | bytes]
-"""What is to be sent, by its name on the Hub."""
+"""Content to push, by its name on the Hub."""
 
 
 @dataclass(frozen=True)
 class Remote:
-    """What a repository has: its newest commit, and its files with their hashes."""
+    """The newest commit of a repository, and the hash of each of its files."""
 
     commit: str
     hashes: Mapping[str, str]
@@ -55,205 +44,189 @@ def push(
     commit_message: str | None = None,
     with_space: bool = False,
     token: str | None = None,
-) -> Pushed:
-    """Send ``run`` to the repository ``target``, ``user/repo``, which is made where there is none,
-    ``private`` if asked for; ``revision`` is a branch, likewise made.
+) -> str:
+    """Pushes ``run`` to the repository ``target``, ``user/repo``, and returns its address.
 
-    The card is renewed, as ``zoo card`` does, and names ``target``; the run's own is written once
-    the Hub has taken it. One commit has all of it: config.json, the
-    weights, the card, what was measured, the grid and the graphs with their reports, and the
-    deletion of graphs and figures that the run has no more; files of other names on the Hub, and
-    checkpoints, are left alone. Where nothing has changed there is no commit, and where somebody
-    commits meanwhile nothing is written.
+    A missing repository is created, ``private`` if set, and so is the branch ``revision``. One
+    commit holds all of it: config.json, the weights, the card, metrics, the sample grid and the
+    graphs with their reports; it deletes graphs and metrics that the run no longer has. Other files
+    on the Hub stay, and checkpoints are never pushed. Without changes there is no commit, and a
+    commit by somebody else in the meantime is an error.
 
-    A README.md on the Hub that a person wrote or changed stays: each commit of a push states in its
-    description the hash of the card that it leaves, and a card with another hash than the newest
-    such statement is not replaced, which is said. Deleting it on the Hub makes room for the run's.
+    The card is refreshed as by ``zoo card`` and names ``target``; the run's own card is written
+    after the commit. A README.md that a person wrote or changed on the Hub stays: each push states
+    the hash of its card in the commit description, and only a card with the newest stated hash is
+    replaced.
 
-    ``with_space`` writes the page of ``zoo demo`` into a static Space of the same name, in a commit
-    of its own. Raises UsageError and ZooError: for a run that is not fit to be shared, and for what
-    the Hub refuses.
+    ``with_space`` also writes the page of ``zoo demo`` into a static Space of the same name, in a
+    commit of its own. Raises UsageError and ZooError if the run cannot be pushed or the Hub
+    refuses.
     """
-    of = address_of(target, revision)
+    address = address_of(target, revision)
     if offline():
-        raise ZooError(f"HF_HUB_OFFLINE is set, so nothing can be sent to {of}: unset it")
-    ready.check(run)
-    token = _token(of, token)
+        raise ZooError(f"HF_HUB_OFFLINE is set, so nothing is pushed to {address}: unset it")
     if with_space:
-        from zoo_hub.space import page
+        space.require_web()
+    ready.check(run)
+    api = client(_token(address, token))
+    if with_space:
+        with space.page(
+            run.path, address
+        ) as folder:  # exports missing graphs, which are pushed too
+            url = _push_run(api, run.path, address, private, commit_message)
+            _push_space(api, folder, address, private, commit_message)
+        return url
+    return _push_run(api, run.path, address, private, commit_message)
 
-        with page(run.path, of) as folder:  # exports the graphs, which then travel too
-            pushed = _push(run.path, of, private, commit_message, token)
-            _push_space(folder, of, private, commit_message, token)
-        return pushed
-    return _push(run.path, of, private, commit_message, token)
 
-
-def _push(folder: Path, of: Address, private: bool, message: str | None, token: str) -> Pushed:
+def _push_run(
+    api: HfApi, folder: Path, address: Address, private: bool, message: str | None
+) -> str:
     ready.check_graphs(folder)
-    # With the graphs that there are by now, and code that names the Hub.
-    card = renewed(folder, of.repository)
+    card = card_text(folder, address.repository)
     message = message or f"Push {folder.resolve().name} with genzoo {version('genzoo')}"
-    api = client(token)
-    remote = _remote(api, of, private)
+    remote = _remote(api, address, private)
     files: Files = {name: folder / name for name in contents.files_of(folder)}
     if card is not None:
         files = {**files, CARD: card.encode()}
-    files = _without_persons_card(api, of, remote, files)
-    gone = [name for name in remote.hashes if _is_ours(name) and name not in files]
-    done = _commit(api, of, files, gone, remote, message)
+    files = _without_edited_card(api, address, remote, files)
+    deleted = [name for name in remote.hashes if _is_deletable(name) and name not in files]
+    url = _commit(api, address, files, deleted, remote, message)
     if card is not None and card.encode() != (folder / CARD).read_bytes():
         write_text(folder / CARD, card)
-    return done
+    return url
 
 
-def _push_space(folder: Path, of: Address, private: bool, message: str | None, token: str) -> None:
-    space = Address(of.repository)
-    api = client(token)
-    remote = _remote(api, space, private, "space")
+def _push_space(
+    api: HfApi, folder: Path, address: Address, private: bool, message: str | None
+) -> None:
+    address = Address(address.repository)
+    remote = _remote(api, address, private, "space")
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files: Files = {path.relative_to(folder).as_posix(): path for path in paths}
-    files = _without_persons_card(api, space, remote, files, "space")
-    message = message or f"Show {of.repository} with genzoo {version('genzoo')}"
-    gone = [name for name in remote.hashes if contents.GRAPHS.fullmatch(name) and name not in files]
-    done = _commit(api, space, files, gone, remote, message, "space")
-    say(f"the page: {done.url}")
+    files = _without_edited_card(api, address, remote, files, "space")
+    message = message or f"Show {address} with genzoo {version('genzoo')}"
+    graphs = [name for name in remote.hashes if contents.GRAPHS.fullmatch(name)]
+    deleted = [name for name in graphs if name not in files]
+    say(f"page: {_commit(api, address, files, deleted, remote, message, 'space')}")
 
 
 def _commit(
     api: HfApi,
-    of: Address,
+    address: Address,
     files: Files,
-    gone: Sequence[str],
+    deleted: Sequence[str],
     remote: Remote,
     message: str,
     kind: str = "model",
-) -> Pushed:
-    """One commit of those of ``files`` that differ, and without those that are gone."""
+) -> str:
+    """Commits those of ``files`` that differ and the deletions; returns the address."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, constants
 
-    url = f"{constants.ENDPOINT}/{'spaces/' if kind == 'space' else ''}{of.repository}"
-    changed = [name for name, data in files.items() if _differs(data, remote.hashes.get(name))]
-    if not changed and not gone:
-        say(f"nothing has changed since {url} was written: there is no commit")
-        return Pushed(url, None)
-    say(f"to {url}:\n{_table(files, changed, gone)}")
+    url = f"{constants.ENDPOINT}/{'spaces/' if kind == 'space' else ''}{address.repository}"
+    changed = [
+        name
+        for name, data in files.items()
+        if name not in remote.hashes or not contents.matches(data, remote.hashes[name])
+    ]
+    if not changed and not deleted:
+        say(f"{url} is up to date: no commit")
+        return url
+    say(f"to {url}:\n{_table(files, changed, deleted)}")
     operations: list[Any] = [
         CommitOperationAdd(path_in_repo=name, path_or_fileobj=files[name]) for name in changed
     ]
-    operations += [CommitOperationDelete(path_in_repo=name) for name in gone]
-    with speaking(of):
-        done = api.create_commit(
-            of.repository,
+    operations += [CommitOperationDelete(path_in_repo=name) for name in deleted]
+    with hub_errors(address):
+        api.create_commit(
+            address.repository,
             operations,
             commit_message=message,
-            commit_description=_statement(files),
+            commit_description=_description(files),
             repo_type=kind,
-            revision=of.revision,
+            revision=address.revision,
             parent_commit=remote.commit,
         )
-    return Pushed(url, done.oid)
+    return url
 
 
-def _differs(data: Path | bytes, stated: str | None) -> bool:
-    return stated is None or contents.hash_like(data, stated) != stated
-
-
-def _is_ours(name: str) -> bool:
-    """Whether a file is one that goes when the run has it no more; the card and pictures stay, as
-    somebody may have put them there."""
-    from zoo.runs.folder import EVALUATION, METRICS
-
+def _is_deletable(name: str) -> bool:
+    """Whether a file is deleted once the run no longer has it; the card and images stay, as a
+    person may have added them."""
     return name in (EVALUATION, METRICS) or contents.GRAPHS.fullmatch(name) is not None
 
 
-def _remote(api: HfApi, of: Address, private: bool, kind: str = "model") -> Remote:
-    """What is there, after the repository and the branch are made where they are not."""
+def _remote(api: HfApi, address: Address, private: bool, kind: str = "model") -> Remote:
+    """State of the repository, which is created if missing, as is the branch."""
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
     from huggingface_hub.hf_api import RepoFile
 
-    def known() -> str:
-        return str(api.repo_info(of.repository, revision=of.revision, repo_type=kind).sha)
-
-    with speaking(of):
+    name = address.repository
+    with hub_errors(address):
         try:
-            commit = known()
-            if private and not api.repo_info(of.repository, repo_type=kind).private:
-                say(f"{of.repository} is there already and public: --private is for a new one")
-        except RevisionNotFoundError:
-            api.create_branch(of.repository, branch=str(of.revision), repo_type=kind, exist_ok=True)
-            commit = known()
+            info = api.repo_info(name, repo_type=kind)
+            if private and not info.private:
+                say(f"{name} exists and is public: --private applies to a new repository")
         except RepositoryNotFoundError:
             sdk = "static" if kind == "space" else None
-            api.create_repo(
-                of.repository, private=private, repo_type=kind, space_sdk=sdk, exist_ok=True
-            )
-            if of.revision is not None:
-                api.create_branch(of.repository, branch=of.revision, repo_type=kind, exist_ok=True)
-            commit = known()
-        tree = api.list_repo_tree(of.repository, recursive=True, revision=commit, repo_type=kind)
-        files: list[RepoFile] = [one for one in tree if isinstance(one, RepoFile)]
-    return Remote(commit, {one.path: one.lfs.sha256 if one.lfs else one.blob_id for one in files})
+            api.create_repo(name, private=private, repo_type=kind, space_sdk=sdk, exist_ok=True)
+        try:
+            info = api.repo_info(name, revision=address.revision, repo_type=kind)
+        except RevisionNotFoundError:
+            api.create_branch(name, branch=str(address.revision), repo_type=kind, exist_ok=True)
+            info = api.repo_info(name, revision=address.revision, repo_type=kind)
+        tree = api.list_repo_tree(name, recursive=True, revision=info.sha, repo_type=kind)
+        files = [file for file in tree if isinstance(file, RepoFile)]
+    hashes = {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
+    return Remote(str(info.sha), hashes)
 
 
 # The card, which people edit on the Hub
 
-_STATED = re.compile(rf"^{re.escape(CARD)}: ([0-9a-f]{{40}})$", re.MULTILINE)
+_STATED_HASH = re.compile(rf"^{re.escape(CARD)}: ([0-9a-f]{{40}})$", re.MULTILINE)
 
 
-def _statement(files: Files) -> str:
-    """The description of a commit: the hash of the card that a push wrote last stands in it."""
-    by = f"genzoo {version('genzoo')}"
-    if CARD not in files:
-        return by
-    return f"{by}\n\n{CARD}: {contents.git_hash(files[CARD])}"
+def _description(files: Files) -> str:
+    """Description of a commit, which states the hash of the card that it pushes."""
+    genzoo = f"genzoo {version('genzoo')}"
+    return f"{genzoo}\n\n{CARD}: {contents.git_hash(files[CARD])}" if CARD in files else genzoo
 
 
-def _without_persons_card(
-    api: HfApi, of: Address, remote: Remote, files: Files, kind: str = "model"
+def _without_edited_card(
+    api: HfApi, address: Address, remote: Remote, files: Files, kind: str = "model"
 ) -> Files:
-    """``files`` without README.md, which is said, where the Hub's is another than the run's and no
-    push left it so."""
+    """``files`` without README.md, with a message, if the Hub has one that no push wrote."""
     there = remote.hashes.get(CARD)
     if CARD not in files or there in (None, contents.git_hash(files[CARD])):
         return files
-    with speaking(of):
-        commits = api.list_repo_commits(of.repository, revision=remote.commit, repo_type=kind)
-    stated = next((found[1] for one in commits if (found := _STATED.search(one.message))), None)
-    of_the_hub = kind == "space" and len(commits) == 1  # a new Space has a card that says so
-    if stated == there or of_the_hub:
+    with hub_errors(address):
+        commits = api.list_repo_commits(address.repository, revision=remote.commit, repo_type=kind)
+    matches = (_STATED_HASH.search(commit.message) for commit in commits)
+    stated = next((match[1] for match in matches if match), None)
+    initial = kind == "space" and len(commits) == 1  # a new Space has a card of the Hub's
+    if stated == there or initial:
         return files
-    say(
-        f"{CARD} of {of} was written or changed on the Hub and stays as it is there: delete it "
-        "there to have the run's"
-    )
+    say(f"{CARD} of {address} was edited on the Hub and is kept: delete it there to push the run's")
     return {name: data for name, data in files.items() if name != CARD}
 
 
-# What is said and asked for
-
-
-def _table(files: Files, changed: Sequence[str], gone: Sequence[str]) -> str:
+def _table(files: Files, changed: Sequence[str], deleted: Sequence[str]) -> str:
     from zoo.cli.group import columns
 
+    sizes = {name: contents.size_of(data) for name, data in files.items()}
     rows = [
-        (
-            name,
-            contents.size_text(contents.size_of(data)),
-            "is sent" if name in changed else "is there",
-        )
-        for name, data in files.items()
+        (name, contents.size_text(size), "push" if name in changed else "up to date")
+        for name, size in sizes.items()
     ]
-    rows += [(name, "", "is deleted there") for name in gone]
-    size = sum(contents.size_of(files[name]) for name in changed)
-    rows.append((f"{len(changed)} of {len(files)} files", contents.size_text(size), "to send"))
-    return columns(rows)
+    rows += [(name, "", "delete") for name in deleted]
+    total = contents.size_text(sum(sizes[name] for name in changed))
+    return columns([*rows, (f"{len(changed)} of {len(files)} files", total, "to push")])
 
 
-def _token(of: Address, token: str | None) -> str:
+def _token(address: Address, token: str | None) -> str:
     from huggingface_hub import get_token
 
     token = token or get_token()
     if not token:
-        raise ZooError(f"a push to {of} needs a token that may write there: {LOGIN}")
+        raise ZooError(f"pushing to {address} needs a token with write permission: {LOGIN}")
     return token

@@ -2,55 +2,55 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from zoo.api import host
 from zoo.errors import UsageError
+from zoo.plugins.plugin import DISABLE
 from zoo.runs.folder import CARD
 from zoo.system.console import say
 from zoo_hub.address import Address
 
-COMMAND = "demo"
-"""The command, of whichever plugin, that writes a page; nothing else is known of it here."""
+WEB = "web"
+"""Name of the plugin that writes the page."""
+
+
+def require_web() -> None:
+    """Raises UsageError, with the fix, unless the host says that the plugin ``web`` works."""
+    plugin = next((plugin for plugin in host().plugins if plugin.name == WEB), None)
+    if plugin is None:
+        raise UsageError(f"--with-space needs the plugin {WEB!r}: install genzoo again to add it")
+    if plugin.status == "disabled":
+        raise UsageError(
+            f"--with-space needs the plugin {WEB!r}, which is disabled: remove it from {DISABLE}"
+        )
+    if plugin.status == "broken":
+        raise UsageError(
+            f"--with-space needs the plugin {plugin}, which is broken ({plugin.cause}): fix it, or "
+            "push without --with-space"
+        )
 
 
 @contextmanager
-def page(run: Path, of: Address) -> Iterator[Path]:
-    """A folder, for as long as the block lasts, with the page of a run; its README.md names the
-    repository that the graphs come from.
+def page(run: Path, address: Address) -> Iterator[Path]:
+    """A temporary folder with the page of a run, whose README.md names the repository ``address``.
 
-    Raises UsageError where no plugin writes pages, and what the command raises.
+    A run without graphs is exported first. Raises what :func:`zoo_web.folder.write` does.
     """
-    import click
+    from zoo_web.folder import write
 
-    from zoo.cli import cli
-
-    command = cli.get_command(click.Context(cli), COMMAND)
-    if command is None:
-        raise UsageError(
-            f"--with-space takes the page of zoo {COMMAND}, and there is no such command: zoo "
-            "plugins shows what is broken"
-        )
-    with tempfile.TemporaryDirectory(prefix="zoo-space-") as kept:
-        folder = Path(kept) / "page"
-        say(f"zoo {COMMAND} writes the page of {of}")
-        heard = io.StringIO()  # it speaks of a folder that nobody is to look for
-        with (
-            contextlib.redirect_stdout(heard),
-            contextlib.redirect_stderr(heard),
-            command.make_context(COMMAND, [str(run), "-o", str(folder)]) as context,
-        ):
-            command.invoke(context)
+    with tempfile.TemporaryDirectory(prefix="zoo-space-") as temporary:
+        say(f"writing the page of {address}")
+        folder = write(run, Path(temporary) / "page")
         card = folder / CARD
-        card.write_text(with_models(card.read_text("utf-8"), of), "utf-8")
+        card.write_text(with_models(card.read_text("utf-8"), address), "utf-8")
         yield folder
 
 
-def with_models(card: str, of: Address) -> str:
-    """A Space's card whose front matter names the model that it shows."""
-    begin, fence, rest = card.partition("---\n")
-    return f"{begin}{fence}models:\n  - {of.repository}\n{rest}"
+def with_models(card: str, address: Address) -> str:
+    """A Space's card whose metadata names the model that it shows."""
+    before, fence, rest = card.partition("---\n")
+    return f"{before}{fence}models:\n  - {address.repository}\n{rest}"

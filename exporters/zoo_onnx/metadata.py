@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.config import text as texts
 from zoo.export.metadata import Description, parity_values
-from zoo.report.card.facts import data_origin
+from zoo.report.card.summary import data_origin
 from zoo.runs.folder import CONFIG
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
-"""A client of the Hub in a process of its own: several steps in one, as torch takes its time.
+"""Runs commands of ``zoo`` and lines of Python in a new process, with the Hub's client.
 
-The process is forked from one that has imported torch and nothing of the Hub's or of genzoo.
+The process is forked from one that has imported torch, which is slow, but neither huggingface_hub
+nor genzoo.
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ import contextlib, io, json, os, sys, traceback
 if sys.argv[1:] == ["torch"]:
     import safetensors.torch, torch
 
-def work(asked):
+def work(request):
     os.environ.clear()
-    os.environ.update(asked["environment"])
-    os.chdir(asked["cwd"])
+    os.environ.update(request["environment"])
+    os.chdir(request["cwd"])
     for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep):
         path = os.path.join(folder, "sitecustomize.py")
         if folder and os.path.exists(path):
             exec(open(path).read(), {})
     from zoo.cli import main
 
-    done, names = [], {}
-    for step in asked["steps"]:
+    results, names = [], {}
+    for step in request["steps"]:
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = 0 if isinstance(step, str) else main(step)
             if isinstance(step, str):
                 exec(step, names)
-        done.append((status, out.getvalue(), err.getvalue()))
-    return done
+        results.append((status, out.getvalue(), err.getvalue()))
+    return results
 
 for line in sys.stdin:
     read, write = os.pipe()
@@ -48,11 +49,11 @@ for line in sys.stdin:
         os.close(read)
         os.dup2(os.open(os.devnull, os.O_RDWR), 1)
         try:
-            said = work(json.loads(line))
+            result = work(json.loads(line))
         except BaseException:
-            said = traceback.format_exc()
+            result = traceback.format_exc()
         with open(write, "w") as file:
-            json.dump(said, file)
+            json.dump(result, file)
         os._exit(0)
     os.close(write)
     with open(read) as file:
@@ -71,7 +72,7 @@ class Step:
 
     @property
     def sentence(self) -> str:
-        """The one line on standard error that says what failed, behind what was said before."""
+        """The error: the last line on standard error."""
         assert self.status in (1, 2), self
         *_, last = self.err.splitlines()
         assert last.startswith("zoo: "), self
@@ -82,7 +83,7 @@ class Step:
 
 
 def upload(name: str, content: str, repository: str = "tester/vae", kind: str = "model") -> str:
-    """Python for a step: somebody writes a file on the Hub, with its client."""
+    """Python for a step that writes a file on the Hub."""
     return (
         "import huggingface_hub\n"
         f"huggingface_hub.upload_file(path_or_fileobj={content.encode()!r}, "
@@ -91,12 +92,12 @@ def upload(name: str, content: str, repository: str = "tester/vae", kind: str = 
 
 
 def append(path: str, text: str) -> str:
-    """Python for a step: a line is added to a file."""
+    """Python for a step that appends to a file."""
     return f"with open({path!r}, 'a') as file: file.write({text!r})"
 
 
 def licensed(run: Path, to: Path) -> Path:
-    """A copy of a run folder whose card has a licence, so that it can be pushed."""
+    """Copies a run folder and adds a license to its card, so that it can be pushed."""
     shutil.copytree(run, to)
     card = (to / "README.md").read_text("utf-8")
     if "\nlicense:" not in card:
@@ -108,27 +109,26 @@ def licensed(run: Path, to: Path) -> Path:
 def run_steps(
     environment: Mapping[str, str], cwd: Path, *steps: Sequence[object] | str, torch: bool = True
 ) -> list[Step]:
-    """Do ``steps`` one after another in a new process: words of ``zoo``, or lines of Python that
-    keep their names. Without ``torch`` it has not been imported before them."""
-    given = [step if isinstance(step, str) else [str(word) for word in step] for step in steps]
-    asked = {
+    """Runs ``steps`` in order in a new process: arguments of ``zoo``, or lines of Python that share
+    their variables. Without ``torch`` it is not imported in advance."""
+    request = {
         "environment": {**environment, "OMP_NUM_THREADS": "1"},
         "cwd": str(cwd),
-        "steps": given,
+        "steps": [step if isinstance(step, str) else [*map(str, step)] for step in steps],
     }
     server = _server(torch)
     assert server.stdin is not None
     assert server.stdout is not None
-    server.stdin.write(json.dumps(asked) + "\n")
+    server.stdin.write(json.dumps(request) + "\n")
     server.stdin.flush()
-    done = json.loads(server.stdout.readline())
-    assert isinstance(done, list), done
-    return [Step(*values) for values in done]
+    results = json.loads(server.stdout.readline())
+    assert isinstance(results, list), results
+    return [Step(*result) for result in results]
 
 
 @cache
 def _server(torch: bool) -> subprocess.Popen[str]:
-    """The process that the others are forked from; it ends with its standard input."""
+    """The process that others are forked from; it ends when its standard input closes."""
     return subprocess.Popen(
         [sys.executable, "-c", _SERVER, *(["torch"] if torch else [])],
         stdin=subprocess.PIPE,

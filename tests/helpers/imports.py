@@ -10,9 +10,15 @@ Graph = Mapping[str, set[str]]
 """The modules that each module imports, by full name."""
 
 
-def imported(path: Path) -> Iterator[tuple[str, str | None]]:
-    """Every module that a file imports and the name that it takes from it, if any."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imported(path: Path, functions: bool = True) -> Iterator[tuple[str, str | None]]:
+    """Every module that a file imports and the name that it takes from it, if any; without
+    ``functions``, imports inside functions are left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if not functions:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

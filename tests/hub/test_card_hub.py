@@ -1,4 +1,4 @@
-"""A card's metadata as the Hub and its client read them."""
+"""Metadata of a card, as read by the Hub and its client."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ FIGURES = (
 )
 
 
-def measured(folder: Path, figures: tuple[Figure, ...] = FIGURES) -> None:
+def write_metrics(folder: Path, figures: tuple[Figure, ...] = FIGURES) -> None:
     write_evaluation(
         folder,
         Evaluation(figures, {"kid_cnn": "a reason | of mine"}, RunFolder(folder).short_digest()),
     )
 
 
-def changed(folder: Path, **keys: object) -> None:
-    """config.json with other values at its first level, and of config.data."""
+def change_config(folder: Path, **keys: object) -> None:
+    """Changes top-level values of config.json, and values of config.data."""
     path = folder / "config.json"
     values = json.loads(path.read_text("utf-8"))
     values["config"]["data"] |= keys.pop("data", {})  # type: ignore[call-overload]
@@ -55,11 +55,11 @@ def run(exported: Callable[[str], zoo.Run], tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("model", sorted(SMALL))
-def test_the_client_reads_metadata_and_figures(
+def test_the_client_reads_metadata_and_metrics(
     exported: Callable[[str], zoo.Run], tmp_path: Path, model: str
 ) -> None:
     path = Path(shutil.copytree(exported(model).path, tmp_path / "run"))
-    measured(path)
+    write_metrics(path)
     text = refresh(path, f"me/{model}-digits", "mit").read_text("utf-8")
     assert hub_metadata.validate(text, "model") == ([], [])
     data = ModelCard(text).data
@@ -68,29 +68,31 @@ def test_the_client_reads_metadata_and_figures(
     assert data.pipeline_tag == "unconditional-image-generation"
     assert {model, family, "onnx"} <= {*data.tags}
     assert len(data.tags) == len({*data.tags})
-    assert data.datasets is None, "the digits are of no data set on the Hub"
+    assert data.datasets is None, "the digits are not a dataset on the Hub"
     assert data.model_name == f"{model}-digits"
+    results = data.eval_results
     assert [
-        (one.task_type, one.dataset_type, one.dataset_name, one.dataset_split)
-        for one in data.eval_results
+        (result.task_type, result.dataset_type, result.dataset_name, result.dataset_split)
+        for result in results
     ] == [("unconditional-image-generation", "digits", "digits", "test")] * 3
-    found = {one.metric_type: (one.metric_name, one.metric_value) for one in data.eval_results}
-    assert found == {
+    assert {
+        result.metric_type: (result.metric_name, result.metric_value) for result in results
+    } == {
         "bits_per_dim": ("bits/dim", 2.0625),
         "fid_cnn": ("FID-CNN", 1e-7),
         "recall_cnn": ("recall-CNN", 0.0),
     }
-    assert "Not counted: KID-CNN, for a reason \\| of mine." in text
-    assert "https://arxiv.org/abs/" in text, "by this the Hub links the paper"
+    assert "Not measured: KID-CNN (a reason \\| of mine)." in text
+    assert "https://arxiv.org/abs/" in text, "the Hub links the paper by this address"
 
 
-def test_the_hub_validates_every_models(
+def test_the_hub_validates_the_card_of_every_model(
     exported: Callable[[str], zoo.Run], hub: LoopbackHub, tmp_path: Path
 ) -> None:
     paths = []
     for model in sorted(SMALL):
         run = Path(shutil.copytree(exported(model).path, tmp_path / model))
-        measured(run)
+        write_metrics(run)
         paths.append(refresh(run, f"tester/{model}-digits", "apache-2.0"))
     code = (
         "import sys; from huggingface_hub import ModelCard\n"
@@ -108,20 +110,20 @@ def test_the_hub_validates_every_models(
     assert len(hub.requests("POST", "validate-yaml")) == len(paths)
 
 
-def test_figures_that_are_gone_leave_the_metadata(run: Path) -> None:
-    measured(run)
+def test_metrics_that_are_gone_leave_the_metadata(run: Path) -> None:
+    write_metrics(run)
     refresh(run)
-    measured(run, FIGURES[1:])
-    types = [one.metric_type for one in ModelCard(refresh(run).read_text()).data.eval_results]
-    assert types == ["fid_cnn", "recall_cnn"]
+    write_metrics(run, FIGURES[1:])
+    results = ModelCard(refresh(run).read_text()).data.eval_results
+    assert [result.metric_type for result in results] == ["fid_cnn", "recall_cnn"]
     (run / "metrics.json").unlink()
     text = refresh(run).read_text()
     assert ModelCard(text).data.eval_results is None
     assert "model-index" not in text
 
 
-def test_a_figure_that_is_not_finite_is_left_out_and_said(run: Path) -> None:
-    measured(run)
+def test_a_metric_that_is_not_finite_is_omitted_with_a_note(run: Path) -> None:
+    write_metrics(run)
     path = run / "metrics.json"
     values = json.loads(path.read_text("utf-8"))
     values["figures"][1]["value"] = float("nan")
@@ -130,16 +132,17 @@ def test_a_figure_that_is_not_finite_is_left_out_and_said(run: Path) -> None:
     with open(run / "metrics.jsonl", "a", encoding="utf-8") as file:
         file.write('{"step": 12, "epoch": 0.5, "seconds": 1.0, "loss": NaN, "bits_per_dim": 2.5}\n')
     text = refresh(run).read_text("utf-8")
-    assert [one.metric_type for one in ModelCard(text).data.eval_results] == ["bits_per_dim"]
+    (result,) = ModelCard(text).data.eval_results
+    assert result.metric_type == "bits_per_dim"
     assert "| bits/dim | 2.0625 ± 0.0100 [1] |" in text
-    assert "Left out, for it is not finite: FID-CNN, recall-CNN." in text
+    assert "Omitted, as the value is not finite: FID-CNN, recall-CNN." in text
     assert "| bits per dim (last logged) | 2.5000 |" in text
-    assert "Left out, for what was logged last is not finite: loss." in text
+    assert "Omitted, as the last logged value is not finite: loss." in text
     assert "nan" not in text.lower().split()
 
 
 @pytest.mark.parametrize(
-    ("source", "facts", "datasets", "row"),
+    ("source", "stored", "datasets", "row"),
     [
         ("mnist", None, ["ylecun/mnist"], "[mnist](https://huggingface.co/datasets/ylecun/mnist)"),
         ("me/birds@v1:small", None, ["me/birds"], "(https://huggingface.co/datasets/me/birds)"),
@@ -147,19 +150,19 @@ def test_a_figure_that_is_not_finite_is_left_out_and_said(run: Path) -> None:
         ("birds", None, None, "| data | birds |"),
     ],
 )
-def test_data_of_the_hub_are_named(
-    run: Path, source: str, facts: dict | None, datasets: list[str] | None, row: str
+def test_datasets_of_the_hub_are_linked(
+    run: Path, source: str, stored: dict | None, datasets: list[str] | None, row: str
 ) -> None:
-    """``facts`` None is a run of before config.json kept them, else mnist is a folder's name."""
+    """With ``stored`` None config.json is that of an older run; else mnist is a folder's name."""
     (run / "checkpoints/data.json").unlink()
-    known = {} if facts is None else {"parameters": 5}
-    changed(run, data={"source": source}, facts=known)
+    facts = {} if stored is None else {"parameters": 5}
+    change_config(run, data={"source": source}, facts=facts)
     text = refresh(run).read_text("utf-8")
     assert ModelCard(text).data.datasets == datasets
     assert row in text
-    license = "MIT" if datasets == ["ylecun/mnist"] else "not known to genzoo"
-    assert f"| licence of the data | {license} |" in text
-    assert ("| numbers in the weights |" in text) == (facts is None)
+    license = "MIT" if datasets == ["ylecun/mnist"] else "unknown"
+    assert f"| data license | {license} |" in text
+    assert ("| stored values |" in text) == (stored is None)
 
 
 HOSTILE = [
@@ -174,12 +177,12 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_no_name_of_data_breaks_yaml_or_markdown(run: Path, name: str) -> None:
+def test_names_of_data_never_break_yaml_or_markdown(run: Path, name: str) -> None:
     from markdown_it import MarkdownIt
 
-    changed(run, data={"source": name}, facts={"dataset": name, "data_licence": name})
+    change_config(run, data={"source": name}, facts={"dataset": name, "data_licence": name})
     facts = Facts(name, "test", 90, 0, 4, 64, f"by {name}")
-    measured(run, (Figure("nats", 1.5, "nats", facts),))
+    write_metrics(run, (Figure("nats", 1.5, "nats", facts),))
     path = refresh(run, license="cc0-1.0", new=True)
     text = path.read_text("utf-8")
     refresh(run)
@@ -193,12 +196,12 @@ def test_no_name_of_data_breaks_yaml_or_markdown(run: Path, name: str) -> None:
     body = front.split(text)[1]
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(body)
     title = next(token for token in tokens if token.type == "inline")
-    assert "".join(one.content for one in title.children) == f"glow-digits: Glow on {shown}"
+    assert "".join(child.content for child in title.children) == f"glow-digits: Glow on {shown}"
     cells = [t.children for a, t in pairwise(tokens) if a.type == "td_open"]
-    texts = ["".join(one.content for one in cell) for cell in cells]
+    texts = ["".join(child.content for child in cell) for cell in cells]
     assert texts[texts.index("data") + 1] == shown
-    assert texts[texts.index("licence of the data") + 1] == shown
+    assert texts[texts.index("data license") + 1] == shown
     assert texts[texts.index("seed") + 1] == "0"
     assert body.count("<!-- zoo: end -->") == 4
     html = [t.content for t in tokens if t.type == "html_block"]
-    assert not any("script" in one for one in html)
+    assert not any("script" in block for block in html)

@@ -1,4 +1,4 @@
-"""Repositories that somebody made to do harm: a sentence each, and nothing run or written."""
+"""Hostile repositories: one sentence each, and nothing is executed or written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import zoo
 
 
 class Bomb:
-    """What makes a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __reduce__(self):
         return Path.touch, (Path("unpickled"),)
@@ -42,7 +42,7 @@ def config(*keys: str, value: object) -> Callable[[Files], Files]:
 
 
 def huge(files: Files) -> Files:
-    """Within all bounds, and some ten gigabytes."""
+    """A configuration within all bounds that needs ten gigabytes."""
     values = json.loads(files["config.json"])
     values["config"]["model"] |= {"depth": 64, "width": 4096, "levels": 3}
     return files | {"config.json": json.dumps(values).encode()}
@@ -50,21 +50,21 @@ def huge(files: Files) -> Files:
 
 def tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Files], Files]:
     def changed(files: Files) -> Files:
-        found = load(files["model.safetensors"])
-        change(found)
-        return files | {"model.safetensors": save(found, metadata={"format": "pt"})}
+        weights = load(files["model.safetensors"])
+        change(weights)
+        return files | {"model.safetensors": save(weights, metadata={"format": "pt"})}
 
     return changed
 
 
-def first(found: dict[str, torch.Tensor]) -> str:
-    return min(name for name in found if found[name].dim() == 4)
+def first(weights: dict[str, torch.Tensor]) -> str:
+    return min(name for name in weights if weights[name].dim() == 4)
 
 
 def header(files: Files) -> Files:
-    """A header that speaks of 2^60 bytes."""
-    said = json.dumps({"a": {"dtype": "F32", "shape": [2**58], "data_offsets": [0, 2**60]}})
-    return files | {"model.safetensors": len(said).to_bytes(8, "little") + said.encode()}
+    """A header that states 2^60 bytes."""
+    header = json.dumps({"a": {"dtype": "F32", "shape": [2**58], "data_offsets": [0, 2**60]}})
+    return files | {"model.safetensors": len(header).to_bytes(8, "little") + header.encode()}
 
 
 def pickled(name: str) -> Callable[[Files], Files]:
@@ -76,11 +76,11 @@ def pickled(name: str) -> Callable[[Files], Files]:
 
 
 def graph(location: str) -> Callable[[Files], Files]:
-    """A sampler whose first weights are in a file of that name."""
+    """A sampler that keeps its first weights in the file ``location``."""
 
     def change(files: Files) -> Files:
         model = load_from_string(files["onnx/sampler.onnx"])
-        tensor = next(one for one in model.graph.initializer if one.data_type == TensorProto.FLOAT)
+        tensor = next(t for t in model.graph.initializer if t.data_type == TensorProto.FLOAT)
         tensor.ClearField("raw_data")
         tensor.data_location = TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value=location)
@@ -92,15 +92,15 @@ def graph(location: str) -> Callable[[Files], Files]:
 def metadata(key: str, value: str | None) -> Callable[[Files], Files]:
     def change(files: Files) -> Files:
         model = load_from_string(files["onnx/sampler.onnx"])
-        said = {one.key: one.value for one in model.metadata_props} | {key: value}
-        helper.set_model_props(model, {k: v for k, v in said.items() if v is not None})
+        properties = {entry.key: entry.value for entry in model.metadata_props} | {key: value}
+        helper.set_model_props(model, {k: v for k, v in properties.items() if v is not None})
         return files | {"onnx/sampler.onnx": model.SerializeToString()}
 
     return change
 
 
 def hidden(files: Files) -> Files:
-    """The same in a branch of a node, where a glance at the initializers does not see it."""
+    """External weights in a branch of a node, not among the initializers."""
     model = load_from_string(files["onnx/sampler.onnx"])
     outside = TensorProto(name="w", data_type=1, dims=[4], data_location=TensorProto.EXTERNAL)
     outside.external_data.add(key="location", value="../../secret")
@@ -151,21 +151,21 @@ LOADS: dict[str, tuple[Callable[[Files], Files], int, str]] = {
     "header": (header, 1, "cannot be read as safetensors, it is damaged or cut off"),
     "swapped": (other, 1, "does not fit the network of config.json"),
     "shape": (
-        tensors(lambda found: found.update({first(found): found[first(found)][:1]})),
+        tensors(lambda weights: weights.update({first(weights): weights[first(weights)][:1]})),
         1,
         "does not fit the network of config.json: the tensor",
     ),
     "extra": (
-        tensors(lambda found: found.update(extra=torch.zeros(10**6))),
+        tensors(lambda weights: weights.update(extra=torch.zeros(10**6))),
         1,
         "the network has no tensor extra",
     ),
-    "missing": (tensors(lambda found: found.pop(first(found))), 1, "is missing"),
+    "missing": (tensors(lambda weights: weights.pop(first(weights))), 1, "is missing"),
     "bin": (pickled("pytorch_model.bin"), 1, "has no model.safetensors"),
     "pkl": (pickled("model.pkl"), 1, "has no model.safetensors"),
     "inside": (lambda files: files | {"model.safetensors": pickle.dumps(Bomb())}, 1, "safetensors"),
 }
-"""How a run is spoilt, the exit status of ``zoo sample`` and ``zoo pull``, and what they say."""
+"""Changes to a run, with the exit status and message of ``zoo sample`` and ``zoo pull``."""
 
 PULLS: dict[str, tuple[Callable[[Files], Files], str]] = {
     "up": (lambda files: files | {"onnx/../../evil": b"x"}, 'a file "onnx/../../evil", which'),
@@ -176,9 +176,9 @@ PULLS: dict[str, tuple[Callable[[Files], Files], str]] = {
     "beside": (graph("w.bin"), 'keeps weights in another file, "w.bin"'),
     "rooted": (graph("/etc/passwd"), 'keeps weights in another file, "/etc/passwd"'),
     "branch": (hidden, 'keeps weights in another file, "../../secret"'),
-    "onnx": (lambda files: files | {"onnx/sampler.onnx": b"no graph"}, "is no ONNX file"),
+    "onnx": (lambda files: files | {"onnx/sampler.onnx": b"no graph"}, "is not an ONNX file"),
 }
-"""The same of ``zoo pull`` alone, which fails."""
+"""Changes for ``zoo pull`` alone, which fails, with its message."""
 
 GRAPHS: dict[str, tuple[Callable[[Files], Files], str]] = {
     "latents": (
@@ -192,23 +192,25 @@ GRAPHS: dict[str, tuple[Callable[[Files], Files], str]] = {
     "silent": (metadata("classes", None), "its metadata lack classes"),
     "nobody": (metadata("library_name", "x"), "is not a genzoo sampler"),
 }
-"""The same of ``zoo sample --backend onnx`` alone."""
+"""Changes for ``zoo sample --backend onnx`` alone, with its message."""
 
 
 @dataclass(frozen=True)
-class Harm:
-    """How each command ended, by the repository's name, and the folder that they worked in."""
+class Outcome:
+    """How each command ended, by name of the repository, their folder, and the peak memory."""
 
     sampled: dict[str, Step]
     pulled: dict[str, Step]
-    drawn: dict[str, Step]
+    onnx: dict[str, Step]
     root: Path
     peak: int
 
 
 @pytest.fixture(scope="module")
-def harm(exported: Callable[[str], zoo.Run], tmp_path_factory: pytest.TempPathFactory) -> Harm:
-    """Every repository, sampled from and pulled in one process whose memory is bounded."""
+def outcome(
+    exported: Callable[[str], zoo.Run], tmp_path_factory: pytest.TempPathFactory
+) -> Outcome:
+    """Samples from and pulls every repository in one process."""
     root = tmp_path_factory.mktemp("hostile")
     OTHER.update(files_of(exported("nice")))
     (root / "work").mkdir()
@@ -228,7 +230,7 @@ def harm(exported: Callable[[str], zoo.Run], tmp_path_factory: pytest.TempPathFa
         for step in done:
             assert hub.tokens.read not in step.out + step.err
     a, b = len(sample), len(sample) + len(pull)
-    return Harm(
+    return Outcome(
         dict(zip(LOADS, done[:a], strict=True)),
         dict(zip(every, done[a:b], strict=True)),
         dict(zip([*PULLS, *GRAPHS], done[b:], strict=True)),
@@ -238,49 +240,49 @@ def harm(exported: Callable[[str], zoo.Run], tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.mark.parametrize("name", LOADS)
-def test_a_spoilt_run_is_refused_by_a_sentence(harm: Harm, name: str) -> None:
-    _, status, said = LOADS[name]
-    for step in (harm.sampled[name], harm.pulled[name]):
+def test_a_hostile_run_is_refused_with_a_sentence(outcome: Outcome, name: str) -> None:
+    _, status, message = LOADS[name]
+    for step in (outcome.sampled[name], outcome.pulled[name]):
         assert step.status == status, step
         if status:
-            assert said in step.sentence
+            assert message in step.sentence
             assert f"tester/{name}" in step.sentence or "pixels" in step.sentence
             assert len(step.sentence) < 600
 
 
-def test_a_plugin_that_is_not_here_is_named_with_where_it_comes_from(harm: Harm) -> None:
-    for step in (harm.sampled["absent"], harm.pulled["absent"]):
+def test_a_missing_plugin_is_named_with_its_distribution(outcome: Outcome) -> None:
+    for step in (outcome.sampled["absent"], outcome.pulled["absent"]):
         assert step.sentence.endswith("(the run came from genzoo-waves: install that)")
 
 
 @pytest.mark.parametrize("name", PULLS)
-def test_a_repository_that_reaches_out_of_itself_is_not_pulled(harm: Harm, name: str) -> None:
-    _, said = PULLS[name]
-    assert harm.pulled[name].status == 1
-    assert said in harm.pulled[name].sentence
+def test_a_repository_with_paths_outside_itself_is_not_pulled(outcome: Outcome, name: str) -> None:
+    _, message = PULLS[name]
+    assert outcome.pulled[name].status == 1
+    assert message in outcome.pulled[name].sentence
 
 
 @pytest.mark.parametrize("name", ["weights", "rooted", "branch", "onnx"])
-def test_a_graph_that_reaches_out_of_its_folder_is_not_run(harm: Harm, name: str) -> None:
-    assert harm.drawn[name].status == 1
-    assert "cannot be opened" in harm.drawn[name].sentence
+def test_a_graph_with_external_weights_is_not_run(outcome: Outcome, name: str) -> None:
+    assert outcome.onnx[name].status == 1
+    assert "cannot be opened" in outcome.onnx[name].sentence
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_graph_whose_metadata_are_not_its_own_is_refused(harm: Harm, name: str) -> None:
-    assert harm.drawn[name].status == 1
-    assert GRAPHS[name][1] in harm.drawn[name].sentence
+def test_a_graph_with_false_metadata_is_refused(outcome: Outcome, name: str) -> None:
+    assert outcome.onnx[name].status == 1
+    assert GRAPHS[name][1] in outcome.onnx[name].sentence
 
 
-def test_nothing_was_unpickled_run_or_written_outside_the_cache(harm: Harm) -> None:
+def test_nothing_is_unpickled_or_written_outside_the_cache(outcome: Outcome) -> None:
     good = {name for name, (_, status, _) in LOADS.items() if status == 0}
-    drawn = {"y.npy"} if any(step.status == 0 for step in harm.drawn.values()) else set()
-    work = {path.name for path in (harm.root / "work").iterdir()}
-    assert work == {"x.npy"} | drawn | {f"pulled-{name}" for name in good}
-    assert {path.name for path in harm.root.iterdir()} == {"work", "home", "secret"}
-    assert not any("evil" in name for name in contents(harm.root / "home"))
+    sampled = {"y.npy"} if any(step.status == 0 for step in outcome.onnx.values()) else set()
+    work = {path.name for path in (outcome.root / "work").iterdir()}
+    assert work == {"x.npy"} | sampled | {f"pulled-{name}" for name in good}
+    assert {path.name for path in outcome.root.iterdir()} == {"work", "home", "secret"}
+    assert not any("evil" in name for name in contents(outcome.root / "home"))
     assert not Path("/tmp/evil").exists()
 
 
-def test_a_configuration_of_ten_gigabytes_takes_no_memory(harm: Harm) -> None:
-    assert harm.peak < 1500
+def test_a_configuration_of_ten_gigabytes_allocates_no_memory(outcome: Outcome) -> None:
+    assert outcome.peak < 1500

@@ -1,4 +1,4 @@
-"""Runs come down from the Hub: what is asked for, what is kept, and what a cut leaves."""
+"""Runs are loaded and pulled from the Hub: requests, the cache, and interrupted transfers."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from loopback_hub import LoopbackHub
 
 @pytest.fixture
 def vae(exported, hub: LoopbackHub) -> dict[str, bytes]:
-    """What ``tester/vae`` on the Hub has."""
+    """The files of ``tester/vae`` on the Hub."""
     files = files_of(exported("vae"))
     hub.create("tester/vae", files=files)
     return files
 
 
 def fetched(hub: LoopbackHub) -> set[str]:
-    """The files whose bytes were asked for."""
-    names = {one.path.rpartition("/tester/vae/")[2] for one in hub.requests("GET", "/tester/vae/")}
+    """Names of the files whose content was requested."""
+    names = {
+        request.path.rpartition("/tester/vae/")[2]
+        for request in hub.requests("GET", "/tester/vae/")
+    }
     return {name.partition("/")[2] for name in names if not name.startswith("tree/")}
 
 
-def test_a_run_is_loaded_by_two_files_and_drawn_from_by_a_graph_without_torch(
+def test_loading_fetches_two_files_and_onnx_the_graph_alone_without_torch(
     vae, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     environment = hub.environment(tmp_path / "home", hub.tokens.read)
-    draw = ["sample", "tester/vae", "-n", "2", "--backend", "onnx", "-o", "onnx.npy"]
-    (drawn, without) = run_steps(
+    sample = ["sample", "tester/vae", "-n", "2", "--backend", "onnx", "-o", "onnx.npy"]
+    (sampled, without) = run_steps(
         environment,
         tmp_path,
-        draw,
+        sample,
         "import sys; assert not {'torch', 'onnx'} & set(sys.modules), 'torch was imported'",
         torch=False,
     )
-    assert (drawn.status, without.status) == (0, 0)
+    assert (sampled.status, without.status) == (0, 0)
     assert fetched(hub) == {"onnx/sampler.onnx"}
     encode = """
 from zoo_onnx import OnnxModel
@@ -57,7 +60,7 @@ assert abs(run.sample(2).numpy() - np.load("onnx.npy")).max() < 1e-4"""
     assert fetched(hub) == {"config.json", "model.safetensors"} | graphs
 
 
-def test_commands_that_would_write_into_a_run_do_not_write_into_the_cache(
+def test_commands_that_write_into_a_run_do_not_write_into_the_cache(
     vae, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     small = ["--device", "cpu", "-n", "8"]
@@ -105,7 +108,7 @@ def test_bench_does_not_write_into_the_cache(vae, hub: LoopbackHub, tmp_path: Pa
     assert contents(tmp_path / "home") == contents(tmp_path / "before")
 
 
-def test_a_pull_is_of_a_revision_into_a_new_folder(vae, hub: LoopbackHub, tmp_path: Path) -> None:
+def test_a_pull_takes_a_revision_and_a_new_folder(vae, hub: LoopbackHub, tmp_path: Path) -> None:
     first = hub.commits("tester/vae")[0].oid
     hub.repository("tester/vae").write({"metrics.jsonl": b"", "notes.txt": b"of somebody"})
     hub.repository("tester/vae").refs["refs/tags/v1"] = first
@@ -128,29 +131,31 @@ def test_a_pull_is_of_a_revision_into_a_new_folder(vae, hub: LoopbackHub, tmp_pa
     assert not (tmp_path / "new/notes.txt").exists()
     assert contents(tmp_path / "old") == contents(tmp_path / "same")
     assert contents(tmp_path / "old")["metrics.jsonl"] == vae["metrics.jsonl"] != b""
-    assert done[3].sentence == "there stands there already: name a new folder"
+    assert done[3].sentence == "there exists already: name a new folder"
     assert done[4].sentence == "tester/vae has no revision v2"
-    assert done[5].sentence.startswith("the Hub has no repository tester/none that you may see")
-    assert done[6].sentence == "tester is no repository of the Hub: name one as user/repo"
+    assert done[5].sentence.startswith("the Hub has no repository tester/none that you can access")
+    assert done[6].sentence == "tester is not a Hub repository: name one as user/repo"
     assert "the revision is given twice, 'v1' and 'v2'" in done[7].sentence
     assert {step.status for step in done[3:]} == {2}
     assert not (tmp_path / "none").exists()
 
 
-def test_a_private_run_takes_a_token(exported, hub: LoopbackHub, tmp_path: Path) -> None:
+def test_a_private_run_needs_a_token(exported, hub: LoopbackHub, tmp_path: Path) -> None:
     hub.create("tester/own", files=files_of(exported("vae")), private=True)
     hub.create("tester/gated", files=files_of(exported("vae")), gated=True)
     token = f"import os; os.environ['HF_TOKEN'] = {hub.tokens.read!r}"
-    given = f"import zoo; zoo.load('tester/own', token={hub.tokens.read!r})"
+    load = f"import zoo; zoo.load('tester/own', token={hub.tokens.read!r})"
     pull = ["pull", "tester/own", "own"]
     environment = hub.environment(tmp_path / "home")
     gated = ["pull", "tester/gated", "gated"]
-    refused, kept, loaded, _, pulled = run_steps(
-        environment, tmp_path, pull, gated, given, token, pull
+    private, locked, loaded, _, pulled = run_steps(
+        environment, tmp_path, pull, gated, load, token, pull
     )
-    assert kept.sentence.startswith("tester/gated is gated: ask for access on its page, then hf")
-    assert refused.sentence.endswith(
-        "a private one needs hf auth login, or HF_TOKEN set to a token of "
+    assert locked.sentence.startswith(
+        "tester/gated is gated: request access on its page, then run hf"
+    )
+    assert private.sentence.endswith(
+        "for a private one, run hf auth login, or set HF_TOKEN to a token of "
         "https://huggingface.co/settings/tokens"
     )
     assert (loaded.status, pulled.status) == (0, 0)
@@ -158,7 +163,7 @@ def test_a_private_run_takes_a_token(exported, hub: LoopbackHub, tmp_path: Path)
         assert hub.tokens.read.encode() not in (data or b""), name
 
 
-def test_a_pull_that_is_cut_leaves_no_folder_and_the_next_one_works(
+def test_an_interrupted_pull_leaves_no_folder_and_the_next_one_works(
     vae, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     environment = hub.environment(tmp_path / "home", hurry=True)
@@ -166,7 +171,7 @@ def test_a_pull_that_is_cut_leaves_no_folder_and_the_next_one_works(
     pull = ["pull", "tester/vae", "run"]
     cut, loaded = run_steps(environment, tmp_path, pull, ["sample", "tester/vae"])
     assert cut.status == loaded.status == 1
-    assert cut.sentence.startswith("the connection was cut while files of tester/vae were on")
+    assert cut.sentence.startswith("the connection was lost while transferring files of tester/vae")
     assert loaded.sentence == cut.sentence
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
     hub.faults.waiting.clear()
@@ -175,38 +180,36 @@ def test_a_pull_that_is_cut_leaves_no_folder_and_the_next_one_works(
     assert contents(tmp_path / "run")["model.safetensors"] == vae["model.safetensors"]
 
 
-def test_what_the_cache_has_spoilt_is_found_and_fetched_again(
+def test_a_damaged_file_in_the_cache_is_found_and_fetched_again(
     vae, hub: LoopbackHub, tmp_path: Path
 ) -> None:
-    spoil = """
+    damage = """
 from pathlib import Path
 for path in Path("home").rglob("snapshots/*/onnx/sampler.onnx"):
     blob = path.resolve()
     blob.write_bytes(blob.read_bytes()[:-1] + b"?")"""
-    first, _, spoilt, again = run_steps(
+    first, _, damaged, again = run_steps(
         hub.environment(tmp_path / "home"),
         tmp_path,
         ["pull", "tester/vae", "a"],
-        spoil,
+        damage,
         ["pull", "tester/vae", "b"],
         ["pull", "tester/vae", "c"],
     )
     assert (first.status, again.status) == (0, 0)
-    assert spoilt.sentence.startswith(
-        "onnx/sampler.onnx of tester/vae arrived as another file than the Hub states"
-    )
+    assert damaged.sentence.startswith("onnx/sampler.onnx of tester/vae does not have the hash ")
     assert not (tmp_path / "b").exists()
     assert contents(tmp_path / "c") == contents(tmp_path / "a")
 
 
-def test_offline_without_the_run_in_the_cache_is_a_sentence(
+def test_offline_a_run_comes_from_the_cache_or_is_one_sentence(
     vae, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     load = ["sample", "tester/vae", "--device", "cpu"]
     assert run_steps(hub.environment(tmp_path / "home"), tmp_path, load)[0].status == 0
     requests = len(hub.log)
     environment = hub.environment(tmp_path / "home", offline=True)
-    pulled, drawn, none, graph = run_steps(
+    pulled, sampled, none, graph = run_steps(
         environment,
         tmp_path,
         ["pull", "tester/vae", "two"],
@@ -214,14 +217,12 @@ def test_offline_without_the_run_in_the_cache_is_a_sentence(
         ["pull", "tester/none", "none"],
         ["sample", "tester/vae", "--backend", "onnx"],
     )
-    assert (pulled.status, drawn.status) == (0, 0)
+    assert (pulled.status, sampled.status) == (0, 0)
     assert {*contents(tmp_path / "two")} == {"config.json", "model.safetensors"}
     size = sum(len(vae[name]) for name in ("config.json", "model.safetensors"))
-    said = f"tester/vae: 2 files, {size / 1000:.1f} kB, all that the cache has of it"
-    assert said in pulled.err
-    for step, of in ((none, "tester/none"), (graph, "tester/vae")):
+    assert f"tester/vae: 2 files, {size / 1000:.1f} kB, from the cache" in pulled.err
+    for step, name in ((none, "tester/none"), (graph, "tester/vae")):
         assert step.sentence == (
-            f"{of} is not in the cache, and HF_HUB_OFFLINE forbids asking the Hub: unset it once "
-            "to fetch it"
+            f"{name} is not in the cache and HF_HUB_OFFLINE is set: unset it to download once"
         )
     assert len(hub.log) == requests

@@ -1,4 +1,4 @@
-"""A run goes to the Hub and comes down again, over real HTTP, by the Hub's own client."""
+"""Runs are pushed and pulled over real HTTP, with the client of huggingface_hub."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODELS = sorted(SMALL)
 
 @dataclass(frozen=True)
 class Shared:
-    """A Hub to which every model's run was pushed twice, and a folder with the runs."""
+    """A Hub to which a run of each model was pushed twice, and the folder of the runs."""
 
     hub: LoopbackHub
     root: Path
@@ -43,42 +43,42 @@ def shared(
         yield Shared(hub, root, first, second)
 
 
-def carried(run: Path) -> dict[str, bytes]:
-    """What a push may carry of a run folder, said anew."""
+def pushable(run: Path) -> dict[str, bytes]:
+    """The files of a run folder that a push may send."""
     names = ["config.json", "model.safetensors", "README.md", "metrics.jsonl", "samples/grid.png"]
     graphs = [path.relative_to(run).as_posix() for path in run.glob("onnx/*")]
     return {name: (run / name).read_bytes() for name in (*names, *graphs)}
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_push_is_one_commit_of_the_files_that_say_what_a_run_is(
-    shared: Shared, model: str
-) -> None:
+def test_a_push_is_one_commit_of_the_files_of_a_run(shared: Shared, model: str) -> None:
     done = shared.first[model]
     assert (done.status, done.out) == (0, f"{shared.hub.url}/tester/{model}\n")
     assert f"Push {model} with genzoo" in shared.hub.commits(f"tester/{model}")[0].title
     assert len(shared.hub.commits(f"tester/{model}")) == 2
     there = shared.hub.files(f"tester/{model}")
-    assert {k: v for k, v in there.items() if k != ".gitattributes"} == carried(shared.root / model)
+    assert {k: v for k, v in there.items() if k != ".gitattributes"} == pushable(
+        shared.root / model
+    )
     assert (shared.root / model / "checkpoints").is_dir()
     rows = {line.split()[0]: line for line in done.err.splitlines()}
-    assert {*carried(shared.root / model)} < {*rows}
-    assert all("is sent" in rows[name] for name in carried(shared.root / model))
+    assert {*pushable(shared.root / model)} < {*rows}
+    assert all(rows[name].endswith(" push") for name in pushable(shared.root / model))
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_pushing_again_what_has_not_changed_makes_no_commit(shared: Shared, model: str) -> None:
+def test_a_second_push_makes_no_commit(shared: Shared, model: str) -> None:
     done = shared.second[model]
     assert (done.status, done.out) == (0, f"{shared.hub.url}/tester/{model}\n")
-    assert "nothing has changed since" in done.err
+    assert "is up to date: no commit" in done.err
     assert len(shared.hub.commits(f"tester/{model}")) == 2
-    assert "is sent" not in done.err
+    assert "to push" not in done.err
 
 
-def test_pulled_runs_draw_the_same_pictures_byte_for_byte_and_offline_too(
+def test_pulled_runs_sample_the_same_bytes_online_and_offline(
     shared: Shared, tmp_path: Path
 ) -> None:
-    """And a push of what was pulled, which has no checkpoints, finds nothing changed."""
+    """A push of a pulled run, which has no checkpoints, makes no commit."""
     expected = {
         model: zoo.load(shared.root / model, "cpu").sample(5, seed=3).numpy() for model in MODELS
     }
@@ -96,22 +96,22 @@ def test_pulled_runs_draw_the_same_pictures_byte_for_byte_and_offline_too(
         environment = shared.hub.environment(tmp_path / "home", None, offline)
         done = run_steps(environment, folder, *pulls, *named, *([] if offline else again))
         assert {step.status for step in done} == {0}, done
-        assert all("nothing has changed since" in step.err for step in done[13:])
+        assert all("is up to date" in step.err for step in done[13:])
         assert (len(shared.hub.log) > before) != offline
         for model in MODELS:
-            found = zoo.load(folder / model, "cpu").sample(5, seed=3).numpy()
-            assert found.tobytes() == expected[model].tobytes(), model
+            images = zoo.load(folder / model, "cpu").sample(5, seed=3).numpy()
+            assert images.tobytes() == expected[model].tobytes(), model
             assert np.load(folder / f"{model}.npy").tobytes() == expected[model].tobytes(), model
             there = {
                 path.relative_to(folder / model).as_posix(): path.read_bytes()
                 for path in (folder / model).rglob("*")
                 if path.is_file()
             }
-            assert there == carried(shared.root / model)
+            assert there == pushable(shared.root / model)
 
 
 @pytest.mark.slow
-def test_large_files_travel_by_xet_as_well(exported, hub: LoopbackHub, tmp_path: Path) -> None:
+def test_large_files_are_transferred_with_xet(exported, hub: LoopbackHub, tmp_path: Path) -> None:
     if reason := hub_xet.missing():
         pytest.skip(reason)
     store = hub.use_xet(tmp_path / "store")
@@ -128,14 +128,14 @@ def test_large_files_travel_by_xet_as_well(exported, hub: LoopbackHub, tmp_path:
         ["push", "back", "tester/vae"],
     )
     assert (pushed.status, pulled.status, again.status) == (0, 0, 0), (pushed, pulled, again)
-    assert "nothing has changed" in again.err
+    assert "is up to date" in again.err
     assert store.hashes()
     assert not hub.requests("PUT", "/lfs/")
-    for name, data in carried(tmp_path / "vae").items():
+    for name, data in pushable(tmp_path / "vae").items():
         assert (tmp_path / "back" / name).read_bytes() == data
 
 
-def test_what_changes_is_sent_and_what_is_gone_is_deleted(
+def test_changed_files_are_pushed_and_missing_ones_deleted(
     exported, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     run = licensed(exported("vae").path, tmp_path / "vae")
@@ -163,11 +163,11 @@ def test_what_changes_is_sent_and_what_is_gone_is_deleted(
     assert mine.files["notes.txt"].content == b"kept"
     assert mine.files["README.md"].content.endswith(b"More. ![curve](curve.png)\n")
     assert hub.commits("tester/vae")[0] == mine
-    assert "nothing has changed" in done[5].err
+    assert "is up to date" in done[5].err
     assert "1 of 8 files" in done[7].err
 
 
-def test_a_card_that_somebody_changed_on_the_hub_stays(
+def test_a_card_that_was_edited_on_the_hub_is_kept(
     exported, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     licensed(exported("vae").path, tmp_path / "vae")
@@ -189,19 +189,17 @@ def test_a_card_that_somebody_changed_on_the_hub_stays(
     mine = (tmp_path / "last.md").read_bytes()
     assert b'zoo.load("tester/vae")' in mine
     first = mine.removesuffix(b"more\nmore\n")
-    cards = [one.files["README.md"].content for one in commits if "README.md" in one.files]
+    cards = [commit.files["README.md"].content for commit in commits if "README.md" in commit.files]
     assert cards == [mine, person.encode(), person.encode(), first + b"more\n", first]
-    said = "README.md of tester/vae was written or changed on the Hub and stays as it is there"
-    assert [step for step in range(11) if said in done[step].err] == [5, 7, 8]
-    assert "nothing has changed" in done[5].err
-    assert said.replace("vae", "web") in done[12].err
+    note = "README.md of tester/vae was edited on the Hub and is kept"
+    assert [step for step in range(11) if note in done[step].err] == [5, 7, 8]
+    assert "is up to date" in done[5].err
+    assert note.replace("vae", "web") in done[12].err
     assert hub.files("tester/web")["README.md"] == b"of the form for a new repository"
     assert "model.safetensors" in hub.files("tester/web")
 
 
-def test_a_space_shows_the_page_that_demo_writes(
-    exported, hub: LoopbackHub, tmp_path: Path
-) -> None:
+def test_a_space_has_the_page_of_demo(exported, hub: LoopbackHub, tmp_path: Path) -> None:
     import yaml
 
     licensed(exported("vae").path, tmp_path / "vae")
@@ -215,9 +213,9 @@ def test_a_space_shows_the_page_that_demo_writes(
     )
     assert [step.status for step in done] == [0] * 5, done
     assert done[0].out == f"{hub.url}/tester/vae\n"
-    assert f"the page: {hub.url}/spaces/tester/vae" in done[0].err
-    assert done[1].err.count("nothing has changed") == 2
-    assert "README.md of tester/vae was written or changed on the Hub and stays" in done[3].err
+    assert f"page: {hub.url}/spaces/tester/vae" in done[0].err
+    assert done[1].err.count("is up to date") == 2
+    assert "README.md of tester/vae was edited on the Hub and is kept" in done[3].err
     person, pushed, _ = hub.commits("tester/vae", kind="space")
     assert len(hub.commits("tester/vae")) == 2
     for name in ("index.html", "app.js", "onnx/sampler.onnx", "model.json"):
@@ -228,3 +226,21 @@ def test_a_space_shows_the_page_that_demo_writes(
     assert person.files["README.md"].content == theirs.encode()
     assert hub.repository("tester/vae").private
     assert hub.repository("tester/vae", "space").private
+
+
+def test_a_space_without_the_web_plugin_is_refused_before_anything_is_pushed(
+    exported, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    licensed(exported("vae").path, tmp_path / "vae")
+    push = ["push", "vae", "tester/vae", "--with-space"]
+    environment = hub.environment(tmp_path / "home", hub.tokens.write)
+    (disabled,) = run_steps({**environment, "ZOO_DISABLE_PLUGINS": "web"}, tmp_path, push)
+    assert disabled.sentence == (
+        "--with-space needs the plugin 'web', which is disabled: remove it from ZOO_DISABLE_PLUGINS"
+    )
+    _, broken = run_steps(environment, tmp_path, "import sys; sys.modules['zoo_web'] = None", push)
+    assert broken.sentence.startswith("--with-space needs the plugin 'web' (genzoo ")
+    assert "), which is broken (" in broken.sentence
+    assert broken.sentence.endswith("): fix it, or push without --with-space")
+    assert not hub.repositories
+    assert not hub.log

@@ -1,4 +1,4 @@
-"""What is not fit to be shared, and what the Hub refuses: a sentence each, and nothing written."""
+"""Runs that cannot be pushed and refusals of the Hub: one sentence each, and nothing is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from loopback_hub import LoopbackHub, loopback_hub
 
 from zoo import ZooError
 from zoo_hub.address import Address
-from zoo_hub.client import speaking
+from zoo_hub.client import hub_errors
 
 REPORT = """import json
 with open({path!r}) as file: report = json.load(file)
@@ -33,10 +33,10 @@ def write(path: str, text: str) -> str:
     return f"with open({path!r}, 'w') as file: file.write({text!r})"
 
 
-UNFIT = {
+INVALID = {
     "weights": write("weights/model.safetensors", "0" * 99),
     "config": write("config/config.json", "{}"),
-    "licence": write("licence/README.md", "---\nlicence: mit\n---\n"),
+    "license": write("license/README.md", "---\nlicence: mit\n---\n"),
     "yaml": write("yaml/README.md", "---\n[\n---\n"),
     "card": remove("card/README.md"),
     "report": remove("report/onnx/sampler.json"),
@@ -47,42 +47,40 @@ UNFIT = {
 }
 
 
-def test_a_run_that_is_not_fit_to_be_shared_is_refused(
-    exported, hub: LoopbackHub, tmp_path: Path
-) -> None:
+def test_a_run_with_a_defect_is_refused(exported, hub: LoopbackHub, tmp_path: Path) -> None:
     steps: list[list[str] | str] = []
-    for name, code in UNFIT.items():
+    for name, code in INVALID.items():
         licensed(exported("vae").path, tmp_path / name)
         steps += [code, ["push", name, "tester/vae"]]
     environment = hub.environment(tmp_path / "home", hub.tokens.write)
     more = [["push", "card", "nowhere"], ["push", "card", "a/b/c"], ["push", "none", "a/b"]]
     done = run_steps(environment, tmp_path, *steps, *more)
-    said = dict(zip(UNFIT, (step.sentence for step in done[1:-3:2]), strict=True))
-    assert said["weights"].startswith("weights/model.safetensors cannot be read as safetensors")
-    assert said["config"].startswith("config is not a run folder")
-    assert said["licence"].startswith("licence/README.md has no license in its metadata")
-    assert said["licence"].endswith("as zoo card licence --license apache-2.0 does")
-    assert said["yaml"] == "the metadata of yaml/README.md cannot be read: mend them"
-    assert said["card"].endswith("the card that the Hub shows: zoo card writes it")
-    for name, why in {
+    errors = dict(zip(INVALID, (step.sentence for step in done[1:-3:2]), strict=True))
+    assert errors["weights"].startswith("weights/model.safetensors cannot be read as safetensors")
+    assert errors["config"].startswith("config is not a run folder")
+    assert errors["license"].startswith("license/README.md has no license in its metadata")
+    assert errors["license"].endswith("with zoo card license --license apache-2.0")
+    assert errors["yaml"] == "the metadata of yaml/README.md cannot be read: fix it"
+    assert errors["card"].endswith("the model card of the Hub: zoo card writes it")
+    for name, reason in {
         "report": "has no parity report beside it",
-        "file": "is not the file that its parity report speaks of",
-        "other": "is of other weights than the run's",
-        "parity": "does not agree with the network, image is 1 off and may be",
-        "nan": "does not agree with the network, image is nan off and may be",
+        "file": "is not the file of its parity report",
+        "other": "was exported from other weights than the run's",
+        "parity": "does not agree with the network, image differs by 1, the tolerance is",
+        "nan": "does not agree with the network, image differs by nan, the tolerance is",
     }.items():
-        assert said[name].startswith(f"{name}/onnx/sampler.onnx {why}")
-        assert said[name].endswith(f"zoo export {name} writes the graphs again")
+        assert errors[name].startswith(f"{name}/onnx/sampler.onnx {reason}")
+        assert errors[name].endswith(f"zoo export {name} writes the graphs again")
     no_name, too_long, no_run = done[-3:]
-    assert no_name.sentence == "nowhere is no repository of the Hub: name one as user/repo"
-    assert too_long.sentence == "a/b/c is no repository of the Hub: name one as user/repo"
+    assert no_name.sentence == "nowhere is not a Hub repository: name one as user/repo"
+    assert too_long.sentence == "a/b/c is not a Hub repository: name one as user/repo"
     assert no_run.sentence == "there is not a run folder none"
     assert {step.status for step in done[1:-3:2]} == {1, 2}
     assert not hub.requests("POST")
     assert not hub.repositories
 
 
-def test_what_the_hub_refuses_is_a_sentence_and_writes_nothing(
+def test_refusals_of_the_hub_are_one_sentence_and_write_nothing(
     exported, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     run = licensed(exported("vae").path, tmp_path / "vae")
@@ -117,23 +115,29 @@ def test_what_the_hub_refuses_is_a_sentence_and_writes_nothing(
     ]
     environment = hub.environment(tmp_path / "home", hurry=True)
     done = run_steps(environment, tmp_path, *steps)
-    login = "hf auth login, or HF_TOKEN set to a token of https://huggingface.co/settings/tokens"
-    assert done[1].sentence == f"a push to tester/vae needs a token that may write there: {login}"
-    known = [step.err.strip().rpartition("zoo: ")[2] for step in done]  # below a traceback
-    assert known[3] == f"the Hub does not know the token that it was sent for tester/vae: {login}"
-    assert done[5].sentence.startswith("the token may not do this with tester/late (Forbidden: you")
-    assert done[7].sentence.startswith("the token may not do this with somebody/vae (You don't")
-    assert known[8].startswith("the Hub does not know the token that it was sent for tester/r401")
-    assert known[9].startswith("the token may not do this with tester/r403")
-    assert known[10] == (
-        "somebody else changed tester/r412 meanwhile, so nothing was written: try again"
+    login = (
+        "run hf auth login, or set HF_TOKEN to a token of https://huggingface.co/settings/tokens"
     )
-    assert known[11].startswith("the Hub was asked too often about tester/r429")
-    assert known[12].startswith("the Hub is out of order (status 500), tester/r500 must wait")
-    assert done[13].sentence.startswith("the connection was cut while files of tester/lost were")
-    assert "nothing has changed since" in done[14].err
+    assert done[1].sentence == f"pushing to tester/vae needs a token with write permission: {login}"
+    errors = [step.err.strip().rpartition("zoo: ")[2] for step in done]  # below a traceback
+    assert errors[3] == f"the Hub does not accept the token for tester/vae: {login}"
+    assert done[5].sentence.startswith(
+        "the token has no permission for tester/late (Forbidden: you"
+    )
+    assert done[7].sentence.startswith("the token has no permission for somebody/vae (You don't")
+    assert errors[8].startswith("the Hub does not accept the token for tester/r401")
+    assert errors[9].startswith("the token has no permission for tester/r403")
+    assert errors[10] == (
+        "tester/r412 was changed by somebody else, so nothing was written: try again"
+    )
+    assert errors[11].startswith("the Hub received too many requests for tester/r429")
+    assert errors[12].startswith("the Hub failed on tester/r500 with status 500")
+    assert done[13].sentence.startswith(
+        "the connection was lost while transferring files of tester/lost"
+    )
+    assert "is up to date" in done[14].err
     assert done[16].sentence.startswith(
-        'the Hub does not take README.md of tester/word: "license" must be one of [apache-2.0,'
+        'the Hub rejects README.md of tester/word: "license" must be one of [apache-2.0,'
     )
     assert [step.status for step in done] == [0, 1] * 4 + [1] * 6 + [0, 0, 1]
     made = {name: len(hub.commits(name)) for _, name in hub.repositories}
@@ -143,30 +147,30 @@ def test_what_the_hub_refuses_is_a_sentence_and_writes_nothing(
     for step in done:
         for secret in (hub.tokens.write, hub.tokens.read, unknown):
             assert secret not in step.out + step.err
-    assert contents(run) == before, "the run's own card names a place that took it"
+    assert contents(run) == before, "the run's card changes only after a commit"
     assert 'zoo.load("tester/lost")' in (tmp_path / "lost/README.md").read_text("utf-8")
 
 
-def test_a_token_that_a_server_repeats_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_in_an_error_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "of another kind")
     for secret in ("hf_abcdefghijkl", "Bearer xyz-123", "of another kind"):
-        with pytest.raises(ZooError) as error, speaking(Address("a/b")):
+        with pytest.raises(ZooError) as error, hub_errors(Address("a/b")):
             raise RuntimeError(f"not known: {secret}, go away")
-        told = "".join(traceback.format_exception(error.value))
-        assert secret.split()[-1] not in told
-        assert "the Hub's client failed with a/b: RuntimeError: not known: " in told
+        text = "".join(traceback.format_exception(error.value))
+        assert secret.split()[-1] not in text
+        assert "the Hub client failed on a/b: RuntimeError: not known: " in text
 
 
-def test_offline_nothing_is_sent(trained, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_pushed_offline(trained, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ZooError) as error:
         trained.push("tester/glow")
     assert str(error.value) == (
-        "HF_HUB_OFFLINE is set, so nothing can be sent to tester/glow: unset it"
+        "HF_HUB_OFFLINE is set, so nothing is pushed to tester/glow: unset it"
     )
 
 
-def test_a_hub_that_is_not_there_is_a_sentence(exported, tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_one_sentence(exported, tmp_path: Path) -> None:
     licensed(exported("vae").path, tmp_path / "vae")
     with loopback_hub() as gone:
         environment = gone.environment(tmp_path / "home", gone.tokens.write, hurry=True)
@@ -177,17 +181,17 @@ def test_a_hub_that_is_not_there_is_a_sentence(exported, tmp_path: Path) -> None
         ["pull", "tester/vae", "x"],
         ["sample", "tester/vae"],
     )
-    said = f"the Hub at {gone.url} cannot be reached (ConnectError): check the network, or HF_ENDP"
+    error = f"the Hub at {gone.url} cannot be reached (ConnectError): check the network, or HF_ENDP"
     for step in done[:2]:
-        assert step.sentence.startswith(said)
-    drawn = done[2]
-    assert drawn.sentence.startswith(f"there is not a run folder tester/vae here, and {said}")
-    assert drawn.err.splitlines()[:-1] == ["the Hub did not answer: trying again"]
+        assert step.sentence.startswith(error)
+    sampled = done[2]
+    assert sampled.sentence.startswith(f"no run folder tester/vae exists, and {error}")
+    assert sampled.err.splitlines()[:-1] == ["the Hub did not answer: trying again"]
     assert {step.status for step in done} == {1}
     assert not (tmp_path / "x").exists()
 
 
-def test_after_a_cut_in_mid_upload_the_next_push_completes(
+def test_a_push_completes_after_an_interrupted_upload(
     exported, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     licensed(exported("vae").path, tmp_path / "vae")
@@ -196,8 +200,8 @@ def test_after_a_cut_in_mid_upload_the_next_push_completes(
     (cut,) = run_steps(environment, tmp_path, ["push", "vae", "tester/vae"])
     assert (cut.status, cut.sentence) == (
         1,
-        "the connection was cut while files of tester/vae were on their way: try again, what has "
-        "arrived is not sent twice",
+        "the connection was lost while transferring files of tester/vae: try again, files that "
+        "arrived are not sent twice",
     )
     assert len(hub.commits("tester/vae")) == 1
     hub.faults.waiting.clear()

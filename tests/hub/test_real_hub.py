@@ -1,4 +1,4 @@
-"""A push to huggingface.co and a pull from it, for those who name a repository of theirs."""
+"""A push to huggingface.co and a pull, with HF_TOKEN and ZOO_TEST_HUB_REPO set."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pytest
 from folders import contents
 from hub_steps import licensed, run_steps
 
-NEEDED = ("HF_TOKEN", "ZOO_TEST_HUB_REPO")
-MISSING = [name for name in NEEDED if not os.environ.get(name)]
+VARIABLES = ("HF_TOKEN", "ZOO_TEST_HUB_REPO")
+MISSING = [name for name in VARIABLES if not os.environ.get(name)]
 
 
 @pytest.mark.hub
 @pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not set")
-def test_a_run_goes_to_the_real_hub_and_comes_back(exported, tmp_path: Path) -> None:
+def test_a_run_is_pushed_to_the_real_hub_and_pulled(exported, tmp_path: Path) -> None:
     repository = os.environ["ZOO_TEST_HUB_REPO"]
     run = licensed(exported("vae").path, tmp_path / "vae")
     environment = {**os.environ, "HF_HOME": str(tmp_path / "home")}
     push = ["push", "vae", repository, "--private"]
-    sent, again, pulled, drawn = run_steps(
+    pushed, again, pulled, sampled = run_steps(
         environment,
         tmp_path,
         push,
@@ -28,9 +28,9 @@ def test_a_run_goes_to_the_real_hub_and_comes_back(exported, tmp_path: Path) -> 
         ["pull", repository, "back"],
         ["sample", repository, "-n", "2", "--backend", "onnx", "-o", "x.npy"],
     )
-    assert [step.status for step in (sent, again, pulled, drawn)] == [0, 0, 0, 0]
-    assert "nothing has changed since" in again.err
+    assert [step.status for step in (pushed, again, pulled, sampled)] == [0, 0, 0, 0]
+    assert "is up to date" in again.err
     back = contents(tmp_path / "back")
     for name in ("config.json", "model.safetensors", "onnx/sampler.onnx"):
         assert back[name] == (run / name).read_bytes()
-    assert os.environ["HF_TOKEN"] not in sent.out + sent.err + pulled.out + pulled.err
+    assert os.environ["HF_TOKEN"] not in pushed.out + pushed.err + pulled.out + pulled.err

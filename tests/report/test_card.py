@@ -1,4 +1,4 @@
-"""A run's card: what trained it, for how long and from which seed; runs of before it was kept."""
+"""Summaries of runs in their cards, older runs, and texts of models."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ import torch
 
 import zoo
 from zoo.data import hub
-from zoo.report.card import RunFacts, front, new_card, parts, read_facts, writing
+from zoo.report.card import RunSummary, front, new_card, parts, read_summary, writing
 from zoo.system.console import duration
 from zoo.system.hardware import hardware, hardware_text
 
 
-def facts(folder: Path) -> dict[str, str]:
-    """The first table of a card, by its first column."""
+def summary_table(folder: Path) -> dict[str, str]:
+    """Rows of the tables of a card, by their first column."""
     text = (folder / "README.md").read_text("utf-8")
     return dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE))
 
 
-def test_a_card_says_time_speed_hardware_threads_seed_and_versions(trained: zoo.Run) -> None:
+def test_a_card_has_time_throughput_hardware_seed_and_versions(trained: zoo.Run) -> None:
     stored = json.loads((trained.path / "config.json").read_text("utf-8"))
-    found, last = facts(trained.path), trained.folder.read_metrics()[-1]
+    rows, last = summary_table(trained.path), trained.folder.read_metrics()[-1]
     assert stored["hardware"] == hardware(torch.device("cpu"))
-    assert found["trained on"] == hardware_text(stored["hardware"])
-    assert found["trained on"].endswith("1 thread")  # conftest asks for it
-    assert found["training time"] == duration(last["seconds"])
+    assert rows["hardware"] == hardware_text(stored["hardware"])
+    assert rows["hardware"].endswith("1 thread")  # conftest asks for it
+    assert rows["training time"] == duration(last["seconds"])
     seen = last["step"] * 32  # the preset's batches
-    assert float(found["pictures a second"].replace(",", "")) == pytest.approx(
+    assert float(rows["images per second"].replace(",", "")) == pytest.approx(
         seen / last["seconds"], rel=0.01
     )
-    facts_kept = stored["facts"]
-    assert facts_kept["parameters"] == sum(p.numel() for p in trained.network.parameters())
-    assert found["parameters"] == f"{facts_kept['parameters']:,}"
-    assert facts_kept["latent"] == {"size": 64, "distribution": "normal", "classes": 0}
-    assert found["licence of the data"] == facts_kept["data_licence"] == "CC BY 4.0"
-    assert found["seed"] == "0"
-    assert found["genzoo, torch, Python"] == ", ".join(stored["versions"].values())
+    facts = stored["facts"]
+    assert facts["parameters"] == sum(p.numel() for p in trained.network.parameters())
+    assert rows["parameters"] == f"{facts['parameters']:,}"
+    assert facts["latent"] == {"size": 64, "distribution": "normal", "classes": 0}
+    assert rows["data license"] == facts["data_licence"] == "CC BY 4.0"
+    assert rows["seed"] == "0"
+    assert rows["genzoo, torch, Python"] == ", ".join(stored["versions"].values())
 
 
-def test_a_run_without_hardware_loads_and_gets_a_card_that_says_nothing_of_it(
+def test_a_run_that_stores_no_hardware_gets_a_card_without_it(
     trained_copy: Path,
 ) -> None:
     path = trained_copy / "config.json"
@@ -53,8 +53,8 @@ def test_a_run_without_hardware_loads_and_gets_a_card_that_says_nothing_of_it(
     del stored["hardware"]
     path.write_text(json.dumps(stored), "utf-8")
     zoo.load(trained_copy).write_card()
-    assert "trained on" not in facts(trained_copy)
-    assert facts(trained_copy)["seed"] == "0"
+    assert "hardware" not in summary_table(trained_copy)
+    assert summary_table(trained_copy)["seed"] == "0"
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_a_run_without_hardware_loads_and_gets_a_card_that_says_nothing_of_it(
     ],
 )
 def test_hardware_in_words(changes: dict[str, object], text: str) -> None:
-    one = {"device": "cpu", "name": "A CPU", "cores": 2, "threads": 1, "processes": 1}
-    assert hardware_text(one | changes) == text
+    stored = {"device": "cpu", "name": "A CPU", "cores": 2, "threads": 1, "processes": 1}
+    assert hardware_text(stored | changes) == text
     assert hardware_text({}) == ""
 
 
-def test_a_file_that_is_called_like_a_data_set_is_not_it(here: Path) -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
-    np.savez("mnist.npz", images=pictures)
+def test_a_file_with_the_name_of_a_dataset_is_not_that_dataset(here: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    np.savez("mnist.npz", images=images)
     run = zoo.train(
         "nice", data="mnist.npz", steps=1, config={"width": 4}, device="cpu", quiet=True
     )
@@ -82,7 +82,7 @@ def test_a_file_that_is_called_like_a_data_set_is_not_it(here: Path) -> None:
         json.loads((run.path / "config.json").read_text())["facts"]
     )
     text = (run.path / "README.md").read_text("utf-8")
-    assert "| data | mnist |\n| licence of the data | not known to genzoo |" in text
+    assert "| data | mnist |\n| data license | unknown |" in text
     assert "datasets" not in text.partition("# ")[0]
     assert hub.repository_of("mnist") == "ylecun/mnist"
     assert hub.repository_of("me/birds@v1:small") == "me/birds"
@@ -92,13 +92,13 @@ def test_a_file_that_is_called_like_a_data_set_is_not_it(here: Path) -> None:
 # The texts of models
 
 
-def facts_of(trained: zoo.Run, text: str | None, monkeypatch: pytest.MonkeyPatch) -> RunFacts:
-    """The facts of a run whose model's card is ``text``, or none."""
-    found = read_facts(trained.path, trained.host)
+def summary_with(trained: zoo.Run, text: str | None, monkeypatch: pytest.MonkeyPatch) -> RunSummary:
+    """Summary of a run whose model has the card ``text``, or none."""
+    summary = read_summary(trained.path, trained.host.owner)
     name = None if text is None else "zoo_cards:mine.md"
     if text is not None:
-        monkeypatch.setattr(writing, "_text_of", lambda spec: text)
-    return replace(found, spec=replace(found.spec, card=name))
+        monkeypatch.setattr(writing, "_model_text", lambda spec: text)
+    return replace(summary, spec=replace(summary.spec, card=name))
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ def facts_of(trained: zoo.Run, text: str | None, monkeypatch: pytest.MonkeyPatch
 def test_every_text_gets_every_part(
     trained: zoo.Run, text: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = new_card(facts_of(trained, text, monkeypatch), "GRAPHS", {"onnx": True})
-    assert parts.names_in(made) == {*parts.NAMES}
-    for said in ("| seed | 0 |", 'zoo.load(".")', "GRAPHS", "# glow-digits"):
-        assert made.count(said) == 1
-    metadata, body = front.split(made)
+    card = new_card(summary_with(trained, text, monkeypatch), "GRAPHS", {"onnx": True})
+    assert parts.names_in(card) == {*parts.NAMES}
+    for part in ("| seed | 0 |", 'zoo.load(".")', "GRAPHS", "# glow-digits"):
+        assert card.count(part) == 1
+    metadata, body = front.split(card)
     values = front.read(metadata)
     assert {"glow", "flow", "onnx"} <= {*values["tags"]}
     assert values["library_name"] == "genzoo"
@@ -132,7 +132,7 @@ def test_every_text_gets_every_part(
 
 
 @pytest.mark.parametrize("model", ["dcgan", "glow", "nice", "realnvp", "sngan", "vae"])
-def test_the_texts_of_the_zoo_are_whole(model: str) -> None:
+def test_the_texts_of_the_zoo_are_complete(model: str) -> None:
     text = (files("zoo_cards") / f"{model}.md").read_text("utf-8")
     wanted = ["How it works", "This run", "Intended use and limits", "Licences", "Citation"]
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == wanted
@@ -161,8 +161,9 @@ def test_the_texts_of_the_zoo_are_whole(model: str) -> None:
         ("", {"a": "y: {\n'\""}, None),
     ],
 )
-def test_metadata_are_edited_key_by_key(before: str, changes: dict, after: str | None) -> None:
-    found = front.edited(before, changes)
-    assert after is None or found == after
+def test_metadata_is_edited_key_by_key(before: str, changes: dict, after: str | None) -> None:
+    edited = front.edited(before, changes)
+    assert after is None or edited == after
     wanted = front.read(before) | changes
-    assert front.read(found) == {key: one for key, one in wanted.items() if one is not None}
+    expected = {key: value for key, value in wanted.items() if value is not None}
+    assert front.read(edited) == expected

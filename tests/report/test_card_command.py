@@ -1,4 +1,4 @@
-"""`zoo card`: what is genzoo's in a card is written anew, and what a person wrote stays."""
+"""``zoo card`` writes genzoo's parts of a card again and keeps what a person wrote."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zoo.runs.weights import load_tensors, save_tensors
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
-from zoo_hub.card import license_of, refresh, renewable
+from zoo_hub.card import card_text, license_of, refresh
 from zoo_hub.card.licenses import LICENSES
 
 PERSON = """---
@@ -53,26 +53,26 @@ def metadata(folder: Path) -> dict:
     return front.read(front.split(card(folder))[0])
 
 
-def test_it_adds_graphs_and_writes_the_same_bytes_again(commands: Commands, run: Path) -> None:
-    assert "onnx/sampler.onnx" not in card(run), "training knows of no graphs"
+def test_it_adds_graphs_and_is_idempotent(commands: Commands, run: Path) -> None:
+    assert "onnx/sampler.onnx" not in card(run), "training exports no graphs"
     result = commands("card", run)
     assert (result.status, result.out) == (0, f"{run / 'README.md'}\n")
     assert result.err == (
-        f"the card names no licence of the weights: zoo card {run} --license mit, or another\n"
+        f"the card has no license for the weights: zoo card {run} --license mit, or another\n"
     )
     first = card(run)
     report = json.loads((run / "onnx/sampler.json").read_text("utf-8"))
     (row,) = [line for line in first.splitlines() if line.startswith("| `onnx/sampler.onnx`")]
     error = f"{report['outputs']['image']['max_abs_error_float64']:.1e}"
-    for said in (
-        f"{report['bytes'] / 1e3:.1f} kB" if report["bytes"] < 1e5 else " MB |",
+    for text in (
+        f"{report['bytes'] / 1e3:.1f} kB" if report["bytes"] < 1e6 else " MB |",
         "| float32 |",
         "`z` float32 [batch, 64], standard normal",
         "`label` int64 [batch], 0 to 9",
         "`image` float32 [batch, 1, 8, 8] in [0, 1]",
         f"`image` {error}",
     ):
-        assert said in row
+        assert text in row
     assert "| `onnx/encoder.onnx` |" in first
     assert metadata(run)["tags"] == ["glow", "flow", "normalizing-flow", "onnx"]
     assert "license" not in metadata(run)
@@ -84,7 +84,7 @@ def test_it_adds_graphs_and_writes_the_same_bytes_again(commands: Commands, run:
     assert card(run) == second
 
 
-def test_what_a_person_wrote_survives(commands: Commands, run: Path) -> None:
+def test_edits_of_a_person_survive(commands: Commands, run: Path) -> None:
     commands("card", run)
     _, body = front.split(card(run))
     body = body.replace("## This run", "A word of mine.\n\n## My run", 1)
@@ -110,7 +110,7 @@ def test_what_a_person_wrote_survives(commands: Commands, run: Path) -> None:
     assert metadata(run)["model-index"][0]["name"] == "Mine"
 
 
-def test_a_part_that_was_taken_out_stays_out_and_a_lost_mark_eats_nothing(run: Path) -> None:
+def test_a_removed_part_stays_out_and_a_lost_mark_deletes_nothing(run: Path) -> None:
     refresh(run)
     text = card(run)
     before, _, rest = text.partition("<!-- zoo: use")
@@ -119,7 +119,7 @@ def test_a_part_that_was_taken_out_stays_out_and_a_lost_mark_eats_nothing(run: P
     (run / "README.md").write_text(before + after, "utf-8")
     refresh(run)
     assert card(run) == before + after
-    head, end, tail = text.partition("<!-- zoo: end -->")  # the first part loses its end
+    head, end, tail = text.partition("<!-- zoo: end -->")  # the end mark of the first part is lost
     assert end
     (run / "README.md").write_text(f"{head}Mine.{tail}", "utf-8")
     refresh(run)
@@ -127,42 +127,42 @@ def test_a_part_that_was_taken_out_stays_out_and_a_lost_mark_eats_nothing(run: P
 
 
 @pytest.mark.parametrize("text", ["All mine.\n", "---\nlicense: mit\n---\n# Mine\n", ""])
-def test_a_card_of_somebody_else_is_kept(commands: Commands, run: Path, text: str) -> None:
+def test_a_card_without_marks_is_kept(commands: Commands, run: Path, text: str) -> None:
     path = run / "README.md"
     path.write_text(text, "utf-8")
-    assert not renewable(run)
+    assert card_text(run, "me/glow") is None
     assert commands.fails(2, "card", run) == (
-        f"{path} has none of the marks between which genzoo writes, so it stays as it is: "
-        f"zoo card {run} --new writes another and keeps this one beside it"
+        f"{path} has no parts marked by genzoo and stays unchanged: zoo card {run} --new writes a "
+        "new card and keeps this one beside it"
     )
     assert card(run) == text
     for name in ("README.old.md", "README.old-2.md"):
         assert commands("card", run, "--new").status == 0
         assert (run / name).exists()
     assert (run / "README.old.md").read_text("utf-8") == text
-    assert renewable(run)
+    assert card_text(run, "me/glow")
     assert "onnx/sampler.onnx" in card(run)
     path.unlink()
-    assert commands("card", run).status == 0, "where there is none, one is written"
+    assert commands("card", run).status == 0, "a missing card is written"
     assert card(run) == (run / "README.old-2.md").read_text("utf-8")
 
 
-def test_damaged_metadata_are_named_and_kept(commands: Commands, run: Path) -> None:
+def test_damaged_metadata_is_reported_and_kept(commands: Commands, run: Path) -> None:
     path = run / "README.md"
     text = card(run).replace("library_name: genzoo", "library_name: 'genzoo", 1)
     path.write_text(text, "utf-8")
-    said = commands.fails(1, "card", run)
-    assert said.startswith("the metadata of the card are no YAML, line ")
+    error = commands.fails(1, "card", run)
+    assert error.startswith("the metadata of the card is not valid YAML, line ")
     assert license_of(text) is None
     result = commands("evaluate", run, "--figure", "nats")
     assert result.status == 0
-    assert "the card stays as it is: the metadata of the card are no YAML" in result.err
+    assert "the card stays as it is: the metadata of the card is not valid YAML" in result.err
     assert card(run) == text
     path.write_bytes(b"\xff\xfe")
-    assert commands.fails(1, "card", run) == f"{path} is no UTF-8 text: save it as UTF-8"
+    assert commands.fails(1, "card", run) == f"{path} is not UTF-8: save it as UTF-8"
 
 
-def test_a_repository_is_kept_until_another_is_named(commands: Commands, run: Path) -> None:
+def test_a_repository_is_kept_until_another_is_given(commands: Commands, run: Path) -> None:
     commands("card", run, "--repository", "me/glow.digits-1")
     first = card(run)
     assert 'zoo.load("me/glow.digits-1")' in first
@@ -176,35 +176,35 @@ def test_a_repository_is_kept_until_another_is_named(commands: Commands, run: Pa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (["--license", "MIT"], "the Hub knows no licence 'MIT': did you mean 'mit'?"),
-        (["--license", "xyzzy"], "the Hub knows no licence 'xyzzy'; there is mit, "),
-        (["--repository", "glow"], "'glow' is no repository of the Hub: write user/repo"),
-        (["--repository", 'a/b") or ("'], "is no repository of the Hub"),
+        (["--license", "MIT"], "'MIT' is not a license id of the Hub: did you mean 'mit'?"),
+        (["--license", "xyzzy"], "'xyzzy' is not a license id of the Hub; examples are mit, "),
+        (["--repository", "glow"], "'glow' is not a Hub repository: name one as user/repo"),
+        (["--repository", 'a/b") or ("'], "is not a Hub repository"),
     ],
 )
-def test_what_cannot_be_is_refused(
-    commands: Commands, run: Path, arguments: list[str], said: str
+def test_invalid_options_are_refused(
+    commands: Commands, run: Path, arguments: list[str], message: str
 ) -> None:
     before = card(run)
-    assert said in commands.fails(2, "card", run, *arguments)
+    assert message in commands.fails(2, "card", run, *arguments)
     assert card(run) == before
 
 
-def test_the_card_of_a_run_on_the_hub_is_not_written(commands: Commands, here: Path) -> None:
+def test_a_run_on_the_hub_is_refused(commands: Commands, here: Path) -> None:
     assert commands.fails(2, "card", "user/repo") == (
-        "user/repo is not a local folder: name one; zoo pull makes one of a run on the Hub"
+        "user/repo is not a local folder: name a folder, or fetch the run into one with zoo pull"
     )
 
 
-def test_it_takes_the_licenses_that_the_hub_takes() -> None:
+def test_licenses_are_those_of_the_hub() -> None:
     assert {*hub_metadata.LICENSES} == LICENSES
     with pytest.raises(UsageError):
         refresh(Path("nothere"), license="none")
 
 
-def test_graphs_of_other_weights_or_without_a_right_report_are_left_out(run: Path) -> None:
+def test_graphs_of_other_weights_or_without_a_valid_report_are_omitted(run: Path) -> None:
     refresh(run)
     report = run / "onnx/encoder.json"
     values = json.loads(report.read_text("utf-8"))
@@ -220,12 +220,12 @@ def test_graphs_of_other_weights_or_without_a_right_report_are_left_out(run: Pat
     refresh(run)
     assert "onnx/encoder.onnx" in card(run)
     weights = load_tensors(run / "model.safetensors")
-    save_tensors(run / "model.safetensors", {name: one + 1 for name, one in weights.items()})
+    save_tensors(run / "model.safetensors", {name: tensor + 1 for name, tensor in weights.items()})
     refresh(run)
     assert "onnx/encoder.onnx" not in card(run)
 
 
-def test_training_that_goes_on_keeps_the_text_and_drops_the_graphs(
+def test_resumed_training_keeps_the_text_and_drops_the_graphs(
     commands: Commands, run: Path
 ) -> None:
     refresh(run, "me/glow")

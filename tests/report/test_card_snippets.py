@@ -1,4 +1,4 @@
-"""The Python in a card does what it says, pasted as it stands: with genzoo, and without."""
+"""The Python in a card runs as pasted, with genzoo and without."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ print(tuple(images.shape), sorted({*sys.modules} & {"torch", "zoo"}))
 
 
 def blocks(folder: Path) -> tuple[str, str]:
-    """The Python of a card: with genzoo and with onnxruntime."""
+    """The code of a card with genzoo, and with onnxruntime."""
     text = (folder / "README.md").read_text("utf-8")
     first, second = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return first, second
@@ -49,19 +49,19 @@ def python(code: str, folder: Path, environment: dict[str, str] | None = None) -
 
 @pytest.fixture(params=sorted(SMALL))
 def run(request: pytest.FixtureRequest, exported: Callable[[str], zoo.Run], tmp_path: Path) -> Path:
-    """Each model: latents normal, uniform and logistic, with labels and without."""
+    """A run of each model: normal, uniform and logistic latents, with labels and without."""
     path = Path(shutil.copytree(exported(request.param).path, tmp_path / "run"))
     refresh(path)
     return path
 
 
-def test_onnxruntime_and_numpy_draw_by_what_the_card_says(run: Path) -> None:
+def test_the_onnxruntime_code_samples(run: Path) -> None:
     _, code = blocks(run)
     assert len(code.splitlines()) <= 15
     assert python(code + SHOW, run) == "(16, 1, 8, 8) []\n"
 
 
-def test_genzoo_draws_by_what_the_card_says(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_genzoo_code_samples(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, _ = blocks(run)
     monkeypatch.chdir(run)
     names: dict[str, object] = {}
@@ -70,15 +70,15 @@ def test_genzoo_draws_by_what_the_card_says(run: Path, monkeypatch: pytest.Monke
     label = 7 if loaded.latent.classes else None
     assert (images == loaded.sample(16, seed=0, labels=label)).all()  # type: ignore[attr-defined]
     assert f"float32 {list(images.shape)} in [0, 1]" in code  # type: ignore[attr-defined]
-    if "z" in names and "gives the pictures back" in code:
+    if "z" in names and "returns the images" in code:
         back = loaded.decode(names["z"], labels=label)  # type: ignore[arg-type]
         assert (back - images).abs().max() < 1e-3
 
 
-def test_both_draw_from_the_hub(
+def test_both_sample_from_the_hub(
     exported: Callable[[str], zoo.Run], hub: LoopbackHub, tmp_path: Path
 ) -> None:
-    """Pasted as they stand in the card of a run on the Hub, in processes that have nothing else."""
+    """Each is pasted from the card of a run on the Hub into a new process."""
     path = Path(shutil.copytree(exported("glow").path, tmp_path / "run"))
     refresh(path, "tester/glow-digits")
     names = ("config.json", "model.safetensors", "onnx/sampler.onnx")
@@ -88,7 +88,7 @@ def test_both_draw_from_the_hub(
     environment = hub.environment(tmp_path / "home")
     assert 'zoo.load("tester/glow-digits")' in genzoo
     assert python(genzoo + SHOW, tmp_path, environment) == "(16, 1, 8, 8) ['torch', 'zoo']\n"
-    asked = len(hub.log)
+    before = len(hub.log)
     assert python(onnxruntime + SHOW, tmp_path, environment) == "(16, 1, 8, 8) []\n"
-    fetched = {one.path for one in hub.log[asked:] if one.method == "GET"}
-    assert any("onnx/sampler.onnx" in one or "/cdn/" in one for one in fetched)
+    fetched = {request.path for request in hub.log[before:] if request.method == "GET"}
+    assert any("onnx/sampler.onnx" in path or "/cdn/" in path for path in fetched)

@@ -88,7 +88,7 @@ def command(
     """
     from zoo.api import load
     from zoo.cli.progress import progress
-    from zoo.report.card import DamagedCard, write_figures
+    from zoo.report.card import DamagedCard, write_metrics
 
     loaded = load(run, device)
     told = progress()
@@ -114,7 +114,7 @@ def command(
     if loaded.source is None:
         whole = _kept(Path(run), found, told)
         try:
-            write_figures(Path(run), loaded.host.owner)
+            write_metrics(Path(run), loaded.host.owner)
         except DamagedCard as error:
             told.say(f"the card stays as it is: {error}")
     else:

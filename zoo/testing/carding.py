@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zoo.errors import ZooError
-from zoo.report.card import RunFacts, new_card
+from zoo.report.card import RunSummary, new_card
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 
@@ -12,7 +12,7 @@ from zoo.testing.subject import Subject
 def card(subject: Subject) -> str:
     spec = subject.spec
     try:
-        text = new_card(RunFacts("run", spec, subject.config, subject.image, "digits"))
+        text = new_card(RunSummary("run", spec, subject.config, subject.image, "digits"))
     except ZooError as error:
         raise Broken(str(error)) from error
     which = "the plain one: the plugin brings none" if spec.card is None else spec.card

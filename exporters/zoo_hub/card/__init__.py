@@ -1,8 +1,6 @@
-"""``zoo card RUN``: a run's README.md, with its graphs, as a model card of the Hub.
+"""``zoo card RUN``: a run's README.md as a model card of the Hub, with its ONNX graphs.
 
-:func:`refresh` writes it, :func:`renewed` gives the text alone, :func:`renewable` says whether one
-that stands there is genzoo's to renew, :func:`license_of` what it says of the licence of the
-weights. None of them loads torch.
+Importing this package loads no torch.
 """
 
 from __future__ import annotations
@@ -17,8 +15,8 @@ from zoo.report.card import (
     new_card,
     parts,
     read_card,
-    read_facts,
-    renewed_card,
+    read_summary,
+    updated_card,
 )
 from zoo.runs.folder import CARD, RunFolder
 from zoo.system.files import mended, write_text
@@ -26,7 +24,7 @@ from zoo_hub.card.graphs import read_graphs
 from zoo_hub.card.licenses import check_license
 from zoo_hub.card.section import graphs_part
 
-__all__ = ["license_of", "refresh", "renewable", "renewed"]
+__all__ = ["card_text", "license_of", "refresh"]
 
 
 def refresh(
@@ -36,76 +34,71 @@ def refresh(
     *,
     new: bool = False,
 ) -> Path:
-    """Write the parts of a run's card that are genzoo's anew, and return README.md.
+    """Writes genzoo's parts of a run's card again, and returns the path of README.md.
 
-    ``repository``, a ``user/repo`` on the Hub, is where the code in the card takes the run from; it
-    is kept until another is named. ``license`` is that of the weights, an id of the Hub's list. All
-    that a person wrote stays: text around the parts, other metadata, changed values. ``new`` begins
-    again from the model's text and keeps the card that stands there beside, as README.old.md.
+    The code in the card loads the run from ``repository``, a ``user/repo`` on the Hub, which is
+    kept until another is given. ``license`` is an id of the Hub's list and applies to the weights.
+    Text around the parts, other metadata and changed values stay. ``new`` starts from the model's
+    text and keeps the existing card as README.old.md.
 
-    Raises UsageError for a licence or a repository that cannot be, for a folder that is no run, and
-    for a card without any of genzoo's parts, unless ``new``; ZooError for a damaged card.
+    Raises UsageError for an unknown license or invalid repository, for a folder that is not a run,
+    and, unless ``new``, for a card without any part of genzoo's; ZooError for a damaged card.
     """
     if license is not None:
         check_license(license)
     if repository is not None and not parts.REPOSITORY.fullmatch(repository):
-        raise UsageError(f"{repository!r} is no repository of the Hub: write user/repo")
+        raise UsageError(f"{repository!r} is not a Hub repository: name one as user/repo")
     RunFolder(folder).read_config()
     path = folder / CARD
     text = read_card(folder) if not new else None
     if text is not None and not parts.names_in(text):
         raise UsageError(
-            f"{path} has none of the marks between which genzoo writes, so it stays as it is: "
-            f"zoo card {folder} --new writes another and keeps this one beside it"
+            f"{path} has no parts marked by genzoo and stays unchanged: zoo card {folder} --new "
+            "writes a new card and keeps this one beside it"
         )
-    made = _made(folder, text, repository, license)
+    card = _rendered(folder, text, repository, license)
     if text is None:
-        _keep(path)
-    write_text(path, made)
+        _set_aside(path)
+    write_text(path, card)
     return path
 
 
-def renewed(folder: Path, repository: str) -> str | None:
-    """The text of a run's card as :func:`refresh` would write it; nothing is written. None for one
-    that is not genzoo's to renew. Raises ZooError for a damaged card."""
-    return _made(folder, read_card(folder), repository) if renewable(folder) else None
-
-
-def renewable(folder: Path) -> bool:
-    """Whether :func:`refresh` may write the card of a run: there is none, or it has a part of
-    genzoo's. Raises ZooError for a card that is no text."""
+def card_text(folder: Path, repository: str) -> str | None:
+    """Text of a run's card as :func:`refresh` would write it, or None for a card without any part
+    of genzoo's. Raises ZooError for a damaged card."""
     text = read_card(folder)
-    return text is None or bool(parts.names_in(text))
+    if text is not None and not parts.names_in(text):
+        return None
+    return _rendered(folder, text, repository)
 
 
 def license_of(text: str) -> str | None:
-    """The licence of the weights that the metadata of a card state; None where they state none."""
+    """License of the weights in a card's metadata, or None if there is none."""
     try:
-        found = front.read(front.split(text)[0]).get("license")
+        license = front.read(front.split(text)[0]).get("license")
     except DamagedCard:
         return None
-    if isinstance(found, list):  # a few cards have a list of them
-        found = ", ".join(map(str, found))
-    return str(found) if found else None
+    if isinstance(license, list):  # a few cards list several
+        license = ", ".join(map(str, license))
+    return str(license) if license else None
 
 
-def _made(
+def _rendered(
     folder: Path, text: str | None, repository: str | None, license: str | None = None
 ) -> str:
-    """A card from ``text``, the one that stands there, or from the model's."""
-    facts = read_facts(
-        folder, host().owner, repository or (parts.repository_in(text) if text else None)
-    )
+    """A card made from the existing ``text``, or from the model's text if that is None."""
+    repository = repository or (parts.repository_in(text) if text else None)
+    summary = read_summary(folder, host().owner, repository)
     graphs = read_graphs(folder)
-    written = graphs_part(graphs, facts)
+    section = graphs_part(graphs, summary)
     tags = {"onnx": bool(graphs)}
     if text is None:
-        return new_card(facts, written, tags, license)
-    return renewed_card(text, facts, written, tags, license)
+        return new_card(summary, section, tags, license)
+    return updated_card(text, summary, section, tags, license)
 
 
-def _keep(path: Path) -> None:
-    """Move a card out of the way to the first name that is free."""
+def _set_aside(path: Path) -> None:
+    """Renames an existing card to the first free name."""
     if not path.exists():
         return
     names = (f"README.old{number}.md" for number in ("", *(f"-{n}" for n in range(2, 10_000))))

@@ -1,97 +1,82 @@
-"""A run's ONNX graphs, as their parity reports describe them."""
+"""ONNX graphs of a run, read from the parity report beside each."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ZooError
 from zoo.export.metadata import Report
-from zoo.report.card import markdown
 from zoo.runs.folder import RunFolder
+from zoo_hub.contents import sha256
 
 FOLDER = "onnx"
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A graph of the run's weights, as its report describes it: ``file`` in the run's folder,
-    ``errors`` by output, the largest from the network in float64."""
+    """An exported graph: ``file`` relative to the run folder, its size in bytes, its report."""
 
     file: str
-    name: str
     bytes: int
-    precision: str
-    runtime: str
-    inputs: tuple[str, ...]
-    errors: Mapping[str, float]
-    batches: tuple[int, ...]
-    latent: int
-    distribution: str
-    classes: int
-    temperature: float
-    shape: tuple[int, int, int]
-    round_trip: float | None = None
+    report: Report
+
+    @property
+    def batches(self) -> set[int]:
+        """Batch sizes at which the graph was compared with the network."""
+        return {int(size) for output in self.report.outputs.values() for size in output.batches}
 
 
 def read_graphs(folder: Path) -> list[Graph]:
-    """The graphs in ``onnx`` of a run folder, the sampler first.
-
-    Left out is a graph without a report, a file that is not the one that was measured, and one of
-    other weights than the run now has.
-    """
+    """Graphs of a run folder, the sampler first; those that :func:`read_report` refuses, or whose
+    report has values that a card cannot show, are omitted."""
     weights = RunFolder(folder).weights_digest()
-    found = []
+    graphs = []
     for path in sorted((folder / FOLDER).glob("*.onnx")):
         try:
-            report = Report.read(path.with_suffix(".json"))
-            if report.weights_sha256 == weights and report.sha256 == _digest(path):
-                found.append(_graph(path, report))
-        except (OSError, ValueError, ZooError):
+            report = read_report(path, weights)
+            graph = Graph(f"{FOLDER}/{path.name}", path.stat().st_size, report)
+            if _presentable(graph):
+                graphs.append(graph)
+        except (ZooError, OSError, ValueError):
             continue
-    return sorted(found, key=lambda one: (one.name != "sampler", one.file))
+    return sorted(graphs, key=lambda graph: (graph.report.graph != "sampler", graph.file))
 
 
-def _graph(path: Path, report: Report) -> Graph:
-    """Raises ValueError for a report that is not one of ``zoo export``."""
-    outputs = report.outputs
-    graph = Graph(
-        file=f"{FOLDER}/{path.name}",
-        name=_word(report.graph),
-        bytes=path.stat().st_size,
-        precision=_word(report.precision),
-        runtime=markdown.escaped(report.onnxruntime_version),
-        inputs=tuple(_word(name) for name in report.inputs),
-        errors={_word(name): output.error for name, output in outputs.items()},
-        batches=tuple(
-            sorted({int(size) for output in outputs.values() for size in output.batches})
-        ),
-        latent=report.latent_size,
-        distribution=report.latent_distribution,
-        classes=report.classes,
-        temperature=report.temperature,
-        shape=report.image_shape,
-        round_trip=None if report.round_trip is None else report.round_trip.error,
+def read_report(path: Path, weights: str | None) -> Report:
+    """The parity report of the graph ``path`` of a run whose weights have the digest ``weights``.
+
+    Raises ZooError, with the fix, if it is missing, damaged, of another file or other weights, or
+    if an error exceeds its tolerance.
+    """
+    fix = f"zoo export {path.parents[1]} writes the graphs again"
+    if not path.with_suffix(".json").is_file():
+        raise ZooError(f"{path} has no parity report beside it: {fix}")
+    report = Report.read(path.with_suffix(".json"))
+    if report.sha256 != sha256(path):
+        raise ZooError(f"{path} is not the file of its parity report: {fix}")
+    if report.weights_sha256 != weights:
+        raise ZooError(f"{path} was exported from other weights than the run's: {fix}")
+    for name, output in report.outputs.items():
+        if not output.error <= output.tolerance:
+            raise ZooError(
+                f"{path} does not agree with the network, {name} differs by {output.error:.2g}, "
+                f"the tolerance is {output.tolerance:.2g}: {fix}"
+            )
+    return report
+
+
+def _presentable(graph: Graph) -> bool:
+    """Whether all names are safe in Markdown and in code, and all errors are finite."""
+    report = graph.report
+    words = (report.graph, report.precision, *report.inputs, *report.outputs)
+    errors = [output.error for output in report.outputs.values()]
+    errors += [report.round_trip.error] if report.round_trip else []
+    return (
+        all(re.fullmatch(r"\w+", word, re.ASCII) for word in words)
+        and re.fullmatch(r"[\w./-]+", graph.file, re.ASCII) is not None
+        and all(map(math.isfinite, errors))
+        and bool(graph.batches)
     )
-    numbers = (*graph.errors.values(), graph.temperature, graph.round_trip or 0.0)
-    if not graph.batches or not all(map(math.isfinite, numbers)):
-        raise ValueError
-    if not re.fullmatch(r"[\w.-]+", path.name, re.ASCII):
-        raise ValueError
-    return graph
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _word(found: str) -> str:
-    """A name that may stand in Markdown and in code. Raises ValueError for another text."""
-    if not re.fullmatch(r"\w+", found, re.ASCII):
-        raise ValueError
-    return found

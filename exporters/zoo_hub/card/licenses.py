@@ -1,4 +1,4 @@
-"""The licences that the Hub knows by an id: https://huggingface.co/docs/hub/repositories-licenses"""
+"""License ids of the Hub: https://huggingface.co/docs/hub/repositories-licenses."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LICENSES = frozenset(_IDS.split())
 
 
 def check_license(license: str) -> None:
-    """Raise UsageError for an id that the Hub does not know."""
+    """Raises UsageError for an id that the Hub does not have."""
     if license in LICENSES:
         return
-    close = nearest(license.lower(), LICENSES)
-    if "did you mean" not in close:  # a list of all is no help
-        close = "; there is mit, apache-2.0, cc-by-4.0, other and more"
-    raise UsageError(f"the Hub knows no licence {license!r}{close}")
+    hint = nearest(license.lower(), LICENSES)
+    if "did you mean" not in hint:  # it would list all of them
+        hint = "; examples are mit, apache-2.0, cc-by-4.0 and other"
+    raise UsageError(f"{license!r} is not a license id of the Hub{hint}")

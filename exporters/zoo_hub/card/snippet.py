@@ -1,53 +1,57 @@
-"""Python in a card that draws with onnxruntime and numpy alone, as it stands."""
+"""Python in a card that samples with onnxruntime and numpy alone, ready to paste."""
 
 from __future__ import annotations
 
+from zoo.export.metadata import Report
 from zoo.report.card.use import example_label
-from zoo_hub.card.graphs import Graph
 
 N = 16
 
 
-def snippet(graph: Graph, load: str) -> str | None:
-    """Code that draws pictures with a sampler, from the repository ``load`` or its folder; None for
-    one that takes what other samplers do not."""
-    label = example_label(graph.classes)
+def snippet(file: str, report: Report, source: str) -> str | None:
+    """Code that samples with the graph ``file`` of the Hub repository ``source``, or of this folder
+    if that is not a repository; None for a graph with inputs or outputs that it does not know."""
+    label = example_label(report.classes)
     feeds = {
         "z": "z",
-        "temperature": f"np.array({graph.temperature:g}, np.float32)",
+        "temperature": f"np.array({report.temperature:g}, np.float32)",
         "label": f"np.full({N}, {label})",
     }
     if label is None:
         del feeds["label"]
-    if "z" not in graph.inputs or not {*graph.inputs} <= {*feeds} or [*graph.errors] != ["image"]:
+    if (
+        "z" not in report.inputs
+        or not {*report.inputs} <= {*feeds}
+        or [*report.outputs] != ["image"]
+    ):
         return None
-    shape = ", ".join(map(str, (N, *graph.shape)))
+    shape = ", ".join(map(str, (N, *report.image_shape)))
     lines = ["import numpy as np", "import onnxruntime"]
-    if "/" in load:
+    if "/" in source:
         lines += [
             "from huggingface_hub import hf_hub_download",
             "",
-            f'path = hf_hub_download("{load}", "{graph.file}")',
+            f'path = hf_hub_download("{source}", "{file}")',
         ]
     else:
-        lines += ["", f'path = "{graph.file}"']
+        lines += ["", f'path = "{file}"']
     lines += [
         "session = onnxruntime.InferenceSession(path)",
-        f"z = {_latents(graph)}",
+        f"z = {_latents(report)}",
         "feeds = {",
-        *(f'    "{name}": {feeds[name]},' for name in graph.inputs),
+        *(f'    "{name}": {feeds[name]},' for name in report.inputs),
         "}",
         f'(images,) = session.run(["image"], feeds)  # float32 [{shape}] in [0, 1]',
     ]
     return "\n".join(lines)
 
 
-def _latents(graph: Graph) -> str:
-    draw = "np.random.default_rng(0)"
-    match graph.distribution:
+def _latents(report: Report) -> str:
+    generator = "np.random.default_rng(0)"
+    match report.latent_distribution:
         case "normal":
-            return f"{draw}.standard_normal(({N}, {graph.latent}), np.float32)"
+            return f"{generator}.standard_normal(({N}, {report.latent_size}), np.float32)"
         case "uniform":
-            return f"{draw}.random(({N}, {graph.latent}), np.float32)"
+            return f"{generator}.random(({N}, {report.latent_size}), np.float32)"
         case _:
-            return f"{draw}.logistic(size=({N}, {graph.latent})).astype(np.float32)"
+            return f"{generator}.logistic(size=({N}, {report.latent_size})).astype(np.float32)"

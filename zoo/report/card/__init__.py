@@ -1,26 +1,24 @@
-"""A run's README.md: the model's own text with this run's facts in it, as the Hub reads it.
+"""A run's README.md, the model card of the Hub: its model's text with parts that genzoo writes.
 
-The text of a model is written once and is then its owner's. genzoo's are four parts between marks,
-and some keys of the metadata; these are written anew, and nothing else is touched:
-:mod:`~zoo.report.card.facts` and :mod:`~zoo.report.card.measured` say what a run is and reached,
-:mod:`~zoo.report.card.use` how it is loaded; the part of an exporter's graphs is the exporter's to
-write.
-Importing this package loads no torch.
+The text belongs to whoever edits the card. genzoo writes the four :mod:`~zoo.report.card.parts`
+between marks, and some keys of the metadata. :mod:`~zoo.report.card.summary` describes the run,
+:mod:`~zoo.report.card.metrics` its metrics, :mod:`~zoo.report.card.use` how to load it; an exporter
+writes the part on its graphs. Importing this package loads no torch.
 """
 
 from __future__ import annotations
 
-from zoo.report.card.facts import RunFacts, read_facts
 from zoo.report.card.front import DamagedCard
-from zoo.report.card.writing import new_card, read_card, renewed_card, write_card, write_figures
+from zoo.report.card.summary import RunSummary, read_summary
+from zoo.report.card.writing import new_card, read_card, updated_card, write_card, write_metrics
 
 __all__ = [
     "DamagedCard",
-    "RunFacts",
+    "RunSummary",
     "new_card",
     "read_card",
-    "read_facts",
-    "renewed_card",
+    "read_summary",
+    "updated_card",
     "write_card",
-    "write_figures",
+    "write_metrics",
 ]

@@ -1,6 +1,7 @@
 """The metadata of a card: YAML between two lines of three hyphens, edited key by key.
 
-The text of every key that is not edited stays as it is, with its comments and its order.
+huggingface_hub's ``ModelCard`` writes all keys again and loses comments, quotes and layout, so it
+cannot keep the bytes of keys that a person wrote.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from zoo.errors import ZooError
 
 
 class DamagedCard(ZooError):
-    """A card that stands there and cannot be read, or not written anew."""
+    """An existing card that cannot be read or updated."""
 
 
 _FRONT = re.compile(r"\A\s*---[ \t]*\n(?P<front>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -21,18 +22,18 @@ _KEY = re.compile(r"(?P<key>[A-Za-z_][\w.-]*)[ \t]*:(?:\s|$)")
 
 
 def split(text: str) -> tuple[str, str]:
-    """The lines of a card's metadata and what follows them; no metadata are an empty text."""
-    found = _FRONT.match(text)
-    return (found["front"], text[found.end() :]) if found else ("", text)
+    """The metadata of a card, empty if it has none, and the text below."""
+    match = _FRONT.match(text)
+    return (match["front"], text[match.end() :]) if match else ("", text)
 
 
 def joined(front: str, body: str) -> str:
-    """What :func:`split` took apart."""
+    """The inverse of :func:`split`."""
     return f"---\n{front}---\n{body}"
 
 
 def read(front: str) -> dict[str, Any]:
-    """The values of metadata. Raises DamagedCard where they are no YAML, or no keys with values."""
+    """Parses metadata. Raises DamagedCard if it is not YAML, or not a mapping."""
     import yaml
 
     try:
@@ -40,48 +41,47 @@ def read(front: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 2}" if mark else ""
-        raise DamagedCard(f"the metadata of the card are no YAML{where}: mend them") from None
+        raise DamagedCard(f"the metadata of the card is not valid YAML{where}: fix it") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise DamagedCard("the metadata of the card are no keys with values: mend them")
+        raise DamagedCard("the metadata of the card is not a mapping: write keys with values")
     return values
 
 
 def edited(front: str, changes: Mapping[str, Any]) -> str:
-    """``front`` with the values of ``changes``, where they are others than now; None removes a key.
+    """``front`` with the values in ``changes`` that differ; None removes a key.
 
     Raises DamagedCard like :func:`read`.
     """
     before = read(front)
-    wanted = {key: value for key, value in changes.items() if before.get(key) != value}
-    if not wanted:
+    changes = {key: value for key, value in changes.items() if before.get(key) != value}
+    if not changes:
         return front
-    after = {key: value for key, value in (before | wanted).items() if value is not None}
+    after = {key: value for key, value in (before | changes).items() if value is not None}
     blocks = list(_blocks(front))
     names = [name for name, _ in blocks]
-    if any(key in before and names.count(key) != 1 for key in wanted):
+    if any(key in before and names.count(key) != 1 for key in changes):
         return _dumped(after)  # a key in quotes, or in braces
-    for key, value in wanted.items():
+    for key, value in changes.items():
         lines = "" if value is None else _dumped({key: value})
         at = next((i for i, (name, _) in enumerate(blocks) if name == key), len(blocks))
         blocks[at : at + 1] = [(key, lines)]
     text = "".join(lines for _, lines in blocks)
     try:
-        kept = read(text) == after
+        return text if read(text) == after else _dumped(after)
     except DamagedCard:
-        kept = False
-    return text if kept else _dumped(after)
+        return _dumped(after)
 
 
 def _blocks(front: str) -> Iterator[tuple[str, str]]:
-    """The keys of the first level with their lines; comments between them have no name."""
+    """Top-level keys with their lines; comments between keys have an empty name."""
     name, lines, between = "", "", ""
     for line in front.splitlines(keepends=True):
-        if found := _KEY.match(line):
+        if match := _KEY.match(line):
             yield name, lines
             yield "", between
-            name, lines, between = found["key"], line, ""
+            name, lines, between = match["key"], line, ""
         elif not line.strip() or line.startswith("#"):
             between += line
         else:

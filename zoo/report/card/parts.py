@@ -1,4 +1,4 @@
-"""The parts of a card that are genzoo's, between marks that a reader does not see."""
+"""The parts of a card that genzoo writes, between marks that are hidden on the page."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 
 NAMES = ("facts", "figures", "use", "graphs")
-"""The parts, in the order in which they stand where a text does not place them."""
+"""Names in the marks, in the order of the parts if a text does not place them: summary, metrics,
+code with genzoo, ONNX graphs."""
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+")
-"""``user/repo``, a model's name on the Hub."""
+"""``user/repo``, the name of a model on the Hub."""
 
 _END = "<!-- zoo: end -->"
 _PART = re.compile(
@@ -17,28 +18,27 @@ _PART = re.compile(
     rf" \([^)]*\) -->(?:(?!<!-- zoo: ).)*{_END}",
     re.DOTALL,
 )
-"""A part has no mark inside: where one of its two is gone, it does not reach to another's."""
+"""A part contains no mark: if one of its two is lost, it does not extend to those of another."""
 
 
 def marked(name: str, body: str, repository: str | None = None) -> str:
-    """``body`` as the part ``name``; ``repository`` is kept in its mark."""
+    """``body`` as the part ``name``, whose mark keeps ``repository``."""
     of = f" of {repository}" if repository else ""
-    begin = f"<!-- zoo: {name}{of} (zoo card writes anew what stands from here to the end) -->"
+    begin = f"<!-- zoo: {name}{of} (written by zoo card, up to the end mark) -->"
     return f"{begin}\n\n{body}\n\n{_END}" if body else f"{begin}\n{_END}"
 
 
 def replaced(text: str, parts: Mapping[str, str]) -> str:
-    """``text`` with each of ``parts``, marked by :func:`marked`, in the place of that name; a part
-    that has no place in it is left out."""
-    return _PART.sub(lambda found: parts.get(found["name"], found[0]), text)
+    """``text`` with each part of ``parts`` replaced, where it occurs; values are marked already."""
+    return _PART.sub(lambda match: parts.get(match["name"], match[0]), text)
 
 
 def names_in(text: str) -> set[str]:
-    """The parts that have a place in ``text``."""
-    return {found["name"] for found in _PART.finditer(text)}
+    """Names of the parts in ``text``."""
+    return {match["name"] for match in _PART.finditer(text)}
 
 
 def repository_in(text: str) -> str | None:
-    """The repository that the parts of ``text`` speak of."""
-    named = (found["repository"] for found in _PART.finditer(text))
-    return next((one for one in named if one), None)
+    """The repository in the marks of ``text``."""
+    repositories = (match["repository"] for match in _PART.finditer(text))
+    return next((repository for repository in repositories if repository), None)
