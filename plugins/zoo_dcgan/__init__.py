@@ -6,14 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo import Config, ImageSpec, ModelSpec, hookimpl
-from zoo.gan import check_bounded_critic, check_doubling
+from zoo.gan import check_image_size, check_lipschitz
 from zoo_dcgan.config import PRESETS, DCGANConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zoo.gan.networks import Generator
     from zoo.objectives import Objective
-    from zoo_dcgan.model import Generator
 
 
 @hookimpl
@@ -33,33 +33,23 @@ def zoo_models() -> list[ModelSpec]:
 
 @hookimpl
 def zoo_build(config: DCGANConfig, image: ImageSpec) -> Generator:
-    import torch
+    from zoo_dcgan.model import build_generator
 
-    from zoo_dcgan.model import Generator
-
-    check_doubling("dcgan", image)
-    network = Generator(config, image)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network
+    check_image_size(image)
+    return build_generator(config, image)
 
 
 @hookimpl
 def zoo_train(network: Generator, config: Config) -> Objective:
-    import torch
+    from zoo.gan.objective import GANObjective
+    from zoo_dcgan.model import build_critic
 
-    from zoo.gan.objective import Adversarial
-    from zoo_dcgan.model import Critic
-
-    rules = config.model
-    assert isinstance(rules, DCGANConfig)
-    check_bounded_critic(rules)
-    critic = Critic(rules, network.image)
-    critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Adversarial(network, critic, rules, config.training)
+    assert isinstance(config.model, DCGANConfig)
+    check_lipschitz(config.model)
+    critic = build_critic(config.model, network.image)
+    return GANObjective(network, critic, config.model, config.training)
 
 
 @hookimpl
 def zoo_sample(network: Generator, latents: Tensor, temperature: float) -> Tensor:
-    center = 0.5 if network.latent.distribution == "uniform" else 0.0
-    pictures: Tensor = network(center + (latents - center) * temperature)
-    return (pictures + 1) / 2
+    return network.sample(latents, temperature)

@@ -7,29 +7,29 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from zoo import Preset
-from zoo.gan import AdversarialConfig
+from zoo.gan import GANConfig
 
 
-class DCGANConfig(AdversarialConfig):
-    """What one can set of a DCGAN; the rules of its game are :class:`AdversarialConfig`'s."""
+class DCGANConfig(GANConfig):
+    """Configuration of DCGAN."""
 
-    latent: Annotated[int, Field(ge=1, le=4096, description="numbers in a latent, of Z")] = 100
+    latent: Annotated[int, Field(ge=1, le=4096, description="size of the latent, Z")] = 100
     noise: Annotated[
         Literal["uniform", "normal"],
-        Field(description="of latents; uniform on (-1, 1): the paper's"),
+        Field(description="latent distribution; uniform: on (-1, 1), as in the paper"),
     ] = "uniform"
     width: Annotated[
-        int, Field(ge=1, le=1024, description="generator's channels at half of the picture's size")
+        int, Field(ge=1, le=1024, description="generator channels at half the image size")
     ] = 64
     critic_width: Annotated[
-        int, Field(ge=1, le=1024, description="critic's channels at half of the picture's size")
+        int, Field(ge=1, le=1024, description="critic channels at half the image size")
     ] = 64
     kernel: Annotated[
-        Literal[4, 5], Field(description="pixels a side of a convolution; 5: the paper's")
+        Literal[4, 5], Field(description="kernel size of the convolutions; 5: as in the paper")
     ] = 4
 
 
-# Adam as the paper sets it (section 4).
+# Adam with the settings of the paper (section 4).
 ADAM = {"learning_rate": 2e-4, "beta1": 0.5, "batch_size": 128}
 
 PRESETS: dict[str, Preset] = {

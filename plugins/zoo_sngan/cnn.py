@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 from torch import nn
 
 from zoo import ImageSpec
+from zoo.gan.networks import doublings, first_size
 
 
 def generator(latent: int, width: int, image: ImageSpec) -> nn.Sequential:
-    """Latents ``[N, latent]`` to pictures in [-1, 1]: a dense layer, transposed convolutions that
+    """Latents ``[N, latent]`` to images in [-1, 1]: a dense layer, transposed convolutions that
     double the size, and a convolution.
 
-    The table leaves open what follows the dense layer; its laboratory's code
-    (pfnet-research/chainer-gan-lib, DCGANGenerator) normalises each unit, and so does this.
+    Table 3 omits the normalization after the dense layer; as in the authors' code
+    (pfnet-research/chainer-gan-lib, DCGANGenerator), each unit is batch-normalized.
     """
     widths, first = stages(image.size, width), first_size(image.size)
     units = widths[0] * first**2
@@ -28,11 +28,11 @@ def generator(latent: int, width: int, image: ImageSpec) -> nn.Sequential:
     for wide, narrow in pairwise(widths):
         layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1), nn.BatchNorm2d(narrow), nn.ReLU()]
     layers += [nn.Conv2d(widths[-1], image.channels, 3, 1, 1), nn.Tanh()]
-    return initialized(nn.Sequential(*layers))
+    return initialized(layers)
 
 
 def critic(width: int, image: ImageSpec) -> nn.Sequential:
-    """Pictures in [-1, 1] to scores ``[N, 1]``: at each size a 3x3 convolution and a 4x4 one that
+    """Images in [-1, 1] to scores ``[N, 1]``: at each size a 3x3 convolution and a 4x4 one that
     halves it, then a 3x3 convolution and a dense layer."""
     widths = stages(image.size, width)[::-1]
     layers: list[nn.Module] = []
@@ -43,27 +43,20 @@ def critic(width: int, image: ImageSpec) -> nn.Sequential:
         channels = narrow
     layers += [nn.Conv2d(channels, widths[-1], 3, 1, 1), nn.LeakyReLU(0.1)]
     layers += [nn.Flatten(), nn.Linear(widths[-1] * first_size(image.size) ** 2, 1)]
-    return initialized(nn.Sequential(*layers))
-
-
-def first_size(size: int) -> int:
-    """Pixels a side after the generator's dense layer, and before the critic's: 4, and 2 for
-    pictures of 8, which leaves two doublings at least."""
-    return min(4, size // 4)
+    return initialized(layers)
 
 
 def stages(size: int, width: int) -> list[int]:
     """Channels at each size from the first to ``size``: ``width`` at the last, twice as many at
-    each halving, up to the paper's eightfold."""
-    count = int(math.log2(size // first_size(size)))
-    return [width * min(8, 2**i) for i in range(count, -1, -1)]
+    each halving, up to eight times (paper, table 3)."""
+    return [width * min(8, 2**i) for i in range(doublings(size), -1, -1)]
 
 
-def initialized(layers: nn.Sequential) -> nn.Sequential:
-    """With weights from N(0, 0.02) and no shifts, as in the laboratory's code."""
+def initialized(layers: list[nn.Module]) -> nn.Sequential:
+    """The layers with weights from N(0, 0.02) and zero biases, as in the authors' code."""
     for layer in layers:
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(layer.weight, std=0.02)
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
-    return layers
+    return nn.Sequential(*layers)

@@ -7,31 +7,30 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from zoo import Preset
-from zoo.gan import AdversarialConfig
+from zoo.gan import GANConfig
 
 
-class SNGANConfig(AdversarialConfig):
-    """What one can set of an SN-GAN; the rules of its game are :class:`AdversarialConfig`'s."""
+class SNGANConfig(GANConfig):
+    """Configuration of SN-GAN."""
 
     architecture: Annotated[
         Literal["cnn", "resnet"],
-        Field(description="of both networks: the paper's table 3 or table 4"),
+        Field(description="networks of the paper's table 3 (cnn) or table 4 (resnet)"),
     ] = "cnn"
     spectral_norm: Annotated[
         Literal["critic", "both", "none"],
-        Field(description="of every layer of the critic (the paper's), or of the generator too"),
+        Field(description="networks whose layers are normalized; critic: as in the paper"),
     ] = "critic"
-    latent: Annotated[int, Field(ge=1, le=4096, description="numbers in a latent, of z")] = 128
+    latent: Annotated[int, Field(ge=1, le=4096, description="size of the latent z")] = 128
     width: Annotated[
-        int,
-        Field(ge=1, le=1024, description="generator's channels at the picture's size"),
+        int, Field(ge=1, le=1024, description="generator channels at the image size")
     ] = 64
     critic_width: Annotated[
-        int, Field(ge=1, le=1024, description="critic's channels at the picture's size")
+        int, Field(ge=1, le=1024, description="critic channels at the image size")
     ] = 64
 
 
-# Small networks that are trained for minutes: without momentum as the paper's ResNet, but faster.
+# For small networks and minutes of training: no momentum, as for the paper's ResNet.
 QUICK = {"learning_rate": 1e-3, "beta1": 0.0, "beta2": 0.9, "decay": "linear"}
 
 PRESETS: dict[str, Preset] = {
@@ -48,7 +47,7 @@ PRESETS: dict[str, Preset] = {
     "cifar10": {
         "model": {"loss": "hinge"},
         "data": {"source": "cifar10", "size": 32, "channels": 3},
-        # Adam in the paper's setting C (table 1), the one of its laboratory's CNN.
+        # Adam in the paper's setting C (table 1), as in the authors' CNN.
         "training": {"learning_rate": 2e-4, "beta1": 0.5, "beta2": 0.999, "steps": 100_000},
     },
     "cifar10-resnet": {

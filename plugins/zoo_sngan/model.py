@@ -1,49 +1,27 @@
-"""The networks of SN-GAN (Miyato et al. 2018): a generator, and a critic (the paper's
-discriminator, without a sigmoid) whose weights are spectrally normalised."""
+"""The networks of SN-GAN (Miyato et al. 2018): a generator, and a critic with spectrally normalized
+weights, the paper's discriminator without its sigmoid."""
 
 from __future__ import annotations
 
-from typing import cast
-
-from torch import Tensor, nn
-
 from zoo import ImageSpec, Latent
+from zoo.gan.networks import Critic, Generator
 from zoo.gan.spectral import spectral_norm
 from zoo_sngan import cnn, resnet
 from zoo_sngan.config import SNGANConfig
 
 
-class Generator(nn.Module):
-    """``forward(z)`` takes latents ``[N, latent.size]``, normal, and gives pictures in [-1, 1],
-    ``[N, C, S, S]``."""
-
-    def __init__(self, config: SNGANConfig, image: ImageSpec) -> None:
-        super().__init__()
-        self.image = image
-        self.latent = Latent(config.latent, "normal")
-        make = resnet.generator if config.architecture == "resnet" else cnn.generator
-        self.layers = make(config.latent, config.width, image)
-        if config.spectral_norm == "both":
-            spectral_norm(self)
-
-    def forward(self, z: Tensor) -> Tensor:
-        return cast(Tensor, self.layers(z))
-
-    def pictures(self, z: Tensor, temperature: float | Tensor) -> Tensor:
-        """Pictures in [0, 1]; ``temperature`` scales the latents."""
-        return (cast(Tensor, self(z * temperature)) + 1) / 2
+def build_generator(config: SNGANConfig, image: ImageSpec) -> Generator:
+    build = resnet.generator if config.architecture == "resnet" else cnn.generator
+    layers = build(config.latent, config.width, image)
+    if config.spectral_norm == "both":
+        spectral_norm(layers)
+    return Generator(layers, Latent(config.latent), image)
 
 
-class Critic(nn.Module):
-    """``forward(x)`` takes pictures in [-1, 1], ``[N, C, S, S]``, and gives scores ``[N]``. It has
-    no batch normalisation: a score is of its picture alone."""
-
-    def __init__(self, config: SNGANConfig, image: ImageSpec) -> None:
-        super().__init__()
-        make = resnet.critic if config.architecture == "resnet" else cnn.critic
-        self.layers = make(config.critic_width, image)
-        if config.spectral_norm != "none":
-            spectral_norm(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.layers(x)).squeeze(1)
+def build_critic(config: SNGANConfig, image: ImageSpec) -> Critic:
+    """Without batch normalization: each score depends on its own image only."""
+    build = resnet.critic if config.architecture == "resnet" else cnn.critic
+    layers = build(config.critic_width, image)
+    if config.spectral_norm != "none":
+        spectral_norm(layers)
+    return Critic(layers)

@@ -1,5 +1,5 @@
-"""The residual networks of SN-GAN (Miyato et al. 2018, table 4 and figure 8), as the official code
-has them (pfnet-research/sngan_projection, resnet_32 and snresnet_32)."""
+"""The residual networks of SN-GAN (Miyato et al. 2018, table 4 and figure 8), as in the official
+code (pfnet-research/sngan_projection, resnet_32 and snresnet_32)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import cast
 from torch import Tensor, nn
 
 from zoo import ImageSpec
-from zoo_sngan.cnn import first_size
+from zoo.gan.networks import doublings, first_size
 
 ROOT2 = math.sqrt(2)
 
 
 def generator(latent: int, width: int, image: ImageSpec) -> nn.Sequential:
-    """Latents ``[N, latent]`` to pictures in [-1, 1]: a dense layer, residual blocks that double
-    the size, and a convolution, all with ``width`` channels."""
+    """Latents ``[N, latent]`` to images in [-1, 1]: a dense layer, residual blocks that double the
+    size, and a convolution, all with ``width`` channels."""
     first = first_size(image.size)
     layers: list[nn.Module] = [
         dense(latent, width * first**2),
@@ -28,8 +28,8 @@ def generator(latent: int, width: int, image: ImageSpec) -> nn.Sequential:
 
 
 def critic(width: int, image: ImageSpec) -> nn.Sequential:
-    """Pictures in [-1, 1] to scores ``[N, 1]``: residual blocks that halve the size one time less
-    than the generator doubles it, two that keep it, the sum over pixels and a dense layer."""
+    """Images in [-1, 1] to scores ``[N, 1]``: residual blocks that halve the size, one less than
+    the generator's doublings, two that keep it, the sum over pixels and a dense layer."""
     halvings = doublings(image.size) - 1
     layers: list[nn.Module] = [FirstBlock(image.channels, width)]
     layers += [DownBlock(width, halve=True) for _ in range(halvings - 1)]
@@ -39,7 +39,7 @@ def critic(width: int, image: ImageSpec) -> nn.Sequential:
 
 
 class UpBlock(nn.Module):
-    """A generator's block, ``[N, C, S, S]`` to ``[N, C, 2S, 2S]``."""
+    """A residual block of the generator, ``[N, C, S, S]`` to ``[N, C, 2S, 2S]``."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class UpBlock(nn.Module):
             nn.ReLU(),
             convolution(width, width, 3, gain=ROOT2),
         )
-        # The 1x1 convolution comes first, on a quarter of the pixels: the result is the same.
+        # Equal to upsampling first, with a quarter of the work.
         self.shortcut = nn.Sequential(convolution(width, width, 1), nn.Upsample(scale_factor=2))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,7 +60,8 @@ class UpBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """A critic's block, ``[N, C, S, S]`` to the same or, with ``halve``, ``[N, C, S/2, S/2]``."""
+    """A residual block of the critic, ``[N, C, S, S]`` to the same shape or, with ``halve``,
+    ``[N, C, S/2, S/2]``."""
 
     def __init__(self, width: int, halve: bool) -> None:
         super().__init__()
@@ -80,8 +81,8 @@ class DownBlock(nn.Module):
 
 
 class FirstBlock(nn.Module):
-    """The critic's first block, pictures to ``[N, width, S/2, S/2]``; it has no activation before
-    its first convolution, since that would see pixels."""
+    """The critic's first block, images to ``[N, width, S/2, S/2]``, without an activation on the
+    pixels."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -98,19 +99,14 @@ class FirstBlock(nn.Module):
 
 
 class SumPixels(nn.Module):
-    """``[N, C, S, S]`` to the sums over all pixels, ``[N, C]`` (the paper's global sum pooling)."""
+    """Global sum pooling, ``[N, C, S, S]`` to ``[N, C]``."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.sum((2, 3))
 
 
-def doublings(size: int) -> int:
-    """How often the generator's first size is doubled to reach ``size``: 3 times for 32."""
-    return int(math.log2(size // first_size(size)))
-
-
 def convolution(channels: int, width: int, kernel: int, gain: float = 1.0) -> nn.Conv2d:
-    """A convolution that keeps the size, its weights drawn as Glorot and Bengio (2010) do."""
+    """A convolution that keeps the size, with Glorot initialization (Glorot and Bengio 2010)."""
     layer = nn.Conv2d(channels, width, kernel, padding=kernel // 2)
     nn.init.xavier_uniform_(layer.weight, gain)
     assert layer.bias is not None
@@ -118,9 +114,9 @@ def convolution(channels: int, width: int, kernel: int, gain: float = 1.0) -> nn
     return layer
 
 
-def dense(numbers: int, units: int, bias: bool = True) -> nn.Linear:
-    """A dense layer, its weights drawn likewise."""
-    layer = nn.Linear(numbers, units, bias)
+def dense(in_features: int, out_features: int, bias: bool = True) -> nn.Linear:
+    """A dense layer with Glorot initialization."""
+    layer = nn.Linear(in_features, out_features, bias)
     nn.init.xavier_uniform_(layer.weight)
     if bias:
         nn.init.zeros_(layer.bias)

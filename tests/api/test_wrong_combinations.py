@@ -25,13 +25,13 @@ TINY: dict[str, dict[str, Any]] = {
     "sngan": {"latent": 3, "width": 2, "critic_width": 2},
     "vae": {"latent": 2, "width": 2, "depth": 0},
 }
-BOUND = "model.loss = wasserstein needs a critic that is bounded: set "
+BOUND = "model.loss = wasserstein requires a Lipschitz critic: set "
 LABELS = "model.conditional = true needs data with labels, and these have none"
-ALONE = "training.batch_size = 1 leaves batch normalisation nothing to compare a picture with"
+ALONE = "training.batch_size must be at least 2 for batch normalization of a dense layer; got 1"
 
 COMBINATIONS = [
     *[
-        (model, {}, {"image_size": size}, f"which {size} a side cannot be: set data.size to 8, 16")
+        (model, {}, {"image_size": size}, f"must be a power of two, at least 8; got {size}")
         for model in ("dcgan", "sngan")
         for size in (2, 4, 12, 28, 1000)
     ],

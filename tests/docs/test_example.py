@@ -21,7 +21,7 @@ from zoo import Config, ImageSpec, Latent, ModelConfig, hookimpl
 from zoo.config.sections import DataConfig, TrainingConfig
 from zoo.data.batch import Batch
 from zoo.flows import standard_normal_log_prob
-from zoo.gan import AdversarialConfig
+from zoo.gan import GANConfig
 from zoo.objectives import MaximumLikelihood, Objective
 
 EXAMPLE = ROOT / "examples" / "genzoo-flowmatching"
@@ -157,8 +157,8 @@ def test_the_hooks_for_the_two_objectives_of_the_core_give_them(
     module.Critic = Critic
     monkeypatch.setitem(sys.modules, "zoo_mine", types.ModuleType("zoo_mine"))
     monkeypatch.setitem(sys.modules, "zoo_mine.model", module)
-    hook = names("return Adversarial(")["zoo_train"]
-    found = hook(Generator(), config(AdversarialConfig()))
+    hook = names("return GANObjective(")["zoo_train"]
+    found = hook(Generator(), config(GANConfig()))
     assert [name for name, _ in losses(found)] == ["critic", "generator"]
 
 

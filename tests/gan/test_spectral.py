@@ -1,4 +1,4 @@
-"""Spectral normalisation: the estimate against the singular value decomposition, and its
+"""Spectral normalization: the estimate against the singular value decomposition, and its
 gradients."""
 
 from __future__ import annotations
@@ -13,13 +13,9 @@ from zoo import Latent
 from zoo.config.sections import TrainingConfig
 from zoo.data.batch import Batch
 from zoo.freezing import freeze
-from zoo.gan import AdversarialConfig
-from zoo.gan.objective import Adversarial
-from zoo.gan.spectral import (
-    SpectralNorm,
-    iterate_power,
-    spectral_norm,
-)
+from zoo.gan import GANConfig
+from zoo.gan.objective import GANObjective
+from zoo.gan.spectral import SpectralNorm, iterate_power, spectral_norm
 
 LAYERS = {
     "dense": (lambda: nn.Linear(40, 12), 0),
@@ -30,14 +26,14 @@ LAYERS = {
 
 
 def largest(weight: Tensor, axis: int) -> float:
-    """The largest singular value of a weight with a row for each output."""
+    """The largest singular value of a weight, as a matrix with one row per output."""
     matrix = weight.detach().double().movedim(axis, 0).flatten(1)
     return torch.linalg.svdvals(matrix)[0].item()
 
 
 @pytest.fixture(params=LAYERS)
 def normalized(request: pytest.FixtureRequest) -> tuple[nn.Module, int, Tensor]:
-    """A layer with spectral normalisation, its axis of outputs, and the weight it had before."""
+    """A layer with spectral normalization, its output axis, and its original weight."""
     torch.manual_seed(3)
     make, axis = LAYERS[request.param]
     layer = make()
@@ -46,7 +42,7 @@ def normalized(request: pytest.FixtureRequest) -> tuple[nn.Module, int, Tensor]:
     return layer, axis, before
 
 
-def test_the_estimate_converges_to_the_singular_value(normalized) -> None:
+def test_the_estimate_converges_to_the_largest_singular_value(normalized) -> None:
     layer, axis, before = normalized
     sigma = largest(before, axis)
     norm: SpectralNorm = layer.parametrizations.weight[0]
@@ -55,12 +51,12 @@ def test_the_estimate_converges_to_the_singular_value(normalized) -> None:
         errors.append(abs(norm.sigma(before).item() / sigma - 1))
         iterate_power(layer)
     assert errors[-1] < 1e-5
-    assert errors[0] < 0.05, "the first weights are iterated on before the first step"
+    assert errors[0] < 0.05
     assert largest(layer.weight, axis) == pytest.approx(1, abs=1e-4)
     assert torch.allclose(layer.weight.detach() * sigma, before, atol=1e-4)
 
 
-def test_iterations_follow_a_weight_that_moves(normalized) -> None:
+def test_iterations_track_a_changing_weight(normalized) -> None:
     layer, axis, _ = normalized
     for _ in range(200):
         with torch.no_grad():
@@ -69,7 +65,7 @@ def test_iterations_follow_a_weight_that_moves(normalized) -> None:
     assert largest(layer.weight, axis) == pytest.approx(1, abs=1e-3)
 
 
-def test_a_forward_moves_nothing(normalized) -> None:
+def test_a_forward_pass_changes_no_state(normalized) -> None:
     layer, _, _ = normalized
     layer.train()
     before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
@@ -77,7 +73,7 @@ def test_a_forward_moves_nothing(normalized) -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in layer.state_dict().items())
 
 
-def test_the_layout_of_a_weight_changes_nothing() -> None:
+def test_the_memory_format_of_a_weight_does_not_matter() -> None:
     torch.manual_seed(0)
     layer = nn.Conv2d(8, 16, 3)
     spectral_norm(layer)
@@ -89,8 +85,8 @@ def test_the_layout_of_a_weight_changes_nothing() -> None:
     assert largest(layer.weight, 0) == pytest.approx(1, abs=2e-2)
 
 
-def test_gradients_are_those_of_a_fixed_pair_of_vectors_once_and_twice() -> None:
-    """At the singular vectors themselves the gradient of sigma is u v' (paper, eq. 10)."""
+def test_first_and_second_gradients_treat_the_vectors_as_constants() -> None:
+    """At the singular vectors the gradient of sigma is u v' (paper, eq. 10)."""
     torch.manual_seed(0)
     weight = torch.randn(4, 2, 3, 3, dtype=torch.float64)
     norm = SpectralNorm(weight)
@@ -104,7 +100,7 @@ def test_gradients_are_those_of_a_fixed_pair_of_vectors_once_and_twice() -> None
     assert torch.autograd.gradgradcheck(norm, weight)
 
 
-def test_scaling_a_weight_changes_no_output_and_gets_no_gradient() -> None:
+def test_the_scale_of_a_weight_has_no_effect_and_no_gradient() -> None:
     torch.manual_seed(0)
     layer = nn.Linear(6, 5)
     spectral_norm(layer)
@@ -117,7 +113,7 @@ def test_scaling_a_weight_changes_no_output_and_gets_no_gradient() -> None:
     assert torch.allclose(layer(x), before, atol=1e-5)
 
 
-def test_under_autocast_weights_are_normalized_in_float32(normalized) -> None:
+def test_weights_are_normalized_in_float32_under_autocast(normalized) -> None:
     layer, _, _ = normalized
     plain = layer.weight
     with torch.autocast("cpu", torch.bfloat16):
@@ -125,9 +121,9 @@ def test_under_autocast_weights_are_normalized_in_float32(normalized) -> None:
 
 
 @torch.no_grad()
-def test_no_layer_stretches_what_it_sees() -> None:
-    """A dense layer is 1-Lipschitz; so is a convolution from the pixels under its kernel to one
-    place of its output, which is what the paper's matrix bounds. Both bounds are reached."""
+def test_layers_are_lipschitz_and_reach_the_bound() -> None:
+    """A dense layer is 1-Lipschitz, and so is a convolution from the pixels under its kernel to one
+    output position, the map that the paper bounds."""
     torch.manual_seed(0)
     dense, convolution = nn.Linear(30, 20), nn.Conv2d(3, 8, 3)
     for layer in (dense, convolution):
@@ -140,14 +136,14 @@ def test_no_layer_stretches_what_it_sees() -> None:
     first = dense.parametrizations.weight[0].v
     assert (dense(first[None]) - dense(0 * first[None])).norm().item() == pytest.approx(1, abs=1e-4)
     a, b = torch.randn(2, 10, 3, 9, 9)
-    under = unfold(a - b, 3).norm(dim=1)
-    assert ((convolution(a) - convolution(b)).flatten(2).norm(dim=1) <= under + 1e-5).all()
+    patches = unfold(a - b, 3).norm(dim=1)
+    assert ((convolution(a) - convolution(b)).flatten(2).norm(dim=1) <= patches + 1e-5).all()
     patch = convolution.parametrizations.weight[0].v.view(1, 3, 3, 3)
-    moved = (convolution(patch) - convolution(0 * patch)).norm().item()
-    assert moved == pytest.approx(1, abs=1e-4)
+    gain = (convolution(patch) - convolution(0 * patch)).norm().item()
+    assert gain == pytest.approx(1, abs=1e-4)
 
 
-def test_frozen_it_leaves_plain_weights_and_the_same_outputs(normalized) -> None:
+def test_freezing_leaves_plain_weights_and_equal_outputs(normalized) -> None:
     layer, _, before = normalized
     x = torch.randn(2, *((40,) if before.ndim == 2 else (5, 6, 6)))
     (frozen,) = freeze(nn.Sequential(layer))
@@ -161,7 +157,7 @@ def test_frozen_it_leaves_plain_weights_and_the_same_outputs(normalized) -> None
 
 
 class Shift(nn.Module):
-    """Pictures that are all one learned number."""
+    """A generator of constant images, with the constant as its only parameter."""
 
     latent = Latent(4, "normal")
 
@@ -183,25 +179,25 @@ class Score(nn.Module):
         return self.layers(x).squeeze(1)
 
 
-def test_a_step_of_the_game_iterates_once_after_each_update(monkeypatch) -> None:
-    """However often the critic scores: real, drawn, and between them for the penalty."""
+def test_a_training_step_iterates_once_after_each_update(monkeypatch) -> None:
+    """Regardless of the number of forward passes: real, generated, and between for the penalty."""
     torch.manual_seed(0)
     critic, order = Score(), []
-    rules = AdversarialConfig(critic_steps=2, gradient_penalty=1.0)
-    game = Adversarial(Shift(), critic, rules, TrainingConfig(learning_rate=0.1))
+    config = GANConfig(critic_steps=2, gradient_penalty=1.0)
+    objective = GANObjective(Shift(), critic, config, TrainingConfig(learning_rate=0.1))
     iterate = SpectralNorm.iterate
 
-    def counted(norm: SpectralNorm, weight: Tensor) -> None:
+    def recorded(norm: SpectralNorm, weight: Tensor) -> None:
         order.append("iterate")
         iterate(norm, weight)
 
     def update(name: str, loss: Tensor) -> None:
         order.append(name)
-        game.optimizers[name].zero_grad()
+        objective.optimizers[name].zero_grad()
         loss.backward()
-        game.optimizers[name].step()
+        objective.optimizers[name].step()
 
-    monkeypatch.setattr(SpectralNorm, "iterate", counted)
+    monkeypatch.setattr(SpectralNorm, "iterate", recorded)
     batches = [Batch(torch.full((3, 1, 2, 2), 200 + i).byte(), None, 8) for i in range(2)]
-    game.step(batches, update)
+    objective.step(batches, update)
     assert order == ["critic", "iterate", "iterate"] * 2 + ["generator"]

@@ -1,4 +1,4 @@
-"""SN-GAN: the paper's networks at every size, their normalisation, and what they learn."""
+"""SN-GAN: layers as in the paper, spectral normalization in training and export, losses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.freezing import freeze
 from zoo.gan.spectral import SpectralNorm
 from zoo.runs.weights import load_tensors
 from zoo_sngan.config import PRESETS, SNGANConfig
-from zoo_sngan.model import Critic, Generator
+from zoo_sngan.model import build_critic, build_generator
 
 SIZES = (8, 16, 32, 64)
 SMALL = {"width": 8, "critic_width": 8}
@@ -25,17 +25,17 @@ SMALL = {"width": 8, "critic_width": 8}
 
 @pytest.mark.parametrize("architecture", ["cnn", "resnet"])
 @pytest.mark.parametrize("size", SIZES)
-def test_every_power_of_two_is_reached(size: int, architecture: str) -> None:
+def test_networks_fit_every_image_size(size: int, architecture: str) -> None:
     config = SNGANConfig(architecture=architecture, width=4, critic_width=6)
     image = ImageSpec(3, size)
-    drawn = Generator(config, image)(torch.randn(2, 128))
-    assert drawn.shape == (2, 3, size, size)
-    assert drawn.abs().max() <= 1
-    assert Critic(config, image)(drawn).shape == (2,)
+    images = build_generator(config, image)(torch.randn(2, 128))
+    assert images.shape == (2, 3, size, size)
+    assert images.abs().max() <= 1
+    assert build_critic(config, image)(images).shape == (2,)
 
 
 def layers(network: nn.Module) -> list[tuple[str, int]]:
-    """Each layer that has parameters with their number, those of a block's shortcut last."""
+    """Type and parameter count of each layer that has parameters; a block's shortcut comes last."""
     return [
         (type(m).__name__.removeprefix("Parametrized"), sum(p.numel() for p in m.parameters()))
         for m in network.modules()
@@ -46,10 +46,10 @@ def layers(network: nn.Module) -> list[tuple[str, int]]:
 
 
 def test_cifar10_has_the_layers_of_the_paper() -> None:
-    """Table 3, with M_g = 4, each layer with a shift; normalisation of the dense layer's units as
-    in pfnet-research/chainer-gan-lib, common/net.py, DCGANGenerator (l0, bn0 to dc4)."""
+    """Table 3, with M_g = 4 and biases; batch normalization of the dense layer's units as in
+    pfnet-research/chainer-gan-lib, common/net.py, DCGANGenerator (l0, bn0 to dc4)."""
     config, image = SNGANConfig(**PRESETS["cifar10"]["model"]), ImageSpec(3, 32)
-    assert layers(Generator(config, image)) == [
+    assert layers(build_generator(config, image)) == [
         ("Linear", 128 * 8192 + 8192),
         ("BatchNorm1d", 2 * 8192),
         ("ConvTranspose2d", 16 * 512 * 256 + 256),
@@ -60,7 +60,7 @@ def test_cifar10_has_the_layers_of_the_paper() -> None:
         ("BatchNorm2d", 2 * 64),
         ("Conv2d", 9 * 64 * 3 + 3),
     ]
-    critic = Critic(config, image)
+    critic = build_critic(config, image)
     assert layers(critic) == [
         ("Conv2d", 9 * 3 * 64 + 64),
         ("Conv2d", 16 * 64 * 64 + 64),
@@ -76,7 +76,7 @@ def test_cifar10_has_the_layers_of_the_paper() -> None:
 
 def test_cifar10_resnet_has_the_layers_of_the_official_code() -> None:
     """pfnet-research/sngan_projection: gen_models/resnet_32.py (l1 to c5, ch = 256) and
-    dis_models/snresnet_32.py (block1 to l5, ch = 128, l5 without a shift), whose configuration is
+    dis_models/snresnet_32.py (block1 to l5, ch = 128, l5 without a bias), whose configuration is
     configs/sn_cifar10_unconditional.yml."""
     config, image = SNGANConfig(**PRESETS["cifar10-resnet"]["model"]), ImageSpec(3, 32)
 
@@ -85,13 +85,13 @@ def test_cifar10_resnet_has_the_layers_of_the_official_code() -> None:
 
     norm = ("BatchNorm2d", 2 * 256)
     up = [norm, conv(3, 256, 256), norm, conv(3, 256, 256), conv(1, 256, 256)]
-    generator = Generator(config, image)
+    generator = build_generator(config, image)
     assert layers(generator) == [
         ("Linear", 128 * 4096 + 4096), *up, *up, *up, norm, conv(3, 256, 3)
     ]  # fmt: skip
     assert sum(count for _, count in layers(generator)) == 4_276_739
     same = [conv(3, 128, 128), conv(3, 128, 128)]
-    critic = Critic(config, image)
+    critic = build_critic(config, image)
     assert layers(critic) == [
         conv(3, 3, 128), conv(3, 128, 128), conv(1, 3, 128),
         *same, conv(1, 128, 128), *same, *same, ("Linear", 128)
@@ -99,7 +99,7 @@ def test_cifar10_resnet_has_the_layers_of_the_official_code() -> None:
     assert sum(count for _, count in layers(critic)) == 1_053_824
 
 
-def test_the_official_game_is_the_preset() -> None:
+def test_cifar10_resnet_trains_as_the_official_code() -> None:
     """configs/sn_cifar10_unconditional.yml: batchsize 64, n_gen_samples 128, n_dis 5, 50,000
     iterations with a decay from the first, Adam of 2e-4 with betas 0 and 0.9, hinge."""
     preset = PRESETS["cifar10-resnet"]
@@ -111,7 +111,7 @@ def test_the_official_game_is_the_preset() -> None:
     assert (training.steps, training.decay, training.batch_size) == (50_000, "linear", 64)
 
 
-def test_a_residual_block_pools_and_widens_in_either_order() -> None:
+def test_the_shortcut_of_a_residual_block_commutes_with_resampling() -> None:
     """The official code upsamples before the shortcut's 1x1 convolution and pools after it."""
     from zoo_sngan.resnet import DownBlock, UpBlock
 
@@ -124,53 +124,57 @@ def test_a_residual_block_pools_and_widens_in_either_order() -> None:
     assert torch.allclose(shortcut(x), pool(shortcut[1](x)), atol=1e-5)
 
 
-@pytest.mark.parametrize("where", ["critic", "both", "none"])
+@pytest.mark.parametrize("spectral_norm", ["critic", "both", "none"])
 @pytest.mark.parametrize("architecture", ["cnn", "resnet"])
-def test_every_layer_is_normalized_where_it_is_asked_for(architecture: str, where: str) -> None:
-    config = SNGANConfig(architecture=architecture, spectral_norm=where, width=4, critic_width=4)
+def test_every_layer_is_normalized_in_the_chosen_networks(
+    architecture: str, spectral_norm: str
+) -> None:
+    config = SNGANConfig(
+        architecture=architecture, spectral_norm=spectral_norm, width=4, critic_width=4
+    )
     image = ImageSpec(1, 16)
-    for network, among in [
-        (Critic(config, image), ("critic", "both")),
-        (Generator(config, image), ("both",)),
+    for network, choices in [
+        (build_critic(config, image), ("critic", "both")),
+        (build_generator(config, image), ("both",)),
     ]:
         norms = [m for m in network.modules() if isinstance(m, SpectralNorm)]
         weights = [name for name, _ in layers(network) if not name.startswith("BatchNorm")]
-        assert len(norms) == (len(weights) if where in among else 0)
+        assert len(norms) == (len(weights) if spectral_norm in choices else 0)
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
-    """A small one with spectral normalisation in both networks, after 80 steps at a rate so low
-    that the power iteration can follow closely."""
+    """A small run with spectral normalization of both networks, trained for 80 steps at a learning
+    rate so low that the power iteration tracks the weights closely."""
     config = {**SMALL, "spectral_norm": "both", "learning_rate": 1e-5, "checkpoint_every": 40}
     out = tmp_path_factory.mktemp("runs") / "both"
     return zoo.train("sngan", steps=80, config=config, out=out, device="cpu", quiet=True)
 
 
-def trained_critic(run: zoo.Run) -> Critic:
+def trained_critic(run: zoo.Run) -> nn.Module:
     """The critic of a run's last checkpoint."""
     state = load_tensors(sorted((run.path / "checkpoints").iterdir())[-1] / "state.safetensors")
     prefix = "network/critic/"
-    critic = Critic(run.config.model, run.image)
+    critic = build_critic(run.config.model, run.image)
     critic.load_state_dict(
         {k.removeprefix(prefix): t for k, t in state.items() if k.startswith(prefix)}
     )
     return critic
 
 
-def test_trained_weights_have_a_norm_of_one(both: zoo.Run) -> None:
-    """Against the singular value decomposition, after the iterations that training does."""
+def test_trained_weights_have_spectral_norm_one(both: zoo.Run) -> None:
+    """Against the singular value decomposition, with the iterations of training only."""
     critic = trained_critic(both)
-    found = [
+    norms = [
         torch.linalg.svdvals(m.weight.detach().flatten(1))[0].item()
         for m in critic.modules()
         if isinstance(m, nn.Conv2d | nn.Linear)
     ]
-    assert len(found) == 6
-    assert found == pytest.approx([1] * 6, abs=1e-3)
+    assert len(norms) == 6
+    assert norms == pytest.approx([1] * 6, abs=1e-3)
 
 
-def test_frozen_a_trained_critic_gives_the_same_scores(both: zoo.Run) -> None:
+def test_freezing_a_trained_critic_keeps_its_scores(both: zoo.Run) -> None:
     critic, x = trained_critic(both), torch.rand(16, 1, 8, 8) * 2 - 1
     frozen = freeze(critic)
     assert torch.equal(frozen(x), critic(x))
@@ -188,8 +192,8 @@ def test_the_graph_of_a_normalized_generator_has_plain_weights(both: zoo.Run) ->
     assert not [name for name in operations if "mv" in name or "dot" in name]
 
 
-def test_resumed_is_uninterrupted(both: zoo.Run, tmp_path: Path) -> None:
-    """Byte for byte: the vectors of the power iteration are part of the state."""
+def test_a_resumed_run_equals_an_uninterrupted_one(both: zoo.Run, tmp_path: Path) -> None:
+    """Byte for byte: the checkpoint includes the vectors of the power iteration."""
     out = Path(shutil.copytree(both.path, tmp_path / "run"))
     last = "checkpoints/step-00000080"
     shutil.rmtree(out / last)
@@ -202,7 +206,7 @@ def test_resumed_is_uninterrupted(both: zoo.Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "rules",
+    "config",
     [
         {"loss": "bce", "critic_steps": 2},
         {"loss": "wasserstein", "generator_batches": 2, "architecture": "resnet"},
@@ -213,24 +217,24 @@ def test_resumed_is_uninterrupted(both: zoo.Run, tmp_path: Path) -> None:
     ],
     ids=["bce", "wasserstein", "penalty", "plain-penalty", "plain-clipped", "bf16"],
 )
-def test_each_game_trains(rules: dict, tmp_path: Path) -> None:
-    run = zoo.train("sngan", steps=5, config=rules | SMALL, out=tmp_path / "run", quiet=True)
+def test_every_loss_trains(config: dict, tmp_path: Path) -> None:
+    run = zoo.train("sngan", steps=5, config=config | SMALL, out=tmp_path / "run", quiet=True)
     assert run.sample(4).shape == (4, 1, 8, 8)
 
 
-def test_a_wasserstein_game_without_a_bound_on_its_critic_is_refused(tmp_path: Path) -> None:
+def test_wasserstein_without_a_lipschitz_constraint_is_an_error(tmp_path: Path) -> None:
     config = {"loss": "wasserstein", "spectral_norm": "none"}
     with pytest.raises(UsageError, match=r"model.loss = wasserstein .* spectral_norm to critic"):
         zoo.train("sngan", steps=1, config=config, out=tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
-def test_temperature_spreads_the_latents() -> None:
+def test_temperature_scales_the_latents() -> None:
     from zoo_sngan import zoo_sample
 
     network = zoo.build("sngan", image_size=8, channels=1, width=8).eval()
     z = torch.randn(5, 128)
     with torch.no_grad():
-        middle = zoo_sample(network, z, 0.0)
-        assert torch.allclose(middle, middle[:1].expand_as(middle))
+        mean = zoo_sample(network, z, 0.0)
+        assert torch.allclose(mean, mean[:1].expand_as(mean))
         assert torch.equal(zoo_sample(network, z, 0.5), (network(z / 2) + 1) / 2)

@@ -1,14 +1,12 @@
-"""Games of two networks, for any plugin to build from.
+"""Generative adversarial networks: networks, losses and the objective shared by GAN plugins.
 
-A generator draws pictures from latents, and a critic (Goodfellow's discriminator, in the words of
-Arjovsky et al. 2017) learns to tell them from the data's. A plugin brings the two networks and
-derives its configuration from :class:`AdversarialConfig`; the objective is
-:class:`zoo.gan.objective.Adversarial`. ``check_`` functions refuse what many games cannot
-be played with. Nothing here imports torch, so that a plugin's configuration can be read without
-it.
+A plugin derives its configuration from :class:`GANConfig`, wraps its layers in
+:class:`zoo.gan.networks.Generator` and :class:`zoo.gan.networks.Critic`, and trains them with
+:class:`zoo.gan.objective.GANObjective`. The critic is the discriminator of Goodfellow et al.
+(2014), without its sigmoid. This package imports no torch until one of its modules is imported.
 """
 
-from zoo.gan.checks import check_bounded_critic, check_doubling
-from zoo.gan.config import AdversarialConfig
+from zoo.gan.checks import check_image_size, check_lipschitz
+from zoo.gan.config import GANConfig
 
-__all__ = ["AdversarialConfig", "check_bounded_critic", "check_doubling"]
+__all__ = ["GANConfig", "check_image_size", "check_lipschitz"]

@@ -1,34 +1,30 @@
-"""What a game cannot be played with, each said in one sentence."""
+"""Checks of a GAN's configuration, which raise UsageError."""
 
 from __future__ import annotations
 
 from zoo.errors import UsageError
-from zoo.gan.config import AdversarialConfig
+from zoo.gan.config import GANConfig
 from zoo.specs import ImageSpec
 
 
-def check_doubling(model: str, image: ImageSpec) -> None:
-    """For a generator that doubles a first size of a few pixels until it has the picture's.
+def check_image_size(image: ImageSpec) -> None:
+    """Checks that the image size is a power of two and at least 8.
 
-    Raises UsageError, which names ``model``, for a side that is no power of two from 8 on.
+    For generators that double a first feature map until it has the size of the image.
     """
     if image.size < 8 or image.size & (image.size - 1):
-        raise UsageError(
-            f"{model} doubles a few pixels to the picture's size, which {image.size} a side cannot "
-            "be: set data.size to 8, 16, 32, 64 or another power of two"
-        )
+        raise UsageError(f"data.size must be a power of two, at least 8; got {image.size}")
 
 
-def check_bounded_critic(rules: AdversarialConfig, *others: str) -> None:
-    """For a critic that nothing but the rules bounds, which the Wasserstein loss needs (Arjovsky et
-    al. 2017, section 3).
+def check_lipschitz(config: GANConfig, *alternatives: str) -> None:
+    """Checks that the Wasserstein loss comes with a constraint on the critic.
 
-    ``others`` are the model's own ways to bound it, none of them taken, as a user sets them:
-    ``"spectral_norm to critic"``. Raises UsageError where the rules take none either.
+    The critic must be Lipschitz (Arjovsky et al. 2017, section 3). ``alternatives`` are settings of
+    the model itself that would constrain it, for the message: ``"spectral_norm to critic"``.
     """
-    if rules.loss == "wasserstein" and not (rules.gradient_penalty or rules.clip_weights):
-        ways = ", ".join([*others, "gradient_penalty to 10"])
+    if config.loss == "wasserstein" and not (config.gradient_penalty or config.clip_weights):
+        settings = ", ".join([*alternatives, "gradient_penalty to 10"])
         raise UsageError(
-            "model.loss = wasserstein needs a critic that is bounded: "
-            f"set {ways} or clip_weights to 0.01"
+            "model.loss = wasserstein requires a Lipschitz critic: "
+            f"set {settings} or clip_weights to 0.01"
         )

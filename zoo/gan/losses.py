@@ -1,6 +1,6 @@
-"""What the critic and the generator lose, from the critic's scores of real and drawn pictures.
+"""Adversarial losses, from the critic's scores of real and generated images.
 
-A score is any real number, high for a picture that the critic takes for real.
+A score is any real number; a higher score means "more likely real".
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 
-class GameLoss(ABC):
-    """The two losses of a game, each a mean over the batch's scores ``[N]``."""
+class GANLoss(ABC):
+    """The losses of both networks, each a mean over scores ``[N]``."""
 
     @abstractmethod
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What the critic minimises."""
+        """The critic's loss, a scalar."""
 
     @abstractmethod
     def generator(self, fake: Tensor) -> Tensor:
-        """What the generator minimises."""
+        """The generator's loss, a scalar."""
 
 
-class CrossEntropy(GameLoss):
-    """-log D(x) - log(1 - D(G(z))) with D = sigmoid(score), and -log D(G(z)) for the generator,
-    which does not saturate where the critic is sure (Goodfellow et al. 2014, section 3)."""
+class CrossEntropy(GANLoss):
+    """-log D(x) - log(1 - D(G(z))) with D = sigmoid(score) for the critic, and the non-saturating
+    -log D(G(z)) for the generator (Goodfellow et al. 2014, section 3)."""
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(-real).mean() + softplus(fake).mean()
@@ -34,7 +34,7 @@ class CrossEntropy(GameLoss):
         return softplus(-fake).mean()
 
 
-class Hinge(GameLoss):
+class Hinge(GANLoss):
     """max(0, 1 - D(x)) + max(0, 1 + D(G(z))), and -D(G(z)) (Miyato et al. 2018, Spectral
     Normalization for Generative Adversarial Networks, eq. 16 and 17)."""
 
@@ -45,9 +45,11 @@ class Hinge(GameLoss):
         return -fake.mean()
 
 
-class Wasserstein(GameLoss):
-    """D(G(z)) - D(x), and -D(G(z)) (Arjovsky et al. 2017, Wasserstein GAN, algorithm 1). The critic
-    must be kept Lipschitz, by clipped weights or a gradient penalty."""
+class Wasserstein(GANLoss):
+    """D(G(z)) - D(x), and -D(G(z)) (Arjovsky et al. 2017, Wasserstein GAN, algorithm 1).
+
+    The critic must be kept Lipschitz, by weight clipping, a gradient penalty or normalization.
+    """
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
         return fake.mean() - real.mean()
@@ -56,9 +58,9 @@ class Wasserstein(GameLoss):
         return -fake.mean()
 
 
-LOSSES: dict[str, GameLoss] = {
+LOSSES: dict[str, GANLoss] = {
     "bce": CrossEntropy(),
     "hinge": Hinge(),
     "wasserstein": Wasserstein(),
 }
-"""By the value of ``loss`` in the configuration."""
+"""Losses by the value of ``loss`` in the configuration."""

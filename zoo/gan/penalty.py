@@ -1,4 +1,4 @@
-"""The gradient penalty, which keeps a critic about 1-Lipschitz."""
+"""Gradient penalty for a 1-Lipschitz critic."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import torch
 from torch import Tensor, nn
 
 
-def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, along: Tensor) -> Tensor:
-    """The mean of (|grad D(x)| - 1)^2 at x = a real + (1 - a) fake (Gulrajani et al. 2017, Improved
-    Training of Wasserstein GANs, eq. 3).
+def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, weight: Tensor) -> Tensor:
+    """The mean of (|grad D(x)| - 1)^2 at x = weight * real + (1 - weight) * fake (Gulrajani et al.
+    2017, Improved Training of Wasserstein GANs, eq. 3).
 
-    ``real`` and ``fake`` are pictures ``[N, C, S, S]``, ``along`` the a, uniform on [0, 1),
-    ``[N, 1, 1, 1]``. No gradient goes back to either; the critic's scores must depend on their own
-    pictures alone, so it has no batch normalisation (section 4).
+    ``real`` and ``fake`` are images ``[N, C, S, S]``, which get no gradient; ``weight`` is uniform
+    on [0, 1), ``[N, 1, 1, 1]``. The critic must have no batch normalization: each score may depend
+    on its own image only (section 4).
     """
     with torch.no_grad():
-        points = torch.lerp(fake, real, along)
+        points = torch.lerp(fake, real, weight)
     points.requires_grad_()
     (gradients,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
     return (gradients.flatten(1).norm(dim=1) - 1).square().mean()

@@ -1,11 +1,11 @@
-"""Spectral normalisation: weights divided by their largest singular value (Miyato et al. 2018,
+"""Spectral normalization: weights divided by their largest singular value (Miyato et al. 2018,
 Spectral Normalization for Generative Adversarial Networks).
 
-``torch.nn.utils.parametrizations.spectral_norm`` is near, but iterates at every forward of training
-mode, of which one step of a critic has two or three; so real and drawn pictures would be scored by
-different weights. Its products also run in bfloat16 under CUDA's autocast, and what it needs to
-go backward twice it copies at each forward. Here the vectors move when :func:`iterate_power` is
-called, once after each update as in the paper's algorithm 1, and a forward only reads them.
+``torch.nn.utils.parametrizations.spectral_norm`` iterates at every forward pass in training mode.
+A critic update has two or three of them, so real and generated images would be scored by different
+weights. It also computes in bfloat16 under CUDA's autocast, and copies its vectors at each forward
+pass. Here the vectors change only when :func:`iterate_power` is called, once after each update as
+in the paper's algorithm 1.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from torch.nn.functional import normalize
 from torch.nn.utils import parametrize
 
 FIRST_ITERATIONS = 20
-"""Iterations on the first weights, so that the first steps are normalised as the later ones."""
+"""Power iterations on the initial weights, so that the first steps are normalized too."""
 
 
 class SpectralNorm(nn.Module):
     """W / sigma(W), as a parametrization of a weight (paper, eq. 8).
 
-    W is the weight as a matrix with a row for each output, ``[outputs, rest]``; ``axis`` is the
-    weight's axis of outputs. sigma is estimated as u' W v by the buffers ``u`` and ``v``, unit
-    vectors that follow W's first singular vectors, and gradients go back through it with u and v
-    held fixed (paper, eq. 12). It is computed in the weight's own precision, under autocast too.
+    W is the weight as a matrix with one row per output, ``[outputs, rest]``; ``axis`` is the
+    weight's output axis. sigma is estimated as u' W v, where the buffers ``u`` and ``v`` are unit
+    vectors that approximate W's first singular vectors; gradients pass through it with u and v held
+    fixed (paper, eq. 12). It is computed in the weight's own precision, also under autocast.
 
     For a convolution this bounds the map from the pixels under the kernel to the outputs at one
-    place; the convolution as a whole may stretch by up to the root of the kernel's pixels more.
+    position. The norm of the whole convolution may be larger by up to the square root of the number
+    of kernel pixels.
     """
 
     u: Tensor
@@ -63,9 +64,10 @@ class SpectralNorm(nn.Module):
 
 
 def spectral_norm(network: nn.Module) -> None:
-    """Normalise the weight of each dense and convolutional layer inside ``network``.
+    """Normalizes the weight of each dense and convolutional layer in ``network``.
 
-    Call it when the first weights are set: it draws the first ``u`` from torch's global generator.
+    Call it after the weights are initialized. The initial ``u`` is drawn from torch's global
+    generator.
     """
     for layer in list(network.modules()):
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
@@ -74,13 +76,13 @@ def spectral_norm(network: nn.Module) -> None:
 
 
 def iterate_power(network: nn.Module) -> None:
-    """One power iteration of each normalised weight inside ``network``; nothing where none is.
+    """Runs one power iteration for each normalized weight in ``network``, if there are any.
 
-    Call it after each update of the network, and not between a forward and its backward. It
-    depends on weights alone, so several processes with the same weights stay the same.
+    Call it after each update of the network, not between a forward pass and its backward pass. It
+    depends on the weights alone, so processes with equal weights stay equal.
     """
-    for weights in network.modules():
-        if isinstance(weights, parametrize.ParametrizationList):
-            for part in weights:
-                if isinstance(part, SpectralNorm):
-                    part.iterate(weights.original)
+    for module in network.modules():
+        if isinstance(module, parametrize.ParametrizationList):
+            for parametrization in module:
+                if isinstance(parametrization, SpectralNorm):
+                    parametrization.iterate(module.original)
