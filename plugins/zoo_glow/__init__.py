@@ -39,11 +39,10 @@ def zoo_build(config: GlowConfig, image: ImageSpec) -> Glow:
     from zoo_glow.model import Glow
 
     if image.size % 2**config.levels:
-        lower = "levels lower, or " if config.levels > 1 else ""
+        fix = ", or lower model.levels" if config.levels > 1 else ""
         raise UsageError(
-            f"model.levels = {config.levels} halves a picture {config.levels} times, which "
-            f"{image.size} pixels a side cannot be: set {lower}data.size to a multiple of "
-            f"{2**config.levels}"
+            f"model.levels = {config.levels} needs data.size to be a multiple of "
+            f"{2**config.levels}, got {image.size}: change data.size{fix}"
         )
     if config.conditional and not image.classes:
         raise UsageError("model.conditional = true needs data with labels, and these have none")

@@ -1,4 +1,4 @@
-"""Options and presets of Glow."""
+"""Configuration and presets of Glow."""
 
 from __future__ import annotations
 
@@ -10,33 +10,37 @@ from zoo import ModelConfig, Preset
 
 
 class GlowConfig(ModelConfig):
-    """What one can set of a Glow; symbols are the paper's."""
+    """Options of Glow, with the symbols of the paper."""
 
     levels: Annotated[int, Field(ge=1, le=8, description="levels of the multi-scale flow, L")] = 3
-    depth: Annotated[int, Field(ge=1, le=64, description="steps of flow a level, K")] = 8
+    depth: Annotated[int, Field(ge=1, le=64, description="steps of flow per level, K")] = 8
     width: Annotated[
-        int, Field(ge=1, le=4096, description="channels inside a coupling's network")
+        int,
+        Field(ge=1, le=4096, description="channels of the hidden layers of a coupling's network"),
     ] = 64
     permutation: Annotated[
         Literal["reverse", "shuffle", "1x1", "lu"],
-        Field(description="of channels between couplings; lu: the 1x1 convolution as P L U"),
+        Field(description="of the channels before each coupling; lu: the 1x1 convolution as P L U"),
     ] = "lu"
     coupling: Annotated[
         Literal["additive", "affine"], Field(description="shift, or shift and scale")
     ] = "affine"
     scale: Annotated[
         Literal["sigmoid", "tanh"],
-        Field(description="of an affine coupling; sigmoid: official, tanh: bounded below too"),
+        Field(
+            description="of affine couplings; sigmoid: the official one, tanh: also bounded below"
+        ),
     ] = "tanh"
     actnorm: Annotated[
-        Literal["data", "zero"], Field(description="first values from a batch, or the identity")
+        Literal["data", "zero"],
+        Field(description="initialized from the first batch, or as the identity"),
     ] = "data"
     conditional: Annotated[
-        bool, Field(description="a top prior for each class of the data, p(x | y)")
+        bool, Field(description="p(x | y), by a top prior for each class of the data")
     ] = False
     memory: Annotated[
         Literal["standard", "reversible"],
-        Field(description="reversible: compute activations again, memory does not grow with K"),
+        Field(description="reversible: recompute activations, so that memory does not grow with K"),
     ] = "standard"
 
 

@@ -1,4 +1,4 @@
-"""The network of Glow (Kingma and Dhariwal 2018): squeeze, K steps, split, L times over."""
+"""The network of Glow (Kingma and Dhariwal 2018): L levels of squeeze, K steps, and split."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def step(config: GlowConfig, channels: int) -> list[Bijection]:
 
 
 def coupling_network(config: GlowConfig, in_channels: int, out_channels: int) -> nn.Sequential:
-    """Three convolutions, 3x3, 1x1 and 3x3, the last one zero (paper, appendix B)."""
+    """Three convolutions, 3x3, 1x1 and 3x3; the last one starts at zero (paper, appendix B)."""
     return nn.Sequential(
         ActNormConv2d(in_channels, config.width, 3, config.actnorm),
         nn.ReLU(),

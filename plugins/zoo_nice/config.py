@@ -1,4 +1,4 @@
-"""Options and presets of NICE."""
+"""Configuration and presets of NICE."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from zoo import ModelConfig, Preset
 
 
 class NICEConfig(ModelConfig):
-    """What one can set of a NICE; symbols are the paper's."""
+    """Options of NICE, with the symbols of the paper."""
 
     couplings: Annotated[int, Field(ge=2, le=64, description="coupling layers")] = 4
     width: Annotated[
-        int, Field(ge=1, le=16384, description="units in a hidden layer of a coupling's network, m")
+        int, Field(ge=1, le=16384, description="units per hidden layer of a coupling's network m")
     ] = 1000
     depth: Annotated[
-        int, Field(ge=1, le=32, description="hidden layers of a coupling's network, m")
+        int, Field(ge=1, le=32, description="hidden layers of a coupling's network m")
     ] = 5
     split: Annotated[
         Literal["odd-even", "half"],
-        Field(description="of a picture's numbers in two; odd-even: the paper's"),
+        Field(description="of the image's values into two parts; odd-even: the paper's"),
     ] = "odd-even"
     permutation: Annotated[
         Literal["alternate", "shuffle", "1x1", "lu"],
-        Field(description="between couplings; alternate: halves change roles, the paper's"),
+        Field(description="between couplings; alternate: the parts swap roles, the paper's"),
     ] = "alternate"
     coupling: Annotated[
         Literal["additive", "affine"],
-        Field(description="shift, the paper's, or shift and scale"),
+        Field(description="additive: shift, the paper's; affine: shift and scale"),
     ] = "additive"
     scaling: Annotated[
         Literal["data", "zero"],
-        Field(description="first scales, and units of shifts: from a batch, or 1, the paper's"),
+        Field(description="initial scales and units of shifts: from a batch, or 1, the paper's"),
     ] = "data"
-    prior: Annotated[Literal["logistic", "normal"], Field(description="of every latent, p_H")] = (
+    prior: Annotated[Literal["logistic", "normal"], Field(description="of each latent, p_H")] = (
         "logistic"
     )
 
@@ -70,10 +70,9 @@ PRESETS: dict[str, Preset] = {
             "average": 0.999,
         },
     },
-    # The paper's (section 5.1), on MNIST. Its beta2 = 0.01 is 1 - beta2 as Adam is written today.
-    # Its epsilon = 1e-4 stands beside gradients of the nats of a picture, ours beside those of bits
-    # a dimension, which are 784 log 2 times smaller. It names no batch size; its official code has
-    # 200.
+    # The paper's, on MNIST (section 5.1). Its beta2 = 0.01 is 1 - beta2 in the usual notation. Its
+    # epsilon = 1e-4 is for gradients of nats per image; gradients of bits/dim are 784 log 2 times
+    # smaller. The paper states no batch size; 200 is that of its official code.
     "paper": {
         "model": {"scaling": "zero"},
         "data": {"source": "mnist", "size": 28, "channels": 1},

@@ -36,17 +36,15 @@ PRIORS = {"logistic": standard_logistic_log_prob, "normal": standard_normal_log_
 
 
 class NICE(Flow):
-    """A bijection between pictures in the unit cube and vectors of independent numbers.
+    """A flow on images as vectors: one pixel with all D values as channels, ``[N, D, 1, 1]``.
 
-    It sees a picture as one pixel that has all its D numbers as channels, ``[N, D, 1, 1]``.
-    ``forward(x)`` takes ``[N, C, S, S]`` in [0, 1] and gives ``(z, log_prob)``: the latents
-    ``[N, D]``, called h in the paper, and the log-density at x in nats, ``[N]``: log p_H(z) of the
-    prior plus the log-determinant (paper, eq. 2). ``inverse(z)`` gives x back, not clamped.
+    The latents z, called h in the paper, are independent. log p(x) is log p_H(z) of the prior plus
+    the log-determinant (paper, eq. 2).
     """
 
     def __init__(self, config: NICEConfig, image: ImageSpec) -> None:
         super().__init__(image, Latent(image.dimensions, config.prior))
-        self.layers = Composition(layers(config, image.dimensions))
+        self.layers = Composition(make_layers(config, image.dimensions))
         self.log_prior = PRIORS[config.prior]
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -59,19 +57,20 @@ class NICE(Flow):
         return x.reshape(x.shape[0], self.image.channels, self.image.size, self.image.size)
 
 
-def layers(config: NICEConfig, dimensions: int) -> list[Bijection]:
-    """The split in two parts, couplings with a permutation between them, and the scaling (paper,
+def make_layers(config: NICEConfig, dimensions: int) -> list[Bijection]:
+    """The split into two parts, couplings with a permutation between them, and the scaling (paper,
     section 5.1)."""
-    found: list[Bijection] = [odd_even(dimensions)] if config.split == "odd-even" else []
+    layers: list[Bijection] = [odd_even(dimensions)] if config.split == "odd-even" else []
     for index in range(config.couplings):
         if index:
-            found.append(PERMUTATIONS[config.permutation](dimensions))
-        found.append(coupling(config, dimensions))
-    return [*found, Scaling(dimensions, config.scaling)]
+            layers.append(PERMUTATIONS[config.permutation](dimensions))
+        layers.append(make_coupling(config, dimensions))
+    return [*layers, Scaling(dimensions, config.scaling)]
 
 
-def coupling(config: NICEConfig, dimensions: int) -> Bijection:
-    """The second part shifted, or shifted and scaled, by a network of the first (section 3.2)."""
+def make_coupling(config: NICEConfig, dimensions: int) -> Bijection:
+    """A coupling whose network maps the first part to the shift, and the scale, of the second
+    (paper, section 3.2)."""
     second = dimensions // 2
     first = dimensions - second
     scale = TanhScale() if config.coupling == "affine" else None
@@ -80,9 +79,8 @@ def coupling(config: NICEConfig, dimensions: int) -> Bijection:
 
 
 class CouplingNetwork(nn.Module):
-    """A multilayer perceptron, ``[N, inputs, 1, 1]`` to ``[N, outputs, 1, 1]``: ReLU layers and a
-    linear one at the end (paper, section 5.1), zero at first, so that a coupling starts as the
-    identity."""
+    """A multilayer perceptron with ReLU, ``[N, inputs, 1, 1]`` to ``[N, outputs, 1, 1]`` (paper,
+    section 5.1). Its last layer starts at zero, so that a coupling starts as the identity."""
 
     def __init__(self, config: NICEConfig, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -97,10 +95,10 @@ class CouplingNetwork(nn.Module):
 
     @property
     def last(self) -> nn.Module:
-        """The layer whose outputs are the network's."""
+        """The last layer, into which :func:`zoo.flows.units.fold_units` folds units."""
         return self.layers[-1]
 
     def forward(self, x: Tensor) -> Tensor:
-        # As vectors: a matrix product, where a 1x1 convolution of one pixel is slower.
+        # As vectors, since a 1x1 convolution of one pixel is slower than a matrix product.
         y: Tensor = self.layers(x.flatten(1))
         return y[:, :, None, None]

@@ -41,11 +41,10 @@ def zoo_build(config: RealNVPConfig, image: ImageSpec) -> RealNVP:
 
     halved = config.scales - 1 if config.checkerboard else config.scales
     if image.size % 2**halved:
-        way = "scales lower" if config.scales > 1 else "checkerboard to true"
+        fix = "lower model.scales" if config.scales > 1 else "set model.checkerboard to true"
         raise UsageError(
-            f"model.scales = {config.scales} halves a picture {halved} times, which "
-            f"{image.size} pixels a side cannot be: set {way}, or data.size to a multiple of "
-            f"{2**halved}"
+            f"model.scales = {config.scales} needs data.size to be a multiple of {2**halved}, got "
+            f"{image.size}: change data.size, or {fix}"
         )
     network = RealNVP(config, image)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Options and presets of RealNVP."""
+"""Configuration and presets of RealNVP."""
 
 from __future__ import annotations
 
@@ -10,45 +10,46 @@ from zoo import ModelConfig, Preset
 
 
 class RealNVPConfig(ModelConfig):
-    """What one can set of a RealNVP; symbols are the paper's."""
+    """Options of RealNVP, with the symbols of the paper."""
 
     scales: Annotated[
-        int, Field(ge=1, le=8, description="scales of the flow, L: the side is halved L - 1 times")
+        int, Field(ge=1, le=8, description="scales of the flow, L: the size is halved L - 1 times")
     ] = 2
     blocks: Annotated[
         int, Field(ge=1, le=64, description="residual blocks in a coupling's network")
     ] = 2
     width: Annotated[
         int,
-        Field(ge=1, le=4096, description="feature maps at full size; each squeeze doubles them"),
+        Field(ge=1, le=4096, description="feature maps at full size, doubled at each squeeze"),
     ] = 32
     coupling: Annotated[
         Literal["additive", "affine"], Field(description="shift, or shift and scale")
     ] = "affine"
     checkerboard: Annotated[
-        bool, Field(description="couplings of pixels before each squeeze; false: channels alone")
+        bool, Field(description="couplings of pixels before each squeeze; false: of channels only")
     ] = True
     permutation: Annotated[
         Literal["swap", "reverse", "shuffle"],
-        Field(description="of channels between couplings; swap: the halves take turns"),
+        Field(description="of the channels between couplings; swap: the halves swap roles"),
     ] = "swap"
     norm: Annotated[
         Literal["batch", "actnorm", "none"],
-        Field(description="behind each coupling; batch: inside its network too"),
+        Field(description="after each coupling; batch: also inside its network"),
     ] = "batch"
     momentum: Annotated[
         float,
         Field(
             ge=0,
             lt=1,
-            description="rho, of running batch statistics in training; 0: the batch's own",
+            description="rho, of running statistics in training; 0: those of the batch alone",
         ),
     ] = 0.0
     alpha: Annotated[
-        float, Field(gt=0, lt=0.5, description="pictures become logit(alpha + (1 - 2 alpha) x)")
+        float, Field(gt=0, lt=0.5, description="images x become logit(alpha + (1 - 2 alpha) x)")
     ] = 0.05
     scale_penalty: Annotated[
-        float, Field(ge=0, le=1, description="L2, in nats, on the scales of weight normalisation")
+        float,
+        Field(ge=0, le=1, description="L2 penalty on the scales of weight normalization, in nats"),
     ] = 5e-5
 
 
@@ -86,7 +87,7 @@ PRESETS: dict[str, Preset] = {
             "epochs": 100.0,
             "batch_size": 64,
             "learning_rate": 1e-3,
-            # The official code clips at 100 the gradient of nats: of bits/dim, 100 / (3072 log 2).
+            # The official code clips the gradient of nats at 100; of bits/dim, 100 / (3072 log 2).
             "clip_norm": 0.047,
         },
     },

@@ -1,5 +1,8 @@
-"""The flow of RealNVP (Dinh et al. 2017, sections 3.4 to 3.7): couplings on checkerboards, squeeze,
-couplings on channels, half of the channels leaves; and again."""
+"""The network of RealNVP (Dinh et al. 2017, sections 3.4 to 3.7).
+
+At each scale: couplings of pixels on checkerboards, squeeze, couplings of channels, and half of the
+channels is factored out.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,10 @@ from zoo_realnvp.network import CouplingNetwork
 PERMUTATIONS = {"swap": swap, "reverse": reverse, "shuffle": shuffle}
 
 COUPLINGS = 3
-"""On a checkerboard, and again on channels, at each scale but the last (paper, section 4.1)."""
+"""Couplings of pixels, and of channels, at each scale but the last (paper, section 4.1)."""
 
 LAST_COUPLINGS = 4
-"""At the last scale, which is not squeezed."""
+"""Couplings of the last scale, which is not squeezed."""
 
 
 class RealNVP(Flow):
@@ -46,7 +49,7 @@ class RealNVP(Flow):
         scales: list[Bijection] = []
         for index in range(config.scales):
             last = index == config.scales - 1
-            scales.append(Composition(layers(config, channels, size, width, last)))
+            scales.append(Composition(make_layers(config, channels, size, width, last)))
             if not last or not config.checkerboard:
                 channels, size = 4 * channels, size // 2
             if not last:
@@ -61,11 +64,11 @@ class RealNVP(Flow):
         return self.flow.inverse(z)
 
 
-def layers(
+def make_layers(
     config: RealNVPConfig, channels: int, size: int, width: int, last: bool
 ) -> list[Bijection]:
-    """The layers of a scale, for ``[N, channels, size, size]``. At all scales but the last the
-    first half of the channels that come out goes on, and the other half is latent."""
+    """The layers of a scale, for ``[N, channels, size, size]``, ordered so that, except at the last
+    scale, the second half of the output channels is the one to factor out."""
     if not config.checkerboard:
         squeezed = on_channels(config, 4 * channels, width, LAST_COUPLINGS if last else COUPLINGS)
         return [Squeeze(), *squeezed, *([] if last else [diagonals_first(channels)])]
@@ -82,11 +85,11 @@ def layers(
 def on_checkerboards(
     config: RealNVPConfig, channels: int, size: int, width: int, count: int
 ) -> list[Bijection]:
-    """``count`` couplings of pixels, the two colours of the board taking turns."""
-    made: list[Bijection] = []
+    """``count`` couplings of pixels, in which the two colors of the board alternate."""
+    layers: list[Bijection] = []
     for index in range(count):
         odd = index % 2 == 1
-        # As in the official code these couplings start as shifts, those on channels do not.
+        # As in the official code, couplings of pixels start with scale 1, those of channels do not.
         scale = LearnedTanhScale(0.0) if config.coupling == "affine" else None
         network = CouplingNetwork(
             channels,
@@ -96,35 +99,35 @@ def on_checkerboards(
             config.norm == "batch",
             checkerboard(size, odd),
         )
-        made.append(CheckerboardCoupling(network, size, odd, scale))
-        made += normalization(config, channels)
-    return made
+        layers.append(CheckerboardCoupling(network, size, odd, scale))
+        layers += normalization(config, channels)
+    return layers
 
 
 def on_channels(config: RealNVPConfig, channels: int, width: int, count: int) -> list[Bijection]:
-    """``count`` couplings of one half of the channels with the other."""
-    made: list[Bijection] = []
+    """``count`` couplings of the halves of the channels."""
+    layers: list[Bijection] = []
     half, batch_norm = channels // 2, config.norm == "batch"
     for index in range(count):
         if index:
-            made.append(PERMUTATIONS[config.permutation](channels))
+            layers.append(PERMUTATIONS[config.permutation](channels))
         scale = LearnedTanhScale(1.0) if config.coupling == "affine" else None
         outputs = half if scale is None else channels
         network = CouplingNetwork(half, outputs, width, config.blocks, batch_norm)
-        made.append(ChannelCoupling(network, scale))
-        made += normalization(config, channels)
-    return made
+        layers.append(ChannelCoupling(network, scale))
+        layers += normalization(config, channels)
+    return layers
 
 
 def normalization(config: RealNVPConfig, channels: int) -> list[Bijection]:
-    """What stands behind each coupling (paper, section 3.7)."""
+    """The normalization after each coupling, if any (paper, section 3.7)."""
     if config.norm == "batch":
         return [BatchNorm(channels, config.momentum)]
     return [ActNorm(channels)] if config.norm == "actnorm" else []
 
 
 def diagonals_first(channels: int) -> Permutation:
-    """The channels of a squeezed picture of ``channels``, those of each square's main diagonal
-    first: what stays is one colour of the checkerboard, at every channel (paper, figure 3)."""
+    """Permutes the channels of a squeezed image of ``channels`` so that the main diagonal of each
+    2x2 square comes first: each half is one color of the checkerboard (paper, figure 3)."""
     squares = torch.arange(4 * channels).reshape(channels, 4)
     return Permutation(squares[:, [0, 3, 1, 2]].T.flatten())

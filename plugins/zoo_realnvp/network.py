@@ -1,5 +1,7 @@
-"""The residual networks inside the couplings (Dinh et al. 2017, section 4.1), as in the official
-code: what the paper leaves open is taken from there."""
+"""The residual networks of RealNVP's couplings (Dinh et al. 2017, section 4.1).
+
+Details that the paper leaves open follow its official code.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,13 @@ from zoo.freezing import Freezable, ScaleAndShift, as_affine, freeze_children, s
 
 
 class CouplingNetwork(Freezable):
-    """``[N, in, H, W]`` to ``[N, out, H, W]``, all convolutions with weight normalisation.
+    """A residual network with weight normalization, ``[N, in, H, W]`` to ``[N, out, H, W]``.
 
-    A 3x3 convolution to ``width`` feature maps takes the input's positive and negative parts, and
-    the ``mask`` where there is one, ``[1, 1, H, W]``. ``blocks`` residual blocks follow. What each
-    of them gives, and what goes into the first, is added up through 1x1 convolutions, the skip
-    connections; a last 1x1 convolution makes the output of the sum. With ``batch_norm`` the input
-    is normalised too, and doubled where a mask set one half of it to zero.
+    A 3x3 convolution maps the positive and negative parts of the input, and the ``mask``
+    ``[1, 1, H, W]`` if given, to ``width`` feature maps. ``blocks`` residual blocks follow. The
+    input of the first block and the output of each are summed through 1x1 convolutions, the skip
+    connections, and a last 1x1 convolution maps the sum to the output. With ``batch_norm`` the
+    input is normalized too, and doubled if a mask sets half of it to zero.
     """
 
     mask: Tensor | None
@@ -57,7 +59,7 @@ class CouplingNetwork(Freezable):
         return self.conv_out(F.relu(self.norm_out(total)))
 
     def frozen(self) -> nn.Module:
-        """With what normalises the sum in the convolutions that are added up."""
+        """Folds the normalization of the sum into the skip connections."""
         norm = self.norm_out
         freeze_children(self)
         if isinstance(norm, ShiftedBatchNorm):
@@ -84,7 +86,7 @@ class ResidualBlock(Freezable):
         return x + self.conv_out(F.relu(self.norm_out(h)))
 
     def frozen(self) -> nn.Module:
-        """With the second normalisation in the convolution before it."""
+        """Folds the second normalization into the convolution before it."""
         norm = self.norm_out
         freeze_children(self)
         if isinstance(norm, ShiftedBatchNorm):
@@ -94,8 +96,8 @@ class ResidualBlock(Freezable):
 
 
 class ShiftedBatchNorm(Freezable):
-    """Batch normalisation with a learned shift and no learned scale: the convolution behind it has
-    one. The official code's constants: 1e-4 beside the variance, 0.1 of each batch kept."""
+    """Batch normalization with a learned shift but no learned scale, which the next convolution
+    has. Epsilon and momentum are those of the official code."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ from zoo.flows import (
     shuffle,
     swap,
 )
-from zoo.flows.channelwise import MOST_JOINED, FrozenChannelwise
+from zoo.flows.channelwise import MAX_JOINED_CHANNELS, FrozenChannelwise
 from zoo.flows.permutation import FrozenPermutation
 from zoo.freezing import freeze
 
@@ -185,7 +185,7 @@ def test_weights_keep_their_dtype_and_inverses_are_of_float64() -> None:
 
 
 def test_layers_of_very_many_channels_are_not_joined_by_a_matrix() -> None:
-    many = MOST_JOINED + 2
+    many = MAX_JOINED_CHANNELS + 2
     frozen = freeze(Composition([shuffle(many), Scaling(many)]))
     assert [type(layer) for layer in frozen.layers] == [FrozenPermutation, FrozenChannelwise]
     assert max(tensor.ndim for tensor in frozen.state_dict().values()) == 1

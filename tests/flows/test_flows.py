@@ -1,4 +1,4 @@
-"""Every layer of zoo.flows: inverse, log-determinant against autograd, saving, initialisation."""
+"""Every layer of zoo.flows: inverse, log-determinant, saving, and initialization from data."""
 
 import math
 
@@ -36,9 +36,9 @@ def small_network(inputs: int, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(inputs, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, outputs, 1))
 
 
-def units_of_a_batch() -> Units:
+def initialized_units() -> Units:
     units = Units(2)
-    units.set_from(torch.randn(8, 2, 4, 4) * torch.tensor([0.01, 3.0])[:, None, None])
+    units.initialize(torch.randn(8, 2, 4, 4) * torch.tensor([0.01, 3.0])[:, None, None])
     return units
 
 
@@ -55,9 +55,9 @@ LAYERS = {
     "additive": lambda: ChannelCoupling(small_network(2, 2)),
     "affine sigmoid": lambda: ChannelCoupling(small_network(2, 4), SigmoidScale()),
     "affine tanh": lambda: ChannelCoupling(small_network(2, 4), TanhScale()),
-    "additive in units": lambda: ChannelCoupling(small_network(2, 2), units=units_of_a_batch()),
+    "additive in units": lambda: ChannelCoupling(small_network(2, 2), units=initialized_units()),
     "affine in units": lambda: ChannelCoupling(
-        small_network(2, 4), TanhScale(), units_of_a_batch()
+        small_network(2, 4), TanhScale(), initialized_units()
     ),
     "split prior": lambda: SplitPrior(small_network(2, 4)),
     "top prior": lambda: TopPrior(4),
@@ -67,16 +67,16 @@ LAYERS = {
 
 @pytest.fixture(params=LAYERS)
 def layer(request: pytest.FixtureRequest) -> nn.Module:
-    """A layer at random weights, none of them at its first value, in float64."""
+    """A layer with random parameters in float64."""
     torch.manual_seed(0)
-    made = LAYERS[request.param]().double()
+    layer = LAYERS[request.param]().double()
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in layer.parameters():
             parameter += 0.3 * torch.randn_like(parameter)
-    return made
+    return layer
 
 
-def test_log_determinant_is_that_of_autograds_jacobian(layer: Bijection) -> None:
+def test_log_determinant_matches_the_jacobian_of_autograd(layer: Bijection) -> None:
     x = torch.randn(3, 4, 4, 4, dtype=torch.float64)
     _, log_det = layer(x)
     assert log_det.shape == (3,)
@@ -86,14 +86,14 @@ def test_log_determinant_is_that_of_autograds_jacobian(layer: Bijection) -> None
         assert abs(log_det[i] - exact) < 1e-8
 
 
-def test_inverse_gives_the_input_back(layer: Bijection) -> None:
+def test_inverse_recovers_the_input(layer: Bijection) -> None:
     x = torch.randn(5, 4, 6, 6, dtype=torch.float64)
     assert torch.allclose(layer.inverse(layer(x)[0]), x, atol=1e-10)
     y = layer(x)[0]
     assert torch.allclose(layer(layer.inverse(y))[0], y, atol=1e-10)
 
 
-def test_saved_and_loaded_it_is_the_same_map(layer: nn.Module, request) -> None:
+def test_a_loaded_layer_is_the_same_map(layer: nn.Module, request) -> None:
     torch.manual_seed(1)
     other = LAYERS[request.node.callspec.params["layer"]]().double()
     other.load_state_dict(layer.state_dict())
@@ -102,23 +102,23 @@ def test_saved_and_loaded_it_is_the_same_map(layer: nn.Module, request) -> None:
     assert torch.equal(other.inverse(x), layer.inverse(x))
 
 
-def test_a_shift_is_counted_in_the_spread_of_what_it_shifts() -> None:
+def test_units_are_the_standard_deviation_of_the_shifted_channels() -> None:
     torch.manual_seed(0)
     network = small_network(2, 2)
-    counted, plain = ChannelCoupling(network, units=Units(2)), ChannelCoupling(network)
+    scaled, plain = ChannelCoupling(network, units=Units(2)), ChannelCoupling(network)
     x = torch.randn(64, 4, 3, 3) * torch.tensor([1.0, 1.0, 0.01, 5.0])[:, None, None]
-    initialize_from_data(counted, lambda: counted(x))
-    spread = x[:, 2:].std((0, 2, 3), correction=0)
-    assert torch.allclose(counted.units.values, spread)
+    initialize_from_data(scaled, lambda: scaled(x))
+    std = x[:, 2:].std((0, 2, 3), correction=0)
+    assert torch.allclose(scaled.units.values, std)
     shift = plain(x)[0][:, 2:] - x[:, 2:]
-    assert torch.allclose(counted(x)[0][:, 2:], x[:, 2:] + shift * spread[:, None, None], atol=1e-6)
-    initialize_from_data(counted, lambda: counted(9 * x))
-    assert torch.equal(counted.units.values, spread)
+    assert torch.allclose(scaled(x)[0][:, 2:], x[:, 2:] + shift * std[:, None, None], atol=1e-6)
+    initialize_from_data(scaled, lambda: scaled(9 * x))
+    assert torch.equal(scaled.units.values, std)
 
 
-def test_units_from_zero_are_1() -> None:
+def test_units_without_data_are_1() -> None:
     units = Units(3, "zero")
-    initialize_from_data(units, lambda: pytest.fail("nothing is to be set"))
+    initialize_from_data(units, lambda: pytest.fail("forward must not be called"))
     shift = torch.randn(2, 3, 4, 4)
     assert torch.equal(units(shift), shift)
 
@@ -142,7 +142,7 @@ def test_a_1x1_starts_as_a_rotation(kind) -> None:
     assert abs(kind(12)(torch.randn(1, 12, 2, 2))[1].item()) < 1e-4
 
 
-def test_permutations_are_what_they_are_called() -> None:
+def test_orders_of_the_permutations() -> None:
     x = torch.arange(4.0).reshape(1, 4, 1, 1)
     assert reverse(4)(x)[0].flatten().tolist() == [3, 2, 1, 0]
     assert odd_even(4)(x)[0].flatten().tolist() == [0, 2, 1, 3]
@@ -151,19 +151,19 @@ def test_permutations_are_what_they_are_called() -> None:
     assert sorted(shuffle(4)(x)[0].flatten().tolist()) == [0, 1, 2, 3]
 
 
-def test_of_an_odd_number_of_channels_the_first_half_has_one_more() -> None:
+def test_the_first_half_of_an_odd_number_of_channels_has_one_more() -> None:
     x = torch.arange(5.0).reshape(1, 5, 1, 1)
     first, second = x.chunk(2, dim=1)
     assert swap(5)(x)[0].flatten().tolist() == [*second.flatten(), *first.flatten()]
     assert odd_even(5)(x)[0].chunk(2, dim=1)[0].flatten().tolist() == [0, 2, 4]
 
 
-def test_squeeze_puts_each_square_into_channels() -> None:
+def test_squeeze_turns_each_square_into_channels() -> None:
     x = torch.arange(16.0).reshape(1, 1, 4, 4)
     assert Squeeze()(x)[0][0, :, 0, 0].tolist() == [0, 1, 4, 5]
 
 
-def test_actnorm_from_data_gives_mean_0_and_variance_1() -> None:
+def test_actnorm_initialized_from_data_gives_mean_0_and_variance_1() -> None:
     torch.manual_seed(0)
     layer, x = ActNorm(3), torch.randn(64, 3, 5, 5) * 4 + 7
     initialize_from_data(layer, lambda: layer(x))
@@ -172,7 +172,7 @@ def test_actnorm_from_data_gives_mean_0_and_variance_1() -> None:
     assert torch.allclose(y.var((0, 2, 3), correction=0), torch.ones(3), atol=1e-4)
 
 
-def test_actnorm_inside_a_convolution_too() -> None:
+def test_actnorm_in_a_convolution_gives_mean_0_and_variance_1() -> None:
     torch.manual_seed(0)
     layer, x = ActNormConv2d(3, 5, 3), torch.randn(64, 3, 6, 6) + 2
     initialize_from_data(layer, lambda: layer(x))
@@ -181,7 +181,7 @@ def test_actnorm_inside_a_convolution_too() -> None:
     assert torch.allclose(y.var((0, 2, 3), correction=0), torch.ones(5), atol=1e-3)
 
 
-def test_actnorm_is_set_once_and_not_again_after_loading() -> None:
+def test_actnorm_is_initialized_once_and_not_again_after_loading() -> None:
     layer, x = ActNorm(3), torch.randn(16, 3, 4, 4)
     initialize_from_data(layer, lambda: layer(x))
     first = {name: value.clone() for name, value in layer.state_dict().items()}
@@ -194,7 +194,7 @@ def test_actnorm_is_set_once_and_not_again_after_loading() -> None:
         assert torch.equal(loaded.state_dict()[name], value)
 
 
-def test_actnorm_from_zero_is_the_identity_and_takes_no_batch() -> None:
+def test_actnorm_without_data_is_the_identity() -> None:
     layer, x = ActNorm(3, "zero"), torch.randn(16, 3, 4, 4) * 5
     initialize_from_data(layer, lambda: layer(x))
     assert torch.equal(layer(x)[0], x)
@@ -204,7 +204,7 @@ def test_a_zero_convolution_starts_at_zero() -> None:
     assert torch.equal(ZeroConv2d(3, 5)(torch.randn(2, 3, 4, 4)), torch.zeros(2, 5, 4, 4))
 
 
-def test_an_edge_convolution_is_one_over_a_channel_that_marks_the_outside() -> None:
+def test_an_edge_convolution_equals_one_with_a_channel_that_marks_the_outside() -> None:
     torch.manual_seed(0)
     layer = ZeroConv2d(2, 3).double()
     with torch.no_grad():
@@ -220,12 +220,12 @@ def test_an_edge_convolution_is_one_over_a_channel_that_marks_the_outside() -> N
 
 
 @pytest.mark.parametrize("scale", [SigmoidScale(), TanhScale()])
-def test_the_scale_stays_bounded_whatever_the_network_says(scale) -> None:
-    class Loud(nn.Module):
+def test_the_scale_stays_bounded_for_large_network_outputs(scale) -> None:
+    class LargeOutputs(nn.Module):
         def forward(self, a):
             return torch.cat([a, 1e4 * torch.randn_like(a)], dim=1)
 
-    layer = ChannelCoupling(Loud(), scale)
+    layer = ChannelCoupling(LargeOutputs(), scale)
     x = torch.randn(4, 4, 3, 3)
     y, log_det = layer(x)
     assert y.isfinite().all()
@@ -237,7 +237,7 @@ def test_the_scale_stays_bounded_whatever_the_network_says(scale) -> None:
         assert (log_det <= 0).all()
 
 
-def test_the_top_prior_of_a_class_is_its_normal_density() -> None:
+def test_the_top_prior_of_a_class_is_a_normal_density() -> None:
     torch.manual_seed(0)
     prior = TopPrior(2, classes=3).double()
     with torch.no_grad():
@@ -253,7 +253,7 @@ def test_the_top_prior_of_a_class_is_its_normal_density() -> None:
         prior(x)
 
 
-def test_standard_normal_log_prob_is_torchs() -> None:
+def test_standard_normal_log_prob_matches_torch() -> None:
     z = torch.randn(3, 7, dtype=torch.float64)
     exact = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
     assert torch.allclose(standard_normal_log_prob(z), exact)
@@ -262,18 +262,18 @@ def test_standard_normal_log_prob_is_torchs() -> None:
     )
 
 
-def test_standard_logistic_log_prob_is_that_of_the_logistic_distribution() -> None:
+def test_standard_logistic_log_prob_matches_torch() -> None:
     z = torch.tensor([[0.0, 1.5, -3.0], [40.0, -40.0, 20.5]], dtype=torch.float64)
     base = torch.distributions.Uniform(z.new_zeros(()), z.new_ones(()))
     logit = torch.distributions.SigmoidTransform().inv
     exact = torch.distributions.TransformedDistribution(base, [logit]).log_prob(z[:1]).sum(1)
     assert torch.allclose(standard_logistic_log_prob(z[:1]), exact)
-    # Far out, where a sigmoid rounds to 0 or 1, the density falls by a nat for each unit.
+    # In the tails, where a sigmoid rounds to 0 or 1, the density falls by a nat per unit.
     assert standard_logistic_log_prob(z[1:]).item() == pytest.approx(-100.5, abs=1e-8)
     assert standard_logistic_log_prob(torch.zeros(1, 1)).item() == pytest.approx(-math.log(4))
 
 
-def test_scaling_from_data_gives_variance_1_and_is_set_once() -> None:
+def test_scaling_initialized_from_data_gives_variance_1_and_is_set_once() -> None:
     torch.manual_seed(0)
     layer, x = Scaling(3, "data"), torch.randn(64, 3, 5, 5) * 4 + 7
     initialize_from_data(layer, lambda: layer(x))
@@ -288,7 +288,7 @@ def test_scaling_from_data_gives_variance_1_and_is_set_once() -> None:
     assert torch.equal(zero(x)[0], x)
 
 
-def test_scaling_starts_as_the_identity_and_counts_its_logarithms() -> None:
+def test_scaling_starts_as_the_identity_and_its_log_determinant_is_known() -> None:
     layer, x = Scaling(3), torch.randn(2, 3, 4, 5)
     assert torch.equal(layer(x)[0], x)
     with torch.no_grad():
@@ -313,7 +313,7 @@ def chain(reversible: bool) -> Composition:
     return Composition(layers, reversible).double()
 
 
-def test_reversible_gradients_are_the_ordinary_ones() -> None:
+def test_reversible_gradients_equal_the_standard_ones() -> None:
     x = torch.randn(2, 4, 4, 4, dtype=torch.float64)
     gradients = []
     for reversible in (False, True):
@@ -321,26 +321,26 @@ def test_reversible_gradients_are_the_ordinary_ones() -> None:
         y, log_det = layers(start)
         (y.square().sum() - (log_det * torch.tensor([1.0, 2.0])).sum()).backward()
         gradients.append([start.grad, *(p.grad for p in layers.parameters())])
-    for ordinary, recomputed in zip(*gradients, strict=True):
-        assert torch.allclose(ordinary, recomputed, atol=1e-9)
+    for standard, recomputed in zip(*gradients, strict=True):
+        assert torch.allclose(standard, recomputed, atol=1e-9)
 
 
-def test_reversible_keeps_no_activation() -> None:
-    """What autograd saves does not grow with the number of layers."""
+def test_reversible_stores_no_activations() -> None:
+    """The tensors that autograd saves do not grow with the number of layers."""
 
     def saved_bytes(depth: int, reversible: bool) -> int:
         layers = Composition(
             [ChannelCoupling(small_network(2, 4), TanhScale()) for _ in range(depth)], reversible
         )
-        seen: dict[int, int] = {}
+        sizes: dict[int, int] = {}
 
-        def note(tensor: torch.Tensor) -> torch.Tensor:
-            seen[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        def save(tensor: torch.Tensor) -> torch.Tensor:
+            sizes[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
             return tensor
 
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
+        with torch.autograd.graph.saved_tensors_hooks(save, lambda t: t):
             layers(torch.randn(2, 4, 16, 16))
-        return sum(seen.values())
+        return sum(sizes.values())
 
     assert saved_bytes(8, True) == saved_bytes(2, True)
     assert saved_bytes(8, False) > 3 * saved_bytes(2, False)

@@ -1,4 +1,4 @@
-"""A flow's objective and score, on a density that is known."""
+"""The objective and the score of a flow, on a known density."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BITS = 3
 
 
 class Normal(nn.Module):
-    """A normal density of unit variance, with an actnorm before it; its mean is the label."""
+    """A normal density of unit variance after an actnorm, with the label as mean."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,45 +35,45 @@ def batch(seed: int = 0) -> Batch:
     return Batch(levels, torch.arange(5), BITS)
 
 
-def known(pictures: Batch, mean: Tensor) -> Tensor:
-    """16 values of 3 bits under a normal density, by hand."""
-    x = pictures.dequantized.flatten(1)
+def exact_nats(images: Batch, mean: Tensor) -> Tensor:
+    """Nats of 16 values of 3 bits under a normal density."""
+    x = images.dequantized.flatten(1)
     log_prob = -0.5 * ((x - mean[:, None]).square() + math.log(2 * math.pi)).sum(1)
     return 16 * BITS * math.log(2) - log_prob
 
 
-def test_nats_of_a_normal_density_with_labels_and_without() -> None:
-    network, pictures = Normal(), batch()
-    assert torch.allclose(nats(network, pictures), known(pictures, torch.zeros(5)))
-    found = nats(network, pictures, labels=True)
-    assert torch.allclose(found, known(pictures, torch.arange(5.0)))
+def test_nats_of_a_normal_density_with_and_without_labels() -> None:
+    network, images = Normal(), batch()
+    assert torch.allclose(nats(network, images), exact_nats(images, torch.zeros(5)))
+    conditional = nats(network, images, labels=True)
+    assert torch.allclose(conditional, exact_nats(images, torch.arange(5.0)))
 
 
-def test_the_first_batch_sets_the_layers_and_the_next_do_not() -> None:
-    network, pictures = Normal(), batch()
+def test_only_the_first_batch_initializes_the_layers() -> None:
+    network, images = Normal(), batch()
     objective = maximum_likelihood(network, TrainingConfig())
-    objective.initialize(pictures)
-    z, _ = network(pictures.dequantized)
+    objective.initialize(images)
+    z, _ = network(images.dequantized)
     assert torch.allclose(z.mean(), torch.zeros(()), atol=1e-5)
     assert torch.allclose(z.std(correction=0), torch.ones(()), atol=1e-4)
     objective.initialize(batch(1))
-    assert torch.equal(network(pictures.dequantized)[0], z)
+    assert torch.equal(network(images.dequantized)[0], z)
 
 
 @pytest.mark.parametrize("labels", [False, True])
-def test_a_step_minimizes_the_bits_of_a_dimension(labels: bool) -> None:
-    network, pictures = Normal(), batch()
+def test_a_step_minimizes_bits_per_dimension(labels: bool) -> None:
+    network, images = Normal(), batch()
     objective = maximum_likelihood(network, TrainingConfig(), labels=labels)
     losses: list[Tensor] = []
-    objective.step([pictures], lambda name, loss: losses.append(loss))
+    objective.step([images], lambda name, loss: losses.append(loss))
     mean = torch.arange(5.0) if labels else torch.zeros(5)
-    expected = known(pictures, mean).mean() / (16 * math.log(2))
+    expected = exact_nats(images, mean).mean() / (16 * math.log(2))
     assert torch.allclose(losses[0], expected)
     losses[0].backward()
     assert bool(network.norm.statistics.bias.grad)
 
 
-def test_groups_of_parameters_keep_their_own_settings() -> None:
+def test_parameter_groups_keep_their_settings() -> None:
     network = Normal()
     groups = [{"params": list(network.parameters()), "weight_decay": 0.5}]
     objective = maximum_likelihood(network, TrainingConfig(), parameters=groups)

@@ -1,4 +1,4 @@
-"""The layers of zoo.flows that RealNVP is made of: batch normalisation, logit, checkerboards."""
+"""The layers of RealNVP: batch normalization, logit, checkerboards, weight normalization."""
 
 import math
 
@@ -24,8 +24,8 @@ def small_network(inputs: int, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(inputs, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, outputs, 1))
 
 
-def remembering() -> BatchNorm:
-    """A batch normalisation in evaluation, with running statistics of some batch."""
+def fitted_batch_norm() -> BatchNorm:
+    """A batch normalization in evaluation mode, with the running statistics of a batch."""
     layer = BatchNorm(3)
     layer(3 * torch.randn(50, 3, SIZE, SIZE) + torch.arange(3.0)[:, None, None])
     return layer.eval()
@@ -33,7 +33,7 @@ def remembering() -> BatchNorm:
 
 LAYERS = {
     "logit": lambda: Logit(0.05),
-    "batch norm": remembering,
+    "batch norm": fitted_batch_norm,
     "checkerboard affine": lambda: CheckerboardCoupling(
         small_network(3, 6), SIZE, scale=LearnedTanhScale(0.0)
     ),
@@ -44,16 +44,16 @@ LAYERS = {
 
 @pytest.fixture(params=LAYERS)
 def layer(request: pytest.FixtureRequest) -> Bijection:
-    """A layer at random weights, none of them at its first value, in float64."""
+    """A layer with random parameters in float64."""
     torch.manual_seed(0)
-    made = LAYERS[request.param]().double()
+    layer = LAYERS[request.param]().double()
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in layer.parameters():
             parameter += 0.5 * torch.randn_like(parameter)
-    return made
+    return layer
 
 
-def test_log_determinant_is_that_of_autograds_jacobian(layer: Bijection) -> None:
+def test_log_determinant_matches_the_jacobian_of_autograd(layer: Bijection) -> None:
     x = torch.rand(3, 3, SIZE, SIZE, dtype=torch.float64)
     _, log_det = layer(x)
     assert log_det.shape == (3,)
@@ -63,14 +63,14 @@ def test_log_determinant_is_that_of_autograds_jacobian(layer: Bijection) -> None
         assert abs(log_det[i] - exact) < 1e-8
 
 
-def test_inverse_gives_the_input_back(layer: Bijection) -> None:
+def test_inverse_recovers_the_input(layer: Bijection) -> None:
     x = torch.rand(5, 3, SIZE, SIZE, dtype=torch.float64)
     assert torch.allclose(layer.inverse(layer(x)[0]), x, atol=1e-10)
     y = layer(x)[0]
     assert torch.allclose(layer(layer.inverse(y))[0], y, atol=1e-10)
 
 
-def test_saved_and_loaded_it_is_the_same_map(layer: Bijection, request) -> None:
+def test_a_loaded_layer_is_the_same_map(layer: Bijection, request) -> None:
     torch.manual_seed(1)
     other = LAYERS[request.node.callspec.params["layer"]]().double()
     other.load_state_dict(layer.state_dict())
@@ -79,17 +79,17 @@ def test_saved_and_loaded_it_is_the_same_map(layer: Bijection, request) -> None:
     assert torch.equal(other.inverse(x), layer.inverse(x))
 
 
-# Batch normalisation
+# Batch normalization
 
 
 def batch_of(n: int = 16) -> torch.Tensor:
     torch.manual_seed(0)
-    spread = torch.tensor([0.5, 2.0, 3.0], dtype=torch.float64)[:, None, None]
-    return spread * torch.randn(n, 3, SIZE, SIZE, dtype=torch.float64) + 1
+    std = torch.tensor([0.5, 2.0, 3.0], dtype=torch.float64)[:, None, None]
+    return std * torch.randn(n, 3, SIZE, SIZE, dtype=torch.float64) + 1
 
 
-def test_in_training_it_normalizes_by_the_batch_and_counts_the_rescaling() -> None:
-    layer, x = BatchNorm(3, eps=1e-4).double(), batch_of()
+def test_training_normalizes_by_the_batch_and_counts_the_rescaling() -> None:
+    layer, x = BatchNorm(3).double(), batch_of()
     y, log_det = layer(x)
     variance = x.var((0, 2, 3), correction=0)
     assert torch.allclose(y.mean((0, 2, 3)), torch.zeros(3, dtype=torch.float64), atol=1e-9)
@@ -98,17 +98,17 @@ def test_in_training_it_normalizes_by_the_batch_and_counts_the_rescaling() -> No
     assert torch.allclose(log_det, exact.expand(16))
 
 
-def test_the_log_determinant_takes_the_statistics_as_given_and_gradients_do_not() -> None:
-    """The Jacobian of one picture with mean and variance held is what is counted (the paper's
-    count); the loss still sees how both depend on every picture."""
+def test_the_log_determinant_treats_statistics_as_constants_and_gradients_do_not() -> None:
+    """As in the paper, the log-determinant is that of one image with mean and variance constant;
+    gradients of the loss include the dependence of both on all images."""
     layer, x = BatchNorm(3).double(), batch_of(4).requires_grad_()
     _, log_det = layer(x)
     mean, variance = (v.detach() for v in (x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)))
 
-    def held(v: torch.Tensor) -> torch.Tensor:
+    def normalize(v: torch.Tensor) -> torch.Tensor:
         return (v - mean[:, None, None]) / (variance + 1e-4).sqrt()[:, None, None]
 
-    jacobian = torch.autograd.functional.jacobian(held, x[:1].detach()).reshape(48, 48)
+    jacobian = torch.autograd.functional.jacobian(normalize, x[:1].detach()).reshape(48, 48)
     assert abs(torch.linalg.slogdet(jacobian)[1] - log_det[0]) < 1e-8
     (gradient,) = torch.autograd.grad(log_det[0], x)
     centered = (x - x.mean((0, 2, 3), keepdim=True)).detach()
@@ -116,7 +116,7 @@ def test_the_log_determinant_takes_the_statistics_as_given_and_gradients_do_not(
     assert torch.allclose(gradient, exact)
 
 
-def test_the_first_batch_is_what_is_remembered_and_later_ones_move_it_by_a_tenth() -> None:
+def test_running_statistics_start_at_the_first_batch_and_later_ones_weigh_a_tenth() -> None:
     layer, x = BatchNorm(3).double(), batch_of()
     layer(x)
     assert torch.allclose(layer.mean, x.mean((0, 2, 3)))
@@ -127,14 +127,14 @@ def test_the_first_batch_is_what_is_remembered_and_later_ones_move_it_by_a_tenth
     assert torch.allclose(layer.mean, x.mean((0, 2, 3)) + 1)
     layer.eval()
     y, log_det = layer(x)
-    held = layer.mean.clone(), layer.variance.clone()
+    mean, variance = layer.mean.clone(), layer.variance.clone()
     assert torch.allclose(layer.inverse(y), x)
-    assert torch.allclose(log_det[0], -0.5 * SIZE**2 * (held[1] + 1e-4).log().sum())
-    assert torch.equal(layer.mean, held[0])
+    assert torch.allclose(log_det[0], -0.5 * SIZE**2 * (variance + 1e-4).log().sum())
+    assert torch.equal(layer.mean, mean)
 
 
 def test_with_momentum_training_normalizes_by_the_running_average() -> None:
-    """Paper, appendix E: rho * before + (1 - rho) * batch, gradients through the batch's part."""
+    """Paper, appendix E: rho * previous + (1 - rho) * batch; gradients through the batch's part."""
     layer, x = BatchNorm(3, momentum=0.75).double(), batch_of()
     for _ in range(4):
         layer(x)
@@ -155,14 +155,14 @@ def test_with_momentum_training_normalizes_by_the_running_average() -> None:
 # Logit
 
 
-def test_the_logit_of_a_half_is_known_by_hand() -> None:
-    """p = 1/2, so y = 0 and dy/dx = (1 - 2 alpha) / (p (1 - p)) = 4 * 0.9 for each number."""
+def test_the_logit_of_one_half() -> None:
+    """p = 1/2, so y = 0 and dy/dx = (1 - 2 alpha) / (p (1 - p)) = 4 * 0.9 for each value."""
     y, log_det = Logit(0.05)(torch.full((1, 1, 2, 2), 0.5, dtype=torch.float64))
     assert torch.allclose(y, torch.zeros(1, 1, 2, 2, dtype=torch.float64), atol=1e-12)
     assert math.isclose(log_det.item(), 4 * math.log(3.6), rel_tol=1e-12)
 
 
-def test_the_logit_is_finite_at_black_and_white_and_its_inverse_anywhere() -> None:
+def test_the_logit_is_finite_at_0_and_1_and_its_inverse_everywhere() -> None:
     layer = Logit(0.05)
     y, log_det = layer(torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 2))
     assert torch.allclose(y.flatten(), torch.tensor([-1, 1]) * math.log(19), atol=1e-5)
@@ -174,13 +174,13 @@ def test_the_logit_is_finite_at_black_and_white_and_its_inverse_anywhere() -> No
 # Checkerboards
 
 
-def test_a_checkerboard_by_hand() -> None:
+def test_small_checkerboards() -> None:
     assert checkerboard(3)[0, 0].tolist() == [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
     assert torch.equal(checkerboard(4, odd=True), 1 - checkerboard(4))
 
 
 @pytest.mark.parametrize("scale", [None, LearnedTanhScale(0.7)])
-def test_a_checkerboard_coupling_leaves_half_of_the_pixels_and_two_leave_none(scale) -> None:
+def test_one_checkerboard_coupling_keeps_half_of_the_pixels_and_two_keep_none(scale) -> None:
     torch.manual_seed(0)
     outputs = 2 if scale is None else 4
     first, second = (
@@ -193,7 +193,7 @@ def test_a_checkerboard_coupling_leaves_half_of_the_pixels_and_two_leave_none(sc
     assert (second(y)[0] != x).all()
 
 
-def test_what_changes_depends_on_what_stays_and_on_itself_alone() -> None:
+def test_a_changed_pixel_depends_on_itself_and_the_pixels_that_stay() -> None:
     torch.manual_seed(0)
     layer = CheckerboardCoupling(small_network(1, 2), SIZE, scale=LearnedTanhScale(0.7)).double()
     x = torch.randn(1, 1, SIZE, SIZE, dtype=torch.float64)
@@ -207,15 +207,17 @@ def test_what_changes_depends_on_what_stays_and_on_itself_alone() -> None:
 
 
 @pytest.mark.parametrize("kind", ["checkerboard", "channels"])
-def test_the_scale_stays_bounded_whatever_the_network_says(kind) -> None:
-    class Loud(nn.Module):
+def test_the_scale_stays_bounded_for_large_network_outputs(kind) -> None:
+    class LargeOutputs(nn.Module):
         def forward(self, a):
             return torch.cat([a, 1e4 * torch.randn_like(a)], dim=1)
 
     scale = LearnedTanhScale(-2.0)
     checked = kind == "checkerboard"
     layer = (
-        CheckerboardCoupling(Loud(), 4, scale=scale) if checked else ChannelCoupling(Loud(), scale)
+        CheckerboardCoupling(LargeOutputs(), 4, scale=scale)
+        if checked
+        else ChannelCoupling(LargeOutputs(), scale)
     )
     x = torch.randn(4, 2, 4, 4)
     y, log_det = layer(x)
@@ -224,10 +226,10 @@ def test_the_scale_stays_bounded_whatever_the_network_says(kind) -> None:
     assert (log_det.abs() <= 2 * 16 + 1e-3).all()
 
 
-# Weight normalisation
+# Weight normalization
 
 
-def test_a_weight_has_the_norm_of_its_scale_whatever_its_direction() -> None:
+def test_the_norm_of_a_weight_is_its_scale() -> None:
     torch.manual_seed(0)
     layer = WeightNormConv2d(3, 5, 3)
     with torch.no_grad():
@@ -239,6 +241,6 @@ def test_a_weight_has_the_norm_of_its_scale_whatever_its_direction() -> None:
         layer.direction.mul_(7)
     assert torch.allclose(layer.weight(), before, atol=1e-6)
     assert torch.allclose(y, nn.functional.conv2d(x, before, layer.bias, padding=1), atol=1e-5)
-    bare = WeightNormConv2d(3, 5, 3, scaled=False, bias=False)
-    assert [name for name, _ in bare.named_parameters()] == ["direction"]
-    assert torch.allclose(bare.weight().flatten(1).norm(dim=1), torch.ones(5))
+    unscaled = WeightNormConv2d(3, 5, 3, scaled=False, bias=False)
+    assert [name for name, _ in unscaled.named_parameters()] == ["direction"]
+    assert torch.allclose(unscaled.weight().flatten(1).norm(dim=1), torch.ones(5))

@@ -46,7 +46,7 @@ MUTANTS = {
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if not self.was_set:
             self.was_set = True
-            self.statistics.set_from(x)
+            self.statistics.initialize(x)
         return super().forward(x)
 
 

@@ -1,4 +1,4 @@
-"""The Glow plugin: exact inverse and density in every variant, and the paper's shapes."""
+"""The Glow plugin: exact inverse and density in every variant, and the official architecture."""
 
 import itertools
 import math
@@ -16,8 +16,7 @@ SMALL = {"levels": 2, "depth": 2, "width": 8, "image_size": 8, "channels": 1}
 
 
 def random_glow(noise: float = 0.02, **config: object) -> torch.nn.Module:
-    """A Glow at random weights: every parameter moved from its first value, then the activation
-    normalisations set from a batch."""
+    """A Glow with random parameters, and activation normalizations initialized from a batch."""
     torch.manual_seed(0)
     network = zoo.build("glow", **{**SMALL, **config})
     with torch.no_grad():
@@ -54,14 +53,14 @@ def test_inverse_and_density_in_every_variant(permutation, coupling, scale, actn
     assert abs(log_prob.item() - (density + torch.linalg.slogdet(jacobian)[1]).item()) < 1e-8
 
 
-def test_the_papers_depth_is_still_invertible_in_float32() -> None:
+def test_the_depth_of_the_paper_is_invertible_in_float32() -> None:
     network = random_glow(0.01, levels=3, depth=32, width=16, image_size=32, channels=3)
     x = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         assert (network.inverse(network(x)[0]) - x).abs().max() < 1e-4
 
 
-def test_a_conditional_prior_scores_and_draws_by_label() -> None:
+def test_a_conditional_prior_scores_and_samples_by_label() -> None:
     network = random_glow(conditional=True, classes=10)
     assert network.latent.classes == 10
     x, labels = torch.rand(3, 1, 8, 8), torch.tensor([1, 2, 3])
@@ -81,9 +80,9 @@ def test_reversible_memory_gives_the_same_gradients() -> None:
         assert torch.allclose(standard, reversible, atol=1e-8)
 
 
-def parameters_of_the_official_code(levels: int, depth: int, width: int, channels: int) -> int:
-    """Weights that openai/glow makes with plain 1x1 convolutions and affine couplings, layer by
-    layer; without those of its top prior's convolution, which it only ever applies to zeros."""
+def official_parameters(levels: int, depth: int, width: int, channels: int) -> int:
+    """Parameters of openai/glow with plain 1x1 convolutions and affine couplings, without the
+    weights of its top prior's convolution, which is only applied to zeros."""
     total = 0
     for level in range(levels):
         channels *= 4
@@ -99,15 +98,15 @@ def parameters_of_the_official_code(levels: int, depth: int, width: int, channel
     return total + 2 * channels
 
 
-def test_the_papers_presets_have_the_official_codes_parameters() -> None:
+def test_the_cifar10_preset_has_as_many_parameters_as_the_official_code() -> None:
     with torch.device("meta"):
         glow = zoo.build("glow", preset="cifar10", image_size=32, channels=3)
-    found = sum(p.numel() for p in glow.parameters())
-    assert found == parameters_of_the_official_code(3, 32, 512, 3)
-    assert 44e6 < found < 45e6
+    count = sum(p.numel() for p in glow.parameters())
+    assert count == official_parameters(3, 32, 512, 3)
+    assert 44e6 < count < 45e6
 
 
-def test_bits_per_dim_of_the_identity_is_known() -> None:
+def test_bits_per_dim_of_the_identity() -> None:
     """With every layer the identity, the density is a standard normal at x - 1/2."""
     network = zoo.build(
         "glow", **{**SMALL, "depth": 1, "actnorm": "zero", "permutation": "reverse",
@@ -121,18 +120,18 @@ def test_bits_per_dim_of_the_identity_is_known() -> None:
     assert torch.allclose(zoo_score(network, batch), 64 * 5 * math.log(2) - exact, rtol=1e-5)
 
 
-def test_encoding_a_picture_is_encoding_the_center_of_its_bins() -> None:
+def test_images_are_encoded_at_the_centers_of_their_bins() -> None:
     network, x = random_glow(bits=5), torch.randint(0, 32, (2, 1, 8, 8)) / 31
     from zoo_glow import zoo_encode, zoo_sample
 
     with torch.no_grad():
-        found = zoo_encode(network, x, None)
-        assert torch.equal(found["z"], network(to_unit(x, 5))[0])
-        assert torch.allclose(zoo_sample(network, found["z"], 1.0, None), x, atol=1e-4)
+        z = zoo_encode(network, x, None)["z"]
+        assert torch.equal(z, network(to_unit(x, 5))[0])
+        assert torch.allclose(zoo_sample(network, z, 1.0, None), x, atol=1e-4)
 
 
-def test_a_size_that_cannot_be_halved_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"model\.levels = 3 .* 20 pixels .* multiple of 8"):
+def test_an_indivisible_size_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"model\.levels = 3 .* multiple of 8, got 20"):
         zoo.build("glow", levels=3, image_size=20)
     with pytest.raises(UsageError, match="conditional"):
         zoo.build("glow", **SMALL, conditional=True)

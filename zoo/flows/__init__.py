@@ -1,7 +1,8 @@
-"""Layers of normalising flows on images, for any plugin to build from.
+"""Layers of normalizing flows on images.
 
-Each is a :class:`Bijection`: ``forward(x)`` gives the output and the log-determinant per image in
-nats, ``inverse(y)`` the way back. :func:`maximum_likelihood` trains what is built of them.
+Each layer is a :class:`Bijection`: ``forward(x)`` returns the output and the log-determinant of
+each image in nats, ``inverse(y)`` the input. :func:`maximum_likelihood` trains flows built from
+them.
 """
 
 from zoo.flows.actnorm import ActNorm

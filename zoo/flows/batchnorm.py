@@ -1,70 +1,69 @@
-"""Batch normalisation as a layer of a flow (Dinh et al. 2017, section 3.7 and appendix E)."""
+"""Batch normalization as a layer of a flow (Dinh et al. 2017, section 3.7 and appendix E)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from zoo.flows.bijection import per_image
+from zoo.flows.bijection import per_channel, per_image
 from zoo.flows.channelwise import Affine, Channelwise
 from zoo.system.distributed import mean_over_processes
 
+EPSILON = 1e-4
+"""Added to the variance, as in the official code."""
+
 
 class BatchNorm(Channelwise):
-    """y = (x - mean) / sqrt(variance + eps) for each channel; nothing is learned.
+    """y = (x - mean) / sqrt(variance + epsilon) for each channel, without learned parameters.
 
-    The log-determinant is -H W / 2 * sum(log(variance + eps)). As in the paper it is that of the
-    rescaling, with mean and variance taken as given: that they depend on the pictures of the batch
-    is not counted, though gradients flow through both.
+    The log-determinant is -H W / 2 * sum(log(variance + epsilon)). As in the paper it treats mean
+    and variance as constants, although they depend on the images of the batch and gradients flow
+    through both.
 
-    In training, mean and variance are those of the batch, over all processes. With ``momentum``
-    rho above 0 they are the running average rho * before + (1 - rho) * batch, which small batches
+    In training, mean and variance are those of the batch over all processes. With ``momentum`` rho
+    above 0 they are the running average rho * previous + (1 - rho) * batch, which small batches
     need; gradients flow through the batch's part. In evaluation they are the running average, which
-    with rho = 0 keeps 0.9 of itself at each step, as in the official code. ``inverse`` takes the
-    running average in either mode, so it is the inverse of ``forward`` in evaluation.
+    for rho = 0 has a momentum of 0.9, as in the official code. ``inverse`` uses the running average
+    in both modes, so it is the inverse of ``forward`` in evaluation mode.
     """
 
     mean: Tensor
     variance: Tensor
     batches: Tensor
 
-    def __init__(self, channels: int, momentum: float = 0.0, eps: float = 1e-4) -> None:
+    def __init__(self, channels: int, momentum: float = 0.0) -> None:
         super().__init__()
-        self.momentum, self.eps = momentum, eps
+        self.momentum = momentum
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("variance", torch.ones(channels))
         self.register_buffer("batches", torch.zeros(()))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, variance = self._of_batch(x) if self.training else (self.mean, self.variance)
-        variance = variance + self.eps
-        y = (x - _spread(mean)) * _spread(torch.rsqrt(variance))
+        mean, variance = self._update(x) if self.training else (self.mean, self.variance)
+        variance = variance + EPSILON
+        y = (x - per_channel(mean)) * per_channel(torch.rsqrt(variance))
         log_det = -0.5 * torch.log(variance).sum() * (x.shape[2] * x.shape[3])
         return y, per_image(log_det, x)
 
     def inverse(self, y: Tensor) -> Tensor:
-        return y * _spread(torch.sqrt(self.variance + self.eps)) + _spread(self.mean)
+        return y * per_channel(torch.sqrt(self.variance + EPSILON)) + per_channel(self.mean)
 
     def affine(self) -> Affine:
-        scale = torch.rsqrt(self.variance.double() + self.eps)
+        scale = torch.rsqrt(self.variance.double() + EPSILON)
         return Affine(scale, -self.mean.double() * scale)
 
-    def _of_batch(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance to normalise ``x`` by; the running ones take them in."""
+    def _update(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Updates the running average; returns the mean and variance to normalize ``x`` by."""
         mean = mean_over_processes(x.mean((0, 2, 3)))
-        variance = mean_over_processes((x - _spread(mean)).square().mean((0, 2, 3)))
-        # The first batches weigh alike, so that the values before them are gone with the first.
-        fresh = torch.clamp(1 / (self.batches + 1), min=1 - (self.momentum or 0.9))
+        variance = mean_over_processes((x - per_channel(mean)).square().mean((0, 2, 3)))
+        # The first batches have equal weights, so the initial values vanish with the first batch.
+        weight = torch.clamp(1 / (self.batches + 1), min=1 - (self.momentum or 0.9))
         running = (
-            torch.lerp(self.mean.clone(), mean, fresh),
-            torch.lerp(self.variance.clone(), variance, fresh),
+            torch.lerp(self.mean.clone(), mean, weight),
+            torch.lerp(self.variance.clone(), variance, weight),
         )
         with torch.no_grad():
             self.batches += 1
             self.mean.copy_(running[0])
             self.variance.copy_(running[1])
         return running if self.momentum else (mean, variance)
-
-
-def _spread(values: Tensor) -> Tensor:
-    return values[:, None, None]

@@ -1,4 +1,4 @@
-"""Layers that treat every pixel alike: affine maps of the channels, and how several become one."""
+"""Layers that apply one affine map to the channels of every pixel, and joining several of them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.flows.bijection import Bijection
+from zoo.flows.bijection import Bijection, per_channel
 
-MOST_JOINED = 1024
-"""Channels up to which layers are joined, since that may take a matrix."""
+MAX_JOINED_CHANNELS = 1024
+"""Layers of more channels are not joined, since the result may need a full matrix."""
 
 
 @dataclass(frozen=True)
 class Affine:
-    """y = weight x + bias, of the channels of a pixel, in float64: ``weight`` is ``[C, C]``, or
+    """y = weight x + bias on the channels of a pixel, in float64: ``weight`` is ``[C, C]``, or
     ``[C]`` for a diagonal, and ``bias`` is ``[C]``."""
 
     weight: Tensor
@@ -29,7 +29,7 @@ class Affine:
         return self.weight.ndim == 1
 
     def then(self, after: Affine) -> Affine:
-        """First this map, then ``after``."""
+        """The composition: this map first, then ``after``."""
         if after.diagonal:
             rows = after.weight if self.diagonal else after.weight[:, None]
             return Affine(rows * self.weight, after.weight * self.bias + after.bias)
@@ -53,7 +53,7 @@ class Channelwise(Bijection):
     """A bijection that is one affine map of the channels at every pixel."""
 
     def affine(self) -> Affine:
-        """The map as it is in evaluation mode."""
+        """The map in evaluation mode."""
         raise NotImplementedError
 
     def frozen(self) -> nn.Module:
@@ -61,8 +61,8 @@ class Channelwise(Bijection):
 
 
 class FrozenChannelwise(Bijection):
-    """An affine map of the channels and its inverse, each a convolution of one pixel or, where the
-    map is diagonal, elementwise. Inverse and determinant were computed in float64."""
+    """An affine map of the channels and its inverse, each a 1x1 convolution or, for a diagonal map,
+    elementwise. Inverse and determinant are computed in float64."""
 
     weight: Tensor
     inverse_weight: Tensor
@@ -72,11 +72,12 @@ class FrozenChannelwise(Bijection):
     def __init__(self, affine: Affine, dtype: torch.dtype) -> None:
         super().__init__()
         self.log_det_per_pixel: float = affine.log_abs_det()
-        for name, one in (("", affine), ("inverse_", affine.inverse())):
-            kernel = one.weight if one.diagonal else one.weight[:, :, None, None]
-            self.register_buffer(f"{name}weight", kernel.to(dtype))
-            bias = one.bias.to(dtype) if one.bias.any() else None
-            self.register_buffer(f"{name}bias", bias)
+        for prefix, direction in (("", affine), ("inverse_", affine.inverse())):
+            weight = direction.weight
+            kernel = weight if direction.diagonal else weight[:, :, None, None]
+            self.register_buffer(f"{prefix}weight", kernel.to(dtype))
+            bias = direction.bias.to(dtype) if direction.bias.any() else None
+            self.register_buffer(f"{prefix}bias", bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         log_det = self.log_det_per_pixel * (x.shape[2] * x.shape[3])
@@ -87,24 +88,24 @@ class FrozenChannelwise(Bijection):
 
 
 def join(layers: Sequence[Channelwise]) -> list[nn.Module]:
-    """Layers one after another, frozen into one; or each on its own, where one would be a matrix
-    that is far larger than they are."""
+    """Freezes consecutive layers into one, or each by itself where the joint matrix would be far
+    larger than the layers."""
     dtype = _dtype(layers)
-    if len(layers) == 1 or dtype is None or len(layers[0].affine().bias) > MOST_JOINED:
+    if len(layers) == 1 or dtype is None or len(layers[0].affine().bias) > MAX_JOINED_CHANNELS:
         return [layer.frozen() for layer in layers]
     return [FrozenChannelwise(reduce(Affine.then, [layer.affine() for layer in layers]), dtype)]
 
 
 def _map(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if weight.ndim == 1:
-        scaled = x * weight[:, None, None]
-        return scaled if bias is None else scaled + bias[:, None, None]
-    if x.shape[2] == x.shape[3] == 1:  # a matrix product, where a convolution is slower
+        scaled = x * per_channel(weight)
+        return scaled if bias is None else scaled + per_channel(bias)
+    if x.shape[2] == x.shape[3] == 1:  # a matrix product: faster than a convolution of one pixel
         return F.linear(x.flatten(1), weight.flatten(1), bias)[:, :, None, None]
     return F.conv2d(x, weight, bias)
 
 
 def _dtype(layers: Sequence[nn.Module]) -> torch.dtype | None:
-    """That of the layers' numbers; None where they have none but whole ones."""
-    found = (tensor.dtype for layer in layers for tensor in layer.state_dict().values())
-    return next((dtype for dtype in found if dtype.is_floating_point), None)
+    """The floating-point dtype of the layers, or None if they only hold integers."""
+    dtypes = (tensor.dtype for layer in layers for tensor in layer.state_dict().values())
+    return next((dtype for dtype in dtypes if dtype.is_floating_point), None)

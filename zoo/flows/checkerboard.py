@@ -1,4 +1,4 @@
-"""Couplings between the black and the white squares of a checkerboard (RealNVP, section 3.4)."""
+"""Couplings between the two colors of a checkerboard of pixels (RealNVP, section 3.4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoo.flows.coupling import Coupling, Scale
 
 
 def checkerboard(size: int, odd: bool = False) -> Tensor:
-    """``[1, 1, size, size]``: 1 where row + column is even, or odd where that is asked for; else
+    """``[1, 1, size, size]``: 1 where row + column is even, or with ``odd`` where it is odd, else
     0."""
     index = torch.arange(size)
     return ((index[:, None] + index + int(odd) + 1) % 2).float()[None, None]

@@ -1,4 +1,4 @@
-"""Bijections one after another, with their activations kept or computed again."""
+"""Sequences of bijections, which store or recompute their activations."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from zoo.freezing import frozen_parts
 
 
 class Composition(Bijection):
-    """Bijections one after another; the log-determinants add up.
+    """Bijections one after another; their log-determinants add up.
 
-    With ``reversible=True`` the intermediate activations are not kept for the backward pass but
-    computed again from the output, layer by layer, so that the memory that training takes does
-    not grow with the number of layers (Gomez et al. 2017, The Reversible Residual Network).
+    With ``reversible=True`` the backward pass recomputes the intermediate activations from the
+    output, layer by layer, instead of storing them, so that the memory of training does not grow
+    with the number of layers (Gomez et al. 2017, The Reversible Residual Network).
     """
 
     def __init__(self, layers: Iterable[Bijection], reversible: bool = False) -> None:
@@ -43,25 +43,25 @@ class Composition(Bijection):
 
     def frozen(self) -> nn.Module:
         layers: list[nn.Module] = []
-        for alike, run in groupby(self.layers, lambda layer: isinstance(layer, Channelwise)):
-            found = list(run)
-            layers += join(found) if alike else [frozen_parts(one) for one in found]  # type: ignore[arg-type]
+        for channelwise, group in groupby(self.layers, lambda one: isinstance(one, Channelwise)):
+            run = list(group)
+            layers += join(run) if channelwise else [frozen_parts(layer) for layer in run]  # type: ignore[arg-type]
         return FrozenComposition(layers)  # type: ignore[arg-type]
 
 
 class FrozenComposition(Composition):
-    """The same of frozen layers. Log-determinants that no picture changes are added up first."""
+    """A composition of frozen layers, which adds up constant log-determinants first."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        known, log_det = 0.0, None
+        constant, log_det = 0.0, None
         for layer in self.layers:
             assert isinstance(layer, Bijection)
             pixels = x.shape[2] * x.shape[3]
             x, layer_log_det = layer(x)
             if layer.log_det_per_pixel is not None:
-                known += layer.log_det_per_pixel * pixels
+                constant += layer.log_det_per_pixel * pixels
             else:
                 log_det = layer_log_det if log_det is None else log_det + layer_log_det
         if log_det is None:
-            return x, x.new_full((x.shape[0],), known)
-        return x, log_det + known if known else log_det
+            return x, x.new_full((x.shape[0],), constant)
+        return x, log_det + constant if constant else log_det

@@ -15,7 +15,7 @@ from zoo.flows.channelwise import Affine, Channelwise
 class Invertible1x1(Channelwise):
     """y = W x at every pixel; log-determinant H * W * log|det W| (paper, eq. 9).
 
-    W starts as a random rotation. The inverse is computed in float64 whatever the precision.
+    W starts as a random rotation. Its inverse is computed in float64 at any precision.
     """
 
     def __init__(self, channels: int) -> None:
@@ -37,7 +37,7 @@ class Invertible1x1(Channelwise):
 
     def inverse(self, y: Tensor) -> Tensor:
         with torch.autocast(y.device.type, enabled=False):
-            # Not inv, which waits for the device to ask whether there is an inverse.
+            # Not torch.linalg.inv, which synchronizes with the device to check for singularity.
             inverse, _ = torch.linalg.inv_ex(self.matrix().double())
             return _at_every_pixel(inverse.to(y.dtype), y)
 
@@ -47,10 +47,10 @@ class Invertible1x1(Channelwise):
 
 
 class InvertibleLU1x1(Invertible1x1):
-    """The same with W = P L (U + diag(s)) (paper, eq. 10), so that log|det W| = sum(log|s|).
+    """The 1x1 convolution with W = P L (U + diag(s)) (paper, eq. 10), log|det W| = sum(log|s|).
 
-    P and the signs of s stay as the random rotation gave them; L is unit lower triangular, U
-    strictly upper triangular, and W can never become singular.
+    P and the signs of s are fixed by the random rotation. L is unit lower triangular and U strictly
+    upper triangular, so W can never become singular.
     """
 
     permutation: Tensor
@@ -84,6 +84,6 @@ def random_rotation(channels: int) -> Tensor:
 
 
 def _at_every_pixel(matrix: Tensor, x: Tensor) -> Tensor:
-    """As a matrix product with the channels last: on a CPU several times faster than a convolution
-    of so few channels. What comes out lies in memory as ``torch.channels_last``."""
+    """``matrix`` applied to the channels, as a matrix product with the channels last: for few
+    channels several times faster on a CPU than a convolution. Returns ``torch.channels_last``."""
     return F.linear(x.permute(0, 2, 3, 1), matrix).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""The convolutions inside a coupling's network (Kingma and Dhariwal 2018, appendix B)."""
+"""Convolutions in the networks of Glow's couplings (Kingma and Dhariwal 2018, appendix B)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from zoo.flows.from_data import Start
 from zoo.freezing import Freezable, plain
 
 LANES = 8
-"""So many channels at a time a processor convolves, twice as fast as some that are left over."""
+"""Channels that a processor convolves at a time; a remainder takes about twice as long each."""
 
-MOST_MORE = 3
-"""One channel in so many, at most, may be there for that alone."""
+MIN_CHANNELS_PER_PADDING = 3
+"""Input channels for each channel that is only added to fill the lanes, at least."""
 
 
 class _EdgeConv2d(Freezable):
-    """A convolution that keeps the size and knows where the picture ends.
+    """A convolution that keeps the size and can tell the edge of the image.
 
-    As in Glow's official code the input gets one more channel that is 1 outside the picture and
-    0 inside. What that channel adds depends on the place alone, so it is computed once for the
-    batch and not convolved with every picture.
+    As in Glow's official code the input gets another channel, which is 1 outside the image and 0
+    inside. The contribution of that channel depends on the position alone, so it is computed once
+    for the batch.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, std: float) -> None:
@@ -34,31 +34,31 @@ class _EdgeConv2d(Freezable):
         self.padding = kernel // 2
 
     def convolve(self, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-        """scale * (conv(x) + edges) + bias, with a scale and a bias for each output channel."""
-        spread = scale[:, None, None, None]
-        y = F.conv2d(x, self.weight * spread, bias, padding=self.padding)
+        """scale * (conv(x) + edge) + bias, with a scale and a bias for each output channel."""
+        scale = scale[:, None, None, None]
+        y = F.conv2d(x, self.weight * scale, bias, padding=self.padding)
         if self.edge is None:
             return y
         height, width = x.shape[2:]
         outside = F.pad(x.new_zeros(1, 1, height, width), [self.padding] * 4, value=1.0)
-        return _add_to_each(y, F.conv2d(outside, self.edge * spread))
+        return _add_to_each(y, F.conv2d(outside, self.edge * scale))
 
     def freeze_with(self, scale: Tensor, bias: Tensor) -> nn.Module:
-        """The same as :meth:`convolve` with ``scale`` and ``bias``, float64, in the weights."""
-        spread = scale[:, None, None, None]
-        weight = self.weight.double() * spread
+        """:meth:`convolve` with ``scale`` and ``bias``, float64, folded into the weights."""
+        scale = scale[:, None, None, None]
+        weight = self.weight.double() * scale
         if self.edge is None:
             return plain_convolution(weight, bias, self.weight.dtype)
-        return FrozenEdgeConv2d(weight, self.edge.double() * spread, bias, self.weight.dtype)
+        return FrozenEdgeConv2d(weight, self.edge.double() * scale, bias, self.weight.dtype)
 
 
 class FrozenEdgeConv2d(nn.Module):
-    """A convolution with plain weights that knows where the picture ends.
+    """A convolution with plain weights that can tell the edge of the image.
 
-    With few inputs a channel of ones goes in beside them: outside it is 0, as all are, so it says
-    as much as the one that is 1 outside. Where a few more, which add nothing, make whole
-    :data:`LANES` of them, these go along. With many inputs, what the edges add is added to what
-    comes out, where it is the same for all pictures.
+    If it has few inputs, they get a channel of ones: zero padding makes it 0 outside the image,
+    which carries the same information as the channel that is 1 there. Further channels with zero
+    weights fill the last :data:`LANES` where few are missing. If it has many inputs, the
+    contribution of the edge, which is the same for all images, is added to the output.
     """
 
     edge: Tensor | None
@@ -70,9 +70,9 @@ class FrozenEdgeConv2d(nn.Module):
         if few:
             weight = torch.cat([weight, -edge], dim=1)
             bias = bias + edge.sum((1, 2, 3))
-            more = -weight.shape[1] % LANES
-            self.beside = 1 + more if MOST_MORE * more <= weight.shape[1] else 1
-            weight = F.pad(weight, [0, 0, 0, 0, 0, self.beside - 1])
+            missing = -weight.shape[1] % LANES
+            self.extra = 1 + missing if MIN_CHANNELS_PER_PADDING * missing <= weight.shape[1] else 1
+            weight = F.pad(weight, [0, 0, 0, 0, 0, self.extra - 1])
         self.conv = plain_convolution(weight, bias, dtype)
         self.edge = None if few else plain(edge, dtype)
         self.register_buffer("inside", torch.zeros(1, 1, 1, 1, dtype=dtype, device=edge.device))
@@ -80,7 +80,7 @@ class FrozenEdgeConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.edge is None:
-            y: Tensor = self.conv(F.pad(x, [0, 0, 0, 0, 0, self.beside], value=1.0))
+            y: Tensor = self.conv(F.pad(x, [0, 0, 0, 0, 0, self.extra], value=1.0))
             return y
         inside = self.inside.expand(1, 1, *x.shape[2:])
         outside = F.pad(inside, [self.padding] * 4, value=1.0)
@@ -92,26 +92,29 @@ def plain_convolution(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -
     """A convolution that keeps the size, with ``weight`` ``[out, in, k, k]`` and ``bias``
     ``[out]``."""
     out_channels, in_channels, kernel, _ = weight.shape
-    made = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, device="meta")
-    made.weight = plain(weight, dtype)
-    made.bias = None if bias is None else plain(bias, dtype)
-    return made
+    conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, device="meta")
+    conv.weight = plain(weight, dtype)
+    conv.bias = None if bias is None else plain(bias, dtype)
+    return conv
 
 
-def _add_to_each(y: Tensor, edges: Tensor) -> Tensor:
-    """``y + edges``. The gradient of ``edges`` is a sum over the batch, which on a CPU takes 30
-    times as long where the dimensions are not in the order in which they lie in memory."""
+def _add_to_each(y: Tensor, edge: Tensor) -> Tensor:
+    """``y + edge``, where ``edge`` is ``[1, C, H, W]``.
+
+    The gradient of ``edge`` is a sum over the batch, which takes 30 times as long on a CPU if the
+    order of the dimensions differs from that in memory.
+    """
     if y.is_contiguous():
-        return y + edges
-    edges = edges.contiguous(memory_format=torch.channels_last)
-    return (y.permute(0, 2, 3, 1) + edges.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return y + edge
+    edge = edge.contiguous(memory_format=torch.channels_last)
+    return (y.permute(0, 2, 3, 1) + edge.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class ActNormConv2d(_EdgeConv2d):
-    """A convolution with activation normalisation behind it, in one pass.
+    """A convolution followed by activation normalization, in one pass.
 
-    ``[N, in, H, W]`` to ``[N, out, H, W]``: (conv(x) + bias) * scale, the scale multiplied into
-    the weights. Weights start as N(0, 0.05^2).
+    ``[N, in, H, W]`` to ``[N, out, H, W]``: (conv(x) + bias) * scale, with the scale multiplied
+    into the weights. Weights start as N(0, 0.05^2).
     """
 
     def __init__(
@@ -121,9 +124,9 @@ class ActNormConv2d(_EdgeConv2d):
         self.statistics = ActivationStatistics(out_channels, start)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.statistics.listening:
+        if self.statistics.initializing:
             one = torch.ones_like(self.statistics.bias)
-            self.statistics.set_from(self.convolve(x, one, torch.zeros_like(one)).float())
+            self.statistics.initialize(self.convolve(x, one, torch.zeros_like(one)).float())
         scale = self.statistics.scale()
         return self.convolve(x, scale, self.statistics.bias * scale)
 
@@ -133,8 +136,11 @@ class ActNormConv2d(_EdgeConv2d):
 
 
 class ZeroConv2d(_EdgeConv2d):
-    """The last convolution of a coupling's network: all weights zero, so that a coupling starts as
-    the identity, and a learned scale exp(3 s) behind it (paper, section 3.3, and appendix B)."""
+    """The last convolution of a coupling's network, followed by a learned scale exp(3 s).
+
+    All weights start at zero, so that a coupling starts as the identity (paper, section 3.3 and
+    appendix B).
+    """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 3) -> None:
         super().__init__(in_channels, out_channels, kernel, std=0.0)

@@ -86,7 +86,7 @@ class Coupling(Bijection):
 class ChannelCoupling(Coupling):
     """y_a = x_a, y_b = (x_b + t(x_a)) * s(x_a), with a and b the halves of the channels.
 
-    ``network`` maps x_a, ``[N, C/2, H, W]``, to the shift t, counted in ``units`` where given, and
+    ``network`` maps x_a, ``[N, C/2, H, W]``, to the shift t, which ``units`` multiply if given, and
     with a ``scale`` to twice as many channels: t and the raw scale r (RealNVP, eq. 7, in Glow's
     order). Without a scale the coupling is additive and preserves volume (NICE, section 3.2).
     """
@@ -100,8 +100,8 @@ class ChannelCoupling(Coupling):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         a, b = x.chunk(2, dim=1)
-        if self.units is not None and self.units.listening:
-            self.units.set_from(b)
+        if self.units is not None and self.units.initializing:
+            self.units.initialize(b)
         shift, raw = self.shift_and_raw(a)
         if self.scale is None:
             return torch.cat([a, b + shift], dim=1), x.new_zeros(x.shape[0])

@@ -1,4 +1,4 @@
-"""Layers that take their first values from the first batch."""
+"""Layers whose parameters are initialized from the first batch."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Start = Literal["data", "zero"]
 
 
 class FromData(nn.Module):
-    """A layer whose parameters are set once from the first batch that passes, in :meth:`set_from`.
+    """A layer whose parameters are set once from the first batch, in :meth:`initialize`.
 
-    Which batch that is, is said from outside (:func:`initialize_from_data`), so that ``forward``
-    never looks at a tensor's value to decide what to do: it calls :meth:`set_from` where
-    ``listening``. That it has happened is a buffer: saved with the weights, so that a loaded
-    network is never set anew. With ``start="zero"`` the layer stays as it was made.
+    :func:`initialize_from_data` chooses that batch, so that ``forward`` never branches on the
+    value of a tensor: it calls :meth:`initialize` while ``initializing`` is set. The flag
+    ``initialised`` is a buffer and saved with the weights, so a loaded network is not initialized
+    again. With ``start="zero"`` the layer keeps its first parameters.
     """
 
     initialised: Tensor
@@ -25,33 +25,33 @@ class FromData(nn.Module):
     def __init__(self, start: Start) -> None:
         super().__init__()
         self.register_buffer("initialised", torch.tensor(start == "zero"))
-        self.listening = False
+        self.initializing = False
 
-    def set_from(self, x: Tensor) -> None:
-        """Choose the parameters by a batch ``[N, C, H, W]``."""
-        self.choose(x)
+    def initialize(self, x: Tensor) -> None:
+        """Sets the parameters from a batch ``[N, C, H, W]``."""
+        self.set_parameters(x)
         self.initialised.fill_(True)
-        self.listening = False
+        self.initializing = False
 
-    def choose(self, x: Tensor) -> None:
-        """What :meth:`set_from` sets the parameters to."""
+    def set_parameters(self, x: Tensor) -> None:
+        """The part of :meth:`initialize` that a subclass defines."""
         raise NotImplementedError
 
 
 @torch.no_grad()
 def initialize_from_data(network: nn.Module, forward: Callable[[], object]) -> None:
-    """Call ``forward`` once; every layer that was never set from data, is set from what reaches it
-    on the way. Those that were set before, in training or before saving, stay."""
-    fresh = [
+    """Calls ``forward`` once to initialize the layers of ``network`` that are not initialized yet,
+    each from the values that reach it."""
+    pending = [
         module
         for module in network.modules()
         if isinstance(module, FromData) and not module.initialised
     ]
-    for module in fresh:
-        module.listening = True
+    for module in pending:
+        module.initializing = True
     try:
-        if fresh:
+        if pending:
             forward()
     finally:
-        for module in fresh:
-            module.listening = False
+        for module in pending:
+            module.initializing = False

@@ -1,4 +1,4 @@
-"""How a flow is trained and scored, for plugins whose network gives latents and a log-density."""
+"""Training and scoring of flows, whose network returns latents and a log-density."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ def maximum_likelihood(
     labels: bool = False,
     parameters: Parameters | None = None,
 ) -> MaximumLikelihood:
-    """The objective of a flow: fewer :func:`nats`, from layers that the first batch has set.
+    """Returns the objective of a flow: minimize :func:`nats`, after layers such as actnorm are
+    initialized from the first batch.
 
-    ``parameters`` are as in :class:`zoo.objectives.MaximumLikelihood`, ``labels`` as in
+    ``parameters`` are those of :class:`zoo.objectives.MaximumLikelihood`, ``labels`` that of
     :func:`nats`.
     """
 
@@ -34,12 +35,12 @@ def maximum_likelihood(
 
 
 def nats(network: nn.Module, batch: Batch, *, labels: bool = False) -> Tensor:
-    """Nats for each discrete picture, ``[N]``: a bound on -log P(x) (Theis et al. 2016, section
+    """Nats of each discrete image, ``[N]``: an upper bound on -log P(x) (Theis et al. 2016, section
     3.1).
 
-    ``network(x)`` takes dequantised pictures in the unit cube, ``[N, C, S, S]``, and gives
-    ``(z, log_prob)``, latents and the log-density at x in nats, ``[N]``. With ``labels`` it is
-    called as ``network(x, labels)``, with those of the batch, int64 ``[N]``, or None.
+    ``network(x)`` takes dequantized images in the unit cube, ``[N, C, S, S]``, and returns
+    ``(z, log_prob)``: latents and the log-density at x in nats, ``[N]``. With ``labels=True`` it is
+    called as ``network(x, labels)`` with the labels of the batch, int64 ``[N]`` or None.
     """
     inputs = (batch.dequantized, batch.labels) if labels else (batch.dequantized,)
     _, log_prob = network(*inputs)

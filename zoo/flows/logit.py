@@ -1,4 +1,4 @@
-"""From the unit cube to all of space (Dinh et al. 2017, section 4.1)."""
+"""The logit, from the unit cube to all of space (Dinh et al. 2017, section 4.1)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from zoo.flows.bijection import Bijection
 
 
 class Logit(Bijection):
-    """y = logit(alpha + (1 - 2 alpha) x), for x in [0, 1].
+    """y = logit(p) with p = alpha + (1 - 2 alpha) x, for x in [0, 1].
 
-    The log-determinant is the sum over a picture of log(1 - 2 alpha) - log p - log(1 - p) with
-    p = alpha + (1 - 2 alpha) x. ``alpha``, in (0, 1/2), keeps black and white away from infinity.
-    The paper writes alpha + (1 - alpha) x, which is 1 at x = 1; its official code has the form that
-    is here. Whatever y is, ``inverse(y)`` is less than alpha / (1 - 2 alpha) outside of [0, 1].
+    The log-determinant is the sum over an image of log(1 - 2 alpha) - log p - log(1 - p).
+    ``alpha``, in (0, 1/2), keeps y finite at 0 and 1. The paper has p = alpha + (1 - alpha) x,
+    which is 1 at x = 1; this form is that of its official code. For any y, ``inverse(y)`` is within
+    alpha / (1 - 2 alpha) of [0, 1].
     """
 
     def __init__(self, alpha: float = 0.05) -> None:

@@ -1,4 +1,4 @@
-"""Fixed permutations of the channels: what came before the invertible 1x1 convolution."""
+"""Fixed permutations of the channels."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from zoo.flows.bijection import Bijection
 from zoo.flows.channelwise import Affine, Channelwise
 
-MOST_BLOCKS = 4
-"""Blocks of channels up to which a permutation moves them whole."""
+MAX_BLOCKS = 4
+"""Permutations of at most this many blocks of channels move the blocks as a whole."""
 
 
 class Permutation(Channelwise):
     """y[:, i] = x[:, order[i]]; volume preserving, so the log-determinant is 0.
 
-    ``order`` is an integer tensor that holds 0 ... C-1 once each. It is saved with the weights.
+    ``order`` is an integer tensor with each of 0 ... C-1 once. It is saved with the weights.
     """
 
     order: Tensor
@@ -42,31 +42,31 @@ class Permutation(Channelwise):
 
 
 class FrozenPermutation(Bijection):
-    """A permutation on its own, which needs no matrix."""
+    """A permutation that is not joined with other layers and needs no matrix."""
 
     log_det_per_pixel = 0.0
 
     def __init__(self, order: Tensor) -> None:
         super().__init__()
-        self.there, self.back = _moving(order), _moving(order.argsort())
+        self.permute, self.permute_back = _permuting(order), _permuting(order.argsort())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.there(x), x.new_zeros(x.shape[0])
+        return self.permute(x), x.new_zeros(x.shape[0])
 
     def inverse(self, y: Tensor) -> Tensor:
-        back: Tensor = self.back(y)
-        return back
+        x: Tensor = self.permute_back(y)
+        return x
 
 
-def _moving(order: Tensor) -> nn.Module:
-    """What moves channels into ``order``: whole blocks where that does it, since to pick many
-    channels one by one takes longer than a small dense layer."""
+def _permuting(order: Tensor) -> nn.Module:
+    """A module that permutes channels into ``order``, by blocks where there are few: selecting many
+    single channels takes longer than a small dense layer."""
     index = order.tolist()
     cuts = [i for i in range(1, len(index)) if index[i] != index[i - 1] + 1]
-    if len(cuts) < MOST_BLOCKS:
+    if len(cuts) < MAX_BLOCKS:
         edges = itertools.pairwise([0, *cuts, len(index)])
         return _Blocks([(index[first], index[last - 1] + 1) for first, last in edges])
-    return _Picked(order)
+    return _Selection(order)
 
 
 class _Blocks(nn.Module):
@@ -80,8 +80,8 @@ class _Blocks(nn.Module):
         return torch.cat([x[:, first:last] for first, last in self.blocks], dim=1)
 
 
-class _Picked(nn.Module):
-    """Channels one by one."""
+class _Selection(nn.Module):
+    """Single channels in another order."""
 
     order: Tensor
 
@@ -99,15 +99,15 @@ def reverse(channels: int) -> Permutation:
 
 
 def odd_even(channels: int) -> Permutation:
-    """The odd channels, counted from 1, and behind them the even ones: with one split into halves,
-    neighbours are on different sides (NICE, section 5.1)."""
+    """The odd channels, counted from 1, followed by the even ones: a split into halves then
+    separates neighbors (NICE, section 5.1)."""
     order = torch.arange(channels)
     return Permutation(torch.cat([order[0::2], order[1::2]]))
 
 
 def swap(channels: int) -> Permutation:
-    """The second half of the channels before the first, so that the two change roles in the next
-    coupling (NICE, section 3.2). Of an odd number the first half has one more."""
+    """The second half of the channels followed by the first, so that they swap roles in the next
+    coupling (NICE, section 3.2). If their number is odd, the first half has one more."""
     return Permutation(torch.arange(channels).roll(channels // 2))
 
 

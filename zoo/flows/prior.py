@@ -1,7 +1,7 @@
-"""Priors: standard densities, and learned Gaussians as maps that whiten what they score.
+"""Priors: standard densities, and learned Gaussians as whitening maps.
 
-Writing a prior N(mean, std^2) as the bijection z = (x - mean) / std leaves one standard normal for
-all latents of a multi-scale flow: they form one flat vector, and a temperature multiplies it.
+A prior N(mean, std^2) is written as the bijection z = (x - mean) / std. All latents of a
+multi-scale flow are then one flat standard normal vector, which a temperature multiplies.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from zoo.flows.bijection import Bijection, in_dtype_of, per_image
 
 
 class SplitPrior(Bijection):
-    """The second half of the channels is Gaussian given the first (Glow's ``split2d``).
+    """A Gaussian prior of the second half of the channels given the first (Glow's ``split2d``).
 
-    x_b becomes z_b = (x_b - mean(x_a)) / std(x_a), x_a passes; the caller takes the halves apart.
-    ``network`` maps x_a, ``[N, C/2, H, W]``, to ``[N, C, H, W]``: mean and log std.
+    x_b becomes z_b = (x_b - mean(x_a)) / std(x_a) and x_a is unchanged; the caller separates the
+    halves. ``network`` maps x_a, ``[N, C/2, H, W]``, to ``[N, C, H, W]``: mean and log std.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -42,11 +42,11 @@ class SplitPrior(Bijection):
 
 
 class TopPrior(nn.Module):
-    """The prior of the last scale: a learned mean and log std for each channel, and with
-    ``classes > 0`` one that each class adds to it (Glow's ``learntop`` and ``ycond``).
+    """The Gaussian prior of the last scale (Glow's ``learntop`` and ``ycond``).
 
+    Each channel has a learned mean and log std; with ``classes > 0`` each class adds its own.
     ``forward(x, labels)`` whitens ``[N, C, H, W]``; ``labels`` are int64 ``[N]``, or None without
-    classes. Everything starts at zero: the standard normal.
+    classes. All parameters start at zero: the standard normal.
     """
 
     def __init__(self, channels: int, classes: int = 0) -> None:
@@ -83,7 +83,7 @@ def standard_normal_log_prob(z: Tensor) -> Tensor:
 
 
 def standard_logistic_log_prob(z: Tensor) -> Tensor:
-    """The log-density of independent logistic numbers, location 0 and scale 1, in nats, ``[N]``, of
-    ``[N, D]``: the sum of log sigmoid(z) + log sigmoid(-z) (NICE, section 3.4)."""
-    # That sum is -|z| - 2 log(1 + exp(-|z|)), in which no number overflows, in no runtime.
+    """The log-density of independent standard logistic variables in nats, ``[N]``, of ``[N, D]``:
+    the sum of log sigmoid(z) + log sigmoid(-z) (NICE, section 3.4)."""
+    # This form, -|z| - 2 log(1 + exp(-|z|)), cannot overflow in any runtime.
     return -(z.abs() + 2 * torch.log1p(torch.exp(-z.abs()))).sum(1)

@@ -1,4 +1,4 @@
-"""Back-propagation through a chain of bijections that keeps only its output."""
+"""Backpropagation through a chain of bijections that stores only its output."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 
 def forward_without_activations(layers: nn.ModuleList, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The output and log-determinant of bijections one after another, with each one's input
-    computed again from its output in the backward pass.
+    """The output and log-determinant of consecutive bijections, whose inputs are recomputed from
+    their outputs in the backward pass.
 
-    Gradients equal the ordinary ones up to the rounding of the inverses.
+    Gradients equal those of standard backpropagation up to the rounding of the inverses.
     """
     parameters = [p for p in layers.parameters() if p.requires_grad]
     y, log_det = _Reversible.apply(layers, x, *parameters)  # type: ignore[no-untyped-call]
@@ -20,7 +20,7 @@ def forward_without_activations(layers: nn.ModuleList, x: Tensor) -> tuple[Tenso
 
 
 class _Reversible(torch.autograd.Function):
-    """The parameters are inputs, so that autograd, and whoever hooks into it, sees them."""
+    """Takes the parameters as inputs, so that they are visible to autograd and its hooks."""
 
     @staticmethod
     def forward(ctx: Any, layers: nn.ModuleList, x: Tensor, *parameters: Tensor) -> Any:
@@ -51,8 +51,8 @@ class _Reversible(torch.autograd.Function):
                     x = layer.inverse(y)
                 x.requires_grad_()
                 with torch.enable_grad():
-                    again, log_det = layer(x)
-            outputs, weights = [again], [grad_y]
+                    recomputed, log_det = layer(x)
+            outputs, weights = [recomputed], [grad_y]
             if log_det.requires_grad:
                 outputs.append(log_det)
                 weights.append(grad_log_det)

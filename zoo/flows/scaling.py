@@ -1,19 +1,19 @@
-"""The diagonal scaling that ends a flow of volume-preserving layers (NICE, section 3.3)."""
+"""The diagonal scaling at the end of a volume-preserving flow (NICE, section 3.3)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from zoo.flows.bijection import per_image
+from zoo.flows.bijection import per_channel, per_image
 from zoo.flows.channelwise import Affine, Channelwise
 from zoo.flows.from_data import FromData, Start
 
 
 class Scaling(Channelwise, FromData):
-    """y = x * exp(s), with an s for each channel; log-determinant H * W * sum(s).
+    """y = x * exp(s), with one s for each channel; log-determinant H * W * sum(s).
 
-    ``start="zero"`` is the identity, s = 0, ``"data"`` sets s from the first batch, so that each
+    ``start="zero"`` is the identity, s = 0; ``"data"`` sets s from the first batch, so that each
     channel of y gets variance 1.
     """
 
@@ -21,18 +21,18 @@ class Scaling(Channelwise, FromData):
         FromData.__init__(self, start)
         self.log_scale = nn.Parameter(torch.zeros(channels))
 
-    def choose(self, x: Tensor) -> None:
+    def set_parameters(self, x: Tensor) -> None:
         std = x.var((0, 2, 3), correction=0).sqrt()
         self.log_scale.data.copy_(-torch.log(std + 1e-6))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if self.listening:
-            self.set_from(x)
-        y = x * self.log_scale.exp()[:, None, None]
+        if self.initializing:
+            self.initialize(x)
+        y = x * per_channel(self.log_scale.exp())
         return y, per_image(self.log_scale.sum() * (x.shape[2] * x.shape[3]), x)
 
     def inverse(self, y: Tensor) -> Tensor:
-        return y * torch.exp(-self.log_scale)[:, None, None]
+        return y * per_channel(torch.exp(-self.log_scale))
 
     def affine(self) -> Affine:
         scale = self.log_scale.double().exp()

@@ -1,4 +1,4 @@
-"""Squeeze: space into channels (Dinh et al. 2016, section 3.6)."""
+"""Squeeze: pixels become channels (Dinh et al. 2017, section 3.6)."""
 
 from __future__ import annotations
 

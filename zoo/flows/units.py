@@ -1,21 +1,22 @@
-"""What the shifts of a coupling are counted in."""
+"""Units of a coupling's shift."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from zoo.flows.bijection import per_channel
 from zoo.flows.from_data import FromData, Start
 from zoo.freezing import scale_outputs
 
 
 class Units(FromData):
-    """What the shift of each channel is counted in: with ``start="data"`` the standard deviation of
-    what it shifts, over the first batch, with ``"zero"`` 1.
+    """Per-channel scale of a coupling's shift.
 
-    Channels that vary little, a border that is nearly always black, then get shifts that are as
-    small, from outputs of a network that are as large as any other's: an optimizer whose steps have
-    one size for all weights, as Adam's have, would blur them.
+    With ``start="data"`` it is the standard deviation of the shifted channel over the first batch,
+    with ``"zero"`` it is 1. Channels that vary little, such as a border that is nearly always
+    black, then get equally small shifts from network outputs of ordinary size. Without units they
+    are blurred by optimizers that take steps of one size for all weights, such as Adam.
     """
 
     values: Tensor
@@ -24,16 +25,19 @@ class Units(FromData):
         super().__init__(start)
         self.register_buffer("values", torch.ones(channels))
 
-    def choose(self, x: Tensor) -> None:
+    def set_parameters(self, x: Tensor) -> None:
         self.values.copy_(x.var((0, 2, 3), correction=0).sqrt())
 
     def forward(self, shift: Tensor) -> Tensor:
-        return shift * self.values[:, None, None]
+        return shift * per_channel(self.values)
 
 
 def fold_units(units: Units | None, network: nn.Module) -> Units | None:
-    """Freeze ``units`` into the weights of ``network.last``, the layer that a coupling's network
-    ends with, where the network says so; else they stay. Shifts come first in its outputs."""
+    """Folds ``units`` into the weights of ``network.last``, the last layer of a coupling's network.
+
+    Returns None then, and ``units`` unchanged if the network has no such layer. The shift must come
+    first among the outputs.
+    """
     last = getattr(network, "last", None)
     if units is None or not isinstance(last, nn.Linear | nn.Conv2d):
         return units

@@ -1,4 +1,4 @@
-"""Convolutions with weight normalisation (Salimans and Kingma 2016)."""
+"""Convolutions with weight normalization (Salimans and Kingma 2016)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from zoo.freezing import Freezable
 
 
 class WeightNormConv2d(Freezable):
-    """A convolution that keeps the size, whose weights are g v / |v| for each output channel.
+    """A convolution that keeps the size, with weights g v / |v| for each output channel.
 
-    ``direction`` v is ``[out, in, kernel, kernel]`` and ``scale`` g is ``[out]``, or None where
-    ``scaled`` is false: for a convolution whose output is normalised anyway, g = 1 does. First
-    values are those of RealNVP's official code: v uniform in [-sqrt(2/in), sqrt(2/in)],
-    g = kernel / sqrt(6), no bias.
+    ``direction`` v is ``[out, in, kernel, kernel]`` and ``scale`` g is ``[out]``. With
+    ``scaled=False``, for a convolution whose output is normalized, g = 1 and ``scale`` is None.
+    Initial values are those of RealNVP's official code: v uniform in [-sqrt(2/in), sqrt(2/in)],
+    g = kernel / sqrt(6), zero bias.
     """
 
     def __init__(
@@ -33,8 +33,8 @@ class WeightNormConv2d(Freezable):
         bound = math.sqrt(2 / in_channels)
         shape = (out_channels, in_channels, kernel, kernel)
         self.direction = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
-        first = torch.full((out_channels,), kernel / math.sqrt(6))
-        self.scale = nn.Parameter(first) if scaled else None
+        scale = torch.full((out_channels,), kernel / math.sqrt(6))
+        self.scale = nn.Parameter(scale) if scaled else None
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         self.padding = kernel // 2
 
