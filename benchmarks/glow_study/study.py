@@ -27,6 +27,7 @@ from figure import draw
 from tables import configuration_name, markdown
 
 import zoo
+from zoo.data.names import file_name, name_of
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.runs.folder import CONFIG, RunFolder
 from zoo.system.files import replacing, write_json, write_text
@@ -136,7 +137,7 @@ def prepare(settings: Settings, out: Path) -> Path:
     from zoo.config.sections import DataConfig
     from zoo.data import open_data
 
-    path = out / f"{_name_of(settings.data).replace('/', '-')}-{settings.size}.npz"
+    path = out / f"{file_name(settings.data)}-{settings.size}.npz"
     if not path.exists():
         data = open_data(DataConfig(source=settings.data, size=settings.size))
         arrays: dict[str, Any] = {
@@ -226,7 +227,7 @@ def machine(device: str) -> str:
 def _begun(settings: Settings, out: Path) -> dict[str, Any]:
     """results.json as it stands, or a new one."""
 
-    named = replace(settings, data=_name_of(settings.data))
+    named = replace(settings, data=name_of(settings.data))
     values = json.loads(json.dumps(asdict(named)))  # tuples become lists, as they do in the file
     path = out / RESULTS
     if path.exists():
@@ -247,12 +248,6 @@ def _begun(settings: Settings, out: Path) -> dict[str, Any]:
     results = {"settings": values, "runs": []}
     write_json(path, results)
     return results
-
-
-def _name_of(source: str) -> str:
-    """A path's last component, else the source as it is; a path is nobody else's business."""
-    path = Path(source).expanduser()
-    return path.resolve().stem if path.exists() else source
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.config import text as texts
+from zoo.data.names import name_of
 from zoo.export.metadata import Description, parity_values
 from zoo.report.card.summary import data_origin
 from zoo.runs.folder import CONFIG
@@ -80,7 +81,7 @@ def _description(run: Run, graph: Graph, precision: str, opset: int) -> Descript
         temperature=spec.temperature,
         image_shape=(image.channels, image.size, image.size),
         image_bits=image.bits,
-        data=Path(run.config.data.source).name,
+        data=name_of(run.config.data.source),
         data_licence=_data_license(run),
         weights_sha256=run.folder.weights_digest(),
     )

@@ -7,7 +7,6 @@ and beside it in float32, whose own distance from float64 is what rounding alone
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,11 +120,12 @@ class _Pictures:
         return self._found[rows]
 
     def _find(self) -> tuple[Tensor, str]:
-        from zoo.data import digits, open_data
+        from zoo.data import open_data
+        from zoo.data.names import is_local
 
         run = self.run
         config = run.data_config().model_copy(update={"resident_gib": 0.0})
-        if config.source == digits.NAME or os.path.exists(config.source):
+        if is_local(config.source):
             try:
                 split = (data := open_data(config)).splits["test"]
                 some = np.stack([split[i][0] for i in range(min(BATCHES[-1], len(split)))])

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 import zoo
-from zoo.data import hub
 from zoo.report.card import RunSummary, front, new_card, parts, read_summary, writing
 from zoo.system.console import duration
 from zoo.system.hardware import hardware, hardware_text
@@ -84,9 +83,6 @@ def test_a_file_with_the_name_of_a_dataset_is_not_that_dataset(here: Path) -> No
     text = (run.path / "README.md").read_text("utf-8")
     assert "| data | mnist |\n| data license | unknown |" in text
     assert "datasets" not in text.partition("# ")[0]
-    assert hub.repository_of("mnist") == "ylecun/mnist"
-    assert hub.repository_of("me/birds@v1:small") == "me/birds"
-    assert hub.repository_of("birds") is None
 
 
 # The texts of models

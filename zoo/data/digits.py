@@ -10,10 +10,9 @@ from __future__ import annotations
 from importlib import resources
 
 from zoo.data.arrays import ArrayPictures
+from zoo.data.names import DIGITS, KNOWN
 from zoo.data.source import Part, Source
 
-NAME = "digits"
-LICENSE = "CC BY 4.0"
 HIGHEST = 16
 """The largest value in the file, ink all over; 255 in the picture."""
 
@@ -28,5 +27,5 @@ def open_digits() -> Source:
     ):
         values, labels = archive["images"], archive["labels"]
     images = (values.astype(np.uint16) * 255 // HIGHEST).astype(np.uint8)
-    part = Part(ArrayPictures(images, NAME), labels.astype(np.int64))
-    return Source(NAME, {"train": part}, tuple("0123456789"), LICENSE)
+    part = Part(ArrayPictures(images, DIGITS), labels.astype(np.int64))
+    return Source(DIGITS, {"train": part}, tuple("0123456789"), KNOWN[DIGITS].license)

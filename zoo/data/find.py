@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from pathlib import Path
 
-from zoo.data import digits, folder, hub, npz, parquet
+from zoo.data import digits, folder, hub, names, npz, parquet
 from zoo.data.source import Source
 from zoo.data.walk import files_below
-from zoo.errors import UsageError, nearest
-
-NAMES = (digits.NAME, *hub.SETS)
-"""The data sets that have a name here."""
+from zoo.errors import UsageError
 
 
 def find(source: str) -> Source:
@@ -19,23 +16,13 @@ def find(source: str) -> Source:
 
     Raises UsageError where it is none of them.
     """
-    try:
-        path = Path(source).expanduser()
-        exists = path.exists()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UsageError(f"{source!r} cannot be a path or a name of data: {error}") from error
-    if exists:
+    path = names.path_of(source)
+    if path is not None:
         return _with_note(_local(path), source)
-    if source == digits.NAME:
-        return digits.open_digits()
-    if source in hub.SETS or (hub.REPOSITORY.fullmatch(source) and not _path_like(source)):
-        return hub.open_hub(source)
-    if _path_like(source):
-        raise UsageError(f"data.source is {source!r}: there is no such file or folder")
-    raise UsageError(
-        f"data.source is {source!r}, which is neither a file or folder, nor user/dataset on the "
-        f"Hub, nor a known name{nearest(source, NAMES)}"
-    )
+    origin = names.origin(source)
+    if origin is None:
+        raise names.unknown(source)
+    return digits.open_digits() if origin.repository is None else hub.open_hub(source, origin)
 
 
 def _local(path: Path) -> Source:
@@ -57,18 +44,7 @@ def _local(path: Path) -> Source:
 
 def _with_note(source: Source, given: str) -> Source:
     """A folder that is called like a known data set is taken, but not in silence."""
-    if given not in NAMES:
+    if given not in names.KNOWN:
         return source
     note = f"{given!r} is the folder of that name here, not the data set."
-    return Source(
-        source.name, source.parts, source.class_names, source.license, (note, *source.notes)
-    )
-
-
-def _path_like(source: str) -> bool:
-    return bool(
-        re.match(r"[./~\\]|[A-Za-z]:[\\/]", source)
-        or source.endswith(("/", "\\"))
-        or re.search(r"\.(npz|parquet)$", source, re.IGNORECASE)
-        or source.count("/") > 1
-    )
+    return replace(source, notes=(note, *source.notes))

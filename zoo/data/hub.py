@@ -9,83 +9,40 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from zoo.data.names import KNOWN, Origin
 from zoo.data.source import Source
 from zoo.data.splits import ALIASES
 from zoo.data.table import Rows, cause, quiet, table_parts
 from zoo.errors import ZooError
 
-REPOSITORY = re.compile(
-    r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[^:\s]+))?(:(?P<configuration>\S+))?"
-)
 
-
-@dataclass(frozen=True)
-class HubSet:
-    """A data set's repository, the configuration of it, and its licence in words."""
-
-    repository: str
-    configuration: str | None = None
-    license: str | None = None
-
-
-SETS: Mapping[str, HubSet] = {
-    "mnist": HubSet("ylecun/mnist", license="MIT"),
-    "fashion_mnist": HubSet("zalando-datasets/fashion_mnist", license="MIT"),
-    "cifar10": HubSet("uoft-cs/cifar10"),
-    "cifar100": HubSet("uoft-cs/cifar100"),
-    "svhn": HubSet("ufldl-stanford/svhn", "cropped_digits", "non-commercial use only"),
-    "celeba": HubSet("flwrlabs/celeba", license="non-commercial research only"),
-    "celebahq256": HubSet("korexyz/celeba-hq-256x256", license="non-commercial research only"),
-}
-"""The data sets that have a name here; no licence is stated for CIFAR."""
-
-
-def repository_of(source: str) -> str | None:
-    """The repository on the Hub of a name in SETS or of ``user/dataset``; None for another word.
-
-    A path may look like either: ask where there is none.
-    """
-    if source in SETS:
-        return SETS[source].repository
-    found = REPOSITORY.fullmatch(source)
-    return found["repository"] if found else None
-
-
-def open_hub(source: str) -> Source:
-    """The data set of a name in SETS, or of a repository on the Hub.
+def open_hub(source: str, origin: Origin) -> Source:
+    """The data set of ``origin`` on the Hub, under the name ``source``.
 
     Raises ZooError where the Hub cannot be reached or has no such data set that can be read.
     """
     from datasets import load_dataset
 
-    known = SETS.get(source)
-    if known is None:
-        match = REPOSITORY.fullmatch(source)
-        assert match is not None, "zoo.data.find checked it"
-        known = HubSet(match["repository"], match["configuration"])
-        revision = match["revision"]
-    else:
-        revision = None
+    assert origin.repository is not None
     try:
         with quiet(bars=sys.stderr.isatty()):
-            tables = load_dataset(known.repository, known.configuration, revision=revision)
+            tables = load_dataset(origin.repository, origin.configuration, revision=origin.revision)
     except Exception as error:
-        raise _mended(error, source, known) from error
+        raise _mended(error, source, origin) from error
     if not isinstance(tables, Mapping):
         tables = {"train": tables}
     chosen, notes = _splits(tables, source)
     rows = {
-        split: Rows((f"the split {name!r} of {known.repository}",), (len(table),))
+        split: Rows((f"the split {name!r} of {origin.repository}",), (len(table),))
         for split, (name, table) in chosen.items()
     }
     parts, names, more = table_parts(
         {split: table for split, (_, table) in chosen.items()}, rows, source
     )
     first = next(table for _, table in chosen.values())
-    license = known.license or getattr(first.info, "license", None) or None
+    license = origin.license or getattr(first.info, "license", None) or None
     return Source(source, parts, names, license, (*notes, *more))
 
 
@@ -110,14 +67,14 @@ def _splits(tables: Mapping[str, Any], source: str) -> tuple[dict[str, tuple[str
     return chosen, notes
 
 
-def _mended(error: Exception, source: str, known: HubSet) -> ZooError:
+def _mended(error: Exception, source: str, origin: Origin) -> ZooError:
     """One sentence, with the way out, for what ``load_dataset`` raised."""
     from datasets.exceptions import DatasetNotFoundError, DefunctDatasetError
     from huggingface_hub import constants
 
-    name = known.repository
+    name = origin.repository
     called = name if source == name else f"{source} ({name})"
-    here = "" if source in SETS else f"there is no file or folder {source!r} here, and "
+    here = "" if source in KNOWN else f"there is no file or folder {source!r} here, and "
     if isinstance(error, ConnectionError):
         if constants.HF_HUB_OFFLINE:
             return ZooError(
@@ -146,6 +103,6 @@ def _mended(error: Exception, source: str, known: HubSet) -> ZooError:
             f"{called} needs one of its configurations, {names}: write it after a colon, such as "
             f"{name}:{example}"
         )
-    if "BuilderConfig" in str(error) and known.configuration:
-        return ZooError(f"{called} has no configuration {known.configuration!r}: {text}")
+    if "BuilderConfig" in str(error) and origin.configuration:
+        return ZooError(f"{called} has no configuration {origin.configuration!r}: {text}")
     return ZooError(f"{called} cannot be read by datasets: {text}")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.data.arrays import ArrayPictures
 from zoo.data.classes import numbered, unlabeled
-from zoo.data.source import Part, Source, local_name
+from zoo.data.names import local_name
+from zoo.data.source import Part, Source
 from zoo.data.splits import ALIASES
 from zoo.errors import ZooError
 

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo.data.source import Source, local_name
+from zoo.data.names import local_name
+from zoo.data.source import Source
 from zoo.data.splits import split_in
 from zoo.data.table import Rows, cause, quiet, table_parts
 from zoo.errors import ZooError

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -74,9 +72,3 @@ class Source:
     class_names: tuple[str, ...] = ()
     license: str | None = None
     notes: tuple[str, ...] = ()
-
-
-def local_name(path: Path) -> str:
-    """A path's last component, a file's without suffix: what a run keeps of where its data lay."""
-    path = Path(os.path.abspath(path))
-    return (path.stem if path.is_file() else path.name) or "data"

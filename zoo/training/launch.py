@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.config.sections import Config
-from zoo.data import open_data
-from zoo.data.hub import repository_of
+from zoo.data import names, open_data
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.model import Model, build
 from zoo.plugins.owner import Owner
@@ -201,11 +200,11 @@ def _accelerator(
 def _facts(model: Model, config: Config, data: Dataset) -> dict[str, Any]:
     """What config.json says of the network and of where the data came from."""
     source = config.data.source
-    local = Path(source).expanduser().exists()
+    origin = None if names.path_of(source) else names.origin(source)
     found = {
         "parameters": sum(p.numel() for p in model.network.parameters()),
         "latent": asdict(model.latent),
-        "dataset": None if local else repository_of(source),
+        "dataset": origin.repository if origin else None,
         "data_licence": data.license,
         "pictures": len(data.splits["train"]),
     }
@@ -213,10 +212,8 @@ def _facts(model: Model, config: Config, data: Dataset) -> dict[str, Any]:
 
 
 def _data_record(config: Config, data: Dataset) -> dict[str, Any]:
-    source = config.data.source
-    path = Path(source).expanduser()
     return {
-        "source": str(path.resolve()) if path.exists() else source,
+        "source": names.absolute(config.data.source),
         "pictures": len(data.splits["train"]),
     }
 

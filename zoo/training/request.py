@@ -21,7 +21,7 @@ from zoo.config.resolve import (
     validate,
 )
 from zoo.config.sections import Config
-from zoo.data.source import local_name
+from zoo.data.names import file_name, name_of
 from zoo.errors import UsageError
 from zoo.runs.folder import CONFIG, RunFolder
 from zoo.specs import ModelSpec
@@ -44,7 +44,7 @@ class Request:
 def fresh(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
     config = resolve(spec, request.preset, request.file, request.settings)
     if request.out is None:
-        base = Path("runs") / f"{request.model}-{name_of(config.data.source).replace('/', '-')}"
+        base = Path("runs") / f"{request.model}-{file_name(config.data.source)}"
         return next(path for path in _numbered(base) if not path.exists()), config
     taken = request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir()))
     if taken and leads():  # another process may find what the first of them has begun
@@ -87,7 +87,7 @@ def _newest(spec: ModelSpec, request: Request) -> Path:
     if not sources:
         config = resolve(spec, request.preset, request.file, request.settings)
         sources = [config.data.source]
-    base = Path("runs") / f"{request.model}-{name_of(sources[0]).replace('/', '-')}"
+    base = Path("runs") / f"{request.model}-{file_name(sources[0])}"
     standing = list(itertools.takewhile(Path.exists, _numbered(base)))
     if not standing:
         raise UsageError(f"there is no run {base} to go on with: name one with --out")
@@ -120,9 +120,3 @@ def unasked_preset(spec: ModelSpec, request: Request) -> str | None:
 def leads() -> bool:
     """Whether this is the first process on its machine."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
-
-
-def name_of(source: str) -> str:
-    """What a run calls its data: a path's last component, else the source as it is."""
-    path = Path(source).expanduser()
-    return local_name(path) if path.exists() else source

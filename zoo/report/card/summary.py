@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.config.sections import Config
-from zoo.data import digits, hub
+from zoo.data import names
 from zoo.plugins.owner import Owner
 from zoo.report.card import markdown
 from zoo.report.card.metrics import NO_METRICS, CardMetrics, read_card_metrics
@@ -164,13 +164,12 @@ def data_origin(
         dataset, license = (
             markdown.plain(value) if isinstance(value, str) else None for value in values
         )
-        valid = dataset is not None and hub.REPOSITORY.fullmatch(dataset)
+        valid = dataset is not None and names.REPOSITORY.fullmatch(dataset)
         return dataset if valid else None, license or None
     if RunFolder(folder).read_data_record().get("source", source) != source:
         return None, None
-    if source == digits.NAME:
-        return None, digits.LICENSE
-    return hub.repository_of(source), hub.SETS[source].license if source in hub.SETS else None
+    origin = names.origin(source)
+    return (origin.repository, origin.license) if origin else (None, None)
 
 
 def _data(summary: RunSummary) -> str:
