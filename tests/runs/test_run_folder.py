@@ -54,15 +54,35 @@ HOSTILE = [
     (put("config", "model", "depth", value="9" * 9999), 2, "model.depth must be a whole number"),
     (put("config", "model", "depth", value=3), 1, "does not fit the network of config.json"),
     (put("config", "model", "width", value=17), 1, "is [16, 1, 3, 3], not [17, 1, 3, 3]"),
-    (put("image", value=5), 2, "image must have the whole numbers channels, size, classes and bits"),
-    (put("image", "evil", value=1), 2, "image must have the whole numbers channels, size, classes and bits"),
-    (put("image", "size", value="8"), 2, "image must have the whole numbers channels, size, classes and bits"),
-    (put("image", "size", value=None), 2, "image must have the whole numbers channels, size, classes and bits"),
+    (
+        put("image", value=5),
+        2,
+        "image must have the whole numbers channels, size, classes and bits",
+    ),
+    (
+        put("image", "evil", value=1),
+        2,
+        "image must have the whole numbers channels, size, classes and bits",
+    ),
+    (
+        put("image", "size", value="8"),
+        2,
+        "image must have the whole numbers channels, size, classes and bits",
+    ),
+    (
+        put("image", "size", value=None),
+        2,
+        "image must have the whole numbers channels, size, classes and bits",
+    ),
     (put("image", "size", value=2**40), 2, "image: data.size must be at most 1024"),
     (put("image", "size", value=10), 2, "10 pixels a side cannot be"),
     (put("image", "channels", value=-1), 2, "image: data.channels must be 1 or 3, got -1"),
     (put("image", "bits", value=99), 2, "image: data.bits must be at most 8, got 99"),
-    (put("image", "classes", value=10**12), 2, "image must have the whole numbers channels, size, classes and bits"),
+    (
+        put("image", "classes", value=10**12),
+        2,
+        "image must have the whole numbers channels, size, classes and bits",
+    ),
 ]
 
 

@@ -8,8 +8,8 @@ import pytest
 
 import zoo
 from zoo import UsageError, ZooError, api, hookimpl, hookspecs
-from zoo.plugins.host import Host, Plugin
 from zoo.api import locate as local
+from zoo.plugins.host import Host, Plugin
 from zoo.runs.sources import is_here, named, split
 
 
@@ -147,5 +147,7 @@ def test_a_run_is_sent_to_whoever_knows_the_target(shelf: Shelf, trained: zoo.Ru
 
     run = replace(trained, host=api.host())
     assert run.push("shelf:b", private=True) == "on shelf:b with {'private': True}"
-    with pytest.raises(UsageError, match=r"^nowhere is not a place for a run: name one as user/repo$"):
+    with pytest.raises(
+        UsageError, match=r"^nowhere is not a place for a run: name one as user/repo$"
+    ):
         run.push("nowhere")

@@ -12,11 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from zoo.config.resolve import Setting, sectioned_settings, validate
 from zoo.config.sections import Config
 from zoo.errors import UsageError, ZooError
-from zoo.system.files import mended, write_json, write_text
-from zoo.config.resolve import Setting, sectioned_settings, validate
 from zoo.specs import ImageSpec, ModelSpec
+from zoo.system.files import mended, write_json, write_text
 
 FORMAT_VERSION = 1
 MAX_CLASSES = 1_000_000
@@ -109,9 +109,7 @@ class RunFolder:
         except (ValueError, RecursionError) as error:
             raise ZooError(f"{file} is damaged, not valid JSON: {error}") from None
         if not isinstance(values, dict) or values.get("library_name") != "genzoo":
-            raise UsageError(
-                f"{self.path} is not a run folder: genzoo did not write its {CONFIG}"
-            )
+            raise UsageError(f"{self.path} is not a run folder: genzoo did not write its {CONFIG}")
         stored = values.get("format_version")
         if stored != FORMAT_VERSION or stored is True:
             raise ZooError(

@@ -22,7 +22,7 @@ def local(
     *,
     fetcher: Callable[[], Fetch | None],
 ) -> Path:
-    """Returns the folder of a run: ``source`` itself if such a path exists, else one that is fetched
+    """Folder of a run: ``source`` itself if such a path exists, else one that is fetched
     by that name, with ``files`` of the run and those of ``optional`` that it has.
 
     ``fetcher`` returns the function that fetches, None where there is none; it is called only if

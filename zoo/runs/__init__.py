@@ -1,0 +1,1 @@
+"""Run folders: their files, their weights, and where runs come from."""
