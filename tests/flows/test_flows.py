@@ -9,11 +9,15 @@ from torch import nn
 from zoo.flows import (
     ActNorm,
     ActNormConv2d,
+    BatchNorm,
     Bijection,
     ChannelCoupling,
+    CheckerboardCoupling,
     Composition,
     Invertible1x1,
     InvertibleLU1x1,
+    LearnedTanhScale,
+    Logit,
     Scaling,
     SigmoidScale,
     SplitPrior,
@@ -30,6 +34,7 @@ from zoo.flows import (
     standard_normal_log_prob,
     swap,
 )
+from zoo.freezing import freeze
 
 
 def small_network(inputs: int, outputs: int) -> nn.Module:
@@ -40,6 +45,13 @@ def initialized_units() -> Units:
     units = Units(2)
     units.initialize(torch.randn(8, 2, 4, 4) * torch.tensor([0.01, 3.0])[:, None, None])
     return units
+
+
+def fitted_batch_norm() -> BatchNorm:
+    """A batch normalization in evaluation mode, with the running statistics of a batch."""
+    layer = BatchNorm(4)
+    layer(3 * torch.randn(50, 4, 4, 4) + torch.arange(4.0)[:, None, None])
+    return layer.eval()
 
 
 LAYERS = {
@@ -60,6 +72,13 @@ LAYERS = {
         small_network(2, 4), TanhScale(), initialized_units()
     ),
     "split prior": lambda: SplitPrior(small_network(2, 4)),
+    "affine learned tanh": lambda: ChannelCoupling(small_network(2, 4), LearnedTanhScale()),
+    "checkerboard affine": lambda: CheckerboardCoupling(
+        small_network(4, 8), 4, scale=LearnedTanhScale(0.0)
+    ),
+    "checkerboard additive": lambda: CheckerboardCoupling(small_network(4, 4), 4, odd=True),
+    "batch norm": fitted_batch_norm,
+    "logit": Logit,
     "top prior": lambda: TopPrior(4),
     "composition": lambda: Composition([ActNorm(4, "zero"), Invertible1x1(4), reverse(4)]),
 }
@@ -77,7 +96,7 @@ def layer(request: pytest.FixtureRequest) -> nn.Module:
 
 
 def test_log_determinant_matches_the_jacobian_of_autograd(layer: Bijection) -> None:
-    x = torch.randn(3, 4, 4, 4, dtype=torch.float64)
+    x = torch.rand(3, 4, 4, 4, dtype=torch.float64)
     _, log_det = layer(x)
     assert log_det.shape == (3,)
     for i in range(3):
@@ -87,7 +106,7 @@ def test_log_determinant_matches_the_jacobian_of_autograd(layer: Bijection) -> N
 
 
 def test_inverse_recovers_the_input(layer: Bijection) -> None:
-    x = torch.randn(5, 4, 6, 6, dtype=torch.float64)
+    x = torch.rand(5, 4, 4, 4, dtype=torch.float64)
     assert torch.allclose(layer.inverse(layer(x)[0]), x, atol=1e-10)
     y = layer(x)[0]
     assert torch.allclose(layer(layer.inverse(y))[0], y, atol=1e-10)
@@ -97,9 +116,18 @@ def test_a_loaded_layer_is_the_same_map(layer: nn.Module, request) -> None:
     torch.manual_seed(1)
     other = LAYERS[request.node.callspec.params["layer"]]().double()
     other.load_state_dict(layer.state_dict())
-    x = torch.randn(2, 4, 4, 4, dtype=torch.float64)
+    x = torch.rand(2, 4, 4, 4, dtype=torch.float64)
     assert torch.equal(other(x)[0], layer(x)[0])
     assert torch.equal(other.inverse(x), layer.inverse(x))
+
+
+def test_a_frozen_layer_computes_the_same(layer: nn.Module) -> None:
+    layer.eval()
+    x, frozen = torch.rand(3, 4, 4, 4, dtype=torch.float64), freeze(layer)
+    with torch.no_grad():
+        y, log_det = layer(x)
+        torch.testing.assert_close(frozen(x), (y, log_det))
+        torch.testing.assert_close(frozen.inverse(y), x)
 
 
 def test_units_are_the_standard_deviation_of_the_shifted_channels() -> None:

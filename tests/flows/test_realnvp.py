@@ -8,7 +8,6 @@ from torch import nn
 
 from zoo.flows import (
     BatchNorm,
-    Bijection,
     ChannelCoupling,
     CheckerboardCoupling,
     LearnedTanhScale,
@@ -22,61 +21,6 @@ SIZE = 4
 
 def small_network(inputs: int, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(inputs, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, outputs, 1))
-
-
-def fitted_batch_norm() -> BatchNorm:
-    """A batch normalization in evaluation mode, with the running statistics of a batch."""
-    layer = BatchNorm(3)
-    layer(3 * torch.randn(50, 3, SIZE, SIZE) + torch.arange(3.0)[:, None, None])
-    return layer.eval()
-
-
-LAYERS = {
-    "logit": lambda: Logit(0.05),
-    "batch norm": fitted_batch_norm,
-    "checkerboard affine": lambda: CheckerboardCoupling(
-        small_network(3, 6), SIZE, scale=LearnedTanhScale(0.0)
-    ),
-    "checkerboard additive": lambda: CheckerboardCoupling(small_network(3, 3), SIZE, odd=True),
-    "affine learned": lambda: ChannelCoupling(small_network(2, 2), LearnedTanhScale()),
-}
-
-
-@pytest.fixture(params=LAYERS)
-def layer(request: pytest.FixtureRequest) -> Bijection:
-    """A layer with random parameters in float64."""
-    torch.manual_seed(0)
-    layer = LAYERS[request.param]().double()
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter += 0.5 * torch.randn_like(parameter)
-    return layer
-
-
-def test_log_determinant_matches_the_jacobian_of_autograd(layer: Bijection) -> None:
-    x = torch.rand(3, 3, SIZE, SIZE, dtype=torch.float64)
-    _, log_det = layer(x)
-    assert log_det.shape == (3,)
-    for i in range(3):
-        jacobian = torch.autograd.functional.jacobian(lambda v: layer(v)[0], x[i : i + 1])
-        exact = torch.linalg.slogdet(jacobian.reshape(48, 48))[1]
-        assert abs(log_det[i] - exact) < 1e-8
-
-
-def test_inverse_recovers_the_input(layer: Bijection) -> None:
-    x = torch.rand(5, 3, SIZE, SIZE, dtype=torch.float64)
-    assert torch.allclose(layer.inverse(layer(x)[0]), x, atol=1e-10)
-    y = layer(x)[0]
-    assert torch.allclose(layer(layer.inverse(y))[0], y, atol=1e-10)
-
-
-def test_a_loaded_layer_is_the_same_map(layer: Bijection, request) -> None:
-    torch.manual_seed(1)
-    other = LAYERS[request.node.callspec.params["layer"]]().double()
-    other.load_state_dict(layer.state_dict())
-    x = torch.rand(2, 3, SIZE, SIZE, dtype=torch.float64)
-    assert torch.equal(other(x)[0], layer(x)[0])
-    assert torch.equal(other.inverse(x), layer.inverse(x))
 
 
 # Batch normalization
