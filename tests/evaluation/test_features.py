@@ -12,13 +12,13 @@ import onnx_bytes
 import pytest
 import torch
 
-import zoo
 from zoo.config.sections import DataConfig
 from zoo.data import Dataset, ResidentSplit, open_data
 from zoo.errors import UsageError, ZooError
 from zoo.evaluation import classifier
 from zoo.evaluation.classifier import cache_folder, classifier_features
-from zoo.evaluation.features import FeatureNetwork, feature_network
+from zoo.evaluation.extractors import feature_network
+from zoo.evaluation.features import FeatureNetwork
 from zoo.evaluation.frechet import frechet_distance
 from zoo.evaluation.kernel import kernel_distance
 from zoo.evaluation.neighbors import precision_recall
@@ -273,11 +273,11 @@ def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch) -> 
 
 
 def test_inception_without_its_package_names_the_extra(
-    trained: zoo.Run, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torchmetrics.image.fid._TORCH_FIDELITY_AVAILABLE", False)
     with pytest.raises(ZooError, match=r"^--features inception needs torch-fidelity, .*\[fid\]"):
-        feature_network(trained, digits, "inception", Progress())
+        feature_network(CPU, digits, "inception", Progress())
 
 
 def test_inception_sees_eight_bits_of_three_channels(monkeypatch: pytest.MonkeyPatch) -> None:
