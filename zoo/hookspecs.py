@@ -38,7 +38,16 @@ def zoo_models() -> Sequence[ModelSpec]:  # type: ignore[empty-body]
 
         @hookimpl
         def zoo_models():
-            return [ModelSpec("tiny", "flow", "Tiny", "https://…", TinyConfig, {"digits": {}})]
+            return [
+                ModelSpec(
+                    name="tiny",
+                    family="flow",
+                    title="Tiny",
+                    paper="https://…",
+                    config=TinyConfig,
+                    presets={"digits": {}},
+                )
+            ]
     """
 
 
@@ -149,7 +158,14 @@ def zoo_graphs(model: str, network: nn.Module) -> Sequence[Graph]:  # type: igno
         @hookimpl
         def zoo_graphs(network):
             inputs = {"z": torch.zeros(2, network.latent.size), "temperature": torch.ones(())}
-            return [Graph("sampler", Sampler(freeze(network)), inputs, ("image",))]
+            return [
+                Graph(
+                    name="sampler",
+                    module=Sampler(freeze(network)),
+                    inputs=inputs,
+                    outputs=("image",),
+                )
+            ]
     """
 
 

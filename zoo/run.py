@@ -53,16 +53,16 @@ class Run(Model):
         data: str | None = None,
         split: str = "test",
         seed: int = 0,
-        figures: Sequence[str] = (),
+        metrics: Sequence[str] = (),
         *,
-        pictures: int | None = None,
+        images: int | None = None,
         samples: int | None = None,
         temperature: float | None = None,
         importance_samples: int = 100,
         features: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Evaluation:
-        """Measures ``figures``, by default all of the model, on a split of ``data``, by default the
+        """Measures ``metrics``, by default all of the model, on a split of ``data``, by default the
         data of the training, at the run's size and channels.
 
         The other arguments are those of :class:`zoo.evaluation.measure.Plan`. Nothing is written:
@@ -75,8 +75,8 @@ class Run(Model):
         plan = Plan(
             split,
             seed,
-            tuple(figures),
-            pictures,
+            tuple(metrics),
+            images,
             samples,
             temperature,
             importance_samples,

@@ -57,7 +57,7 @@ class ModelConfig(Section):
     """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """A model that a plugin offers.
 
@@ -114,7 +114,7 @@ class Latent:
     classes: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Graph:
     """A module that an exporter turns into a graph, with example inputs and the names of both."""
 

@@ -170,7 +170,7 @@ def train_and_score(
             "training.warmup_steps": settings.warmup_steps,
             "training.decay": "linear",
             "training.clip_norm": settings.clip_norm,
-            "training.average": 0.0,
+            "training.ema_decay": 0.0,
             "training.checkpoint_every": settings.checkpoint_every,
             "training.log_every": min(10, settings.checkpoint_every),
         },

@@ -71,7 +71,7 @@ def _of(
         image=data.image,
         source=data.name,
         hardware=cpu,
-        facts={},
+        summary={},
     )
     save_tensors(folder / WEIGHTS, model.network.state_dict())
     run = zoo.load(folder, device.type)

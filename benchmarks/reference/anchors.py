@@ -39,7 +39,7 @@ def anchors(data: Dataset, device: torch.device, progress: Progress) -> list[dic
     how = (
         f"against {test:,} pictures of the test split of {data.name}, {network.method}; KID over "
         f"{subsets} subset{'s' * (subsets > 1)} of {size:,}, precision and recall by the "
-        f"k = {NEIGHBORS} nearest neighbours"
+        f"k = {NEIGHBORS} nearest neighbors"
     )
     found = []
     for kind, pictures, what in (

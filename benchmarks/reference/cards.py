@@ -1,4 +1,4 @@
-"""The folder of a run that is shown without its weights: card, pictures, figures."""
+"""The folder of a run that is shown without its weights: card, pictures, metrics."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _section(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
             keys = ("fid_cnn", "kid_cnn", "precision_cnn", "recall_cnn")
             lines.append(f"| {' | '.join([one['kind'], *(f'{one[key]:.4f}' for key in keys)])} |")
         lines += ["", *(f"- {one['kind']}: {one['protocol']}" for one in same), ""]
-    published = f"The paper's figure: {record['published']}."
+    published = f"The paper's metric: {record['published']}."
     if record["note"]:
         published += f" {sentence(record['note'])}"
     lines += [wrapped(published), "", "To repeat it:", "", "```console"]

@@ -15,7 +15,7 @@ from entries import Entry
 from zoo.api import host
 from zoo.config.resolve import changed, resolve
 from zoo.errors import Interrupted, UsageError, ZooError
-from zoo.evaluation.figures import current_evaluation
+from zoo.evaluation.metrics import current_evaluation
 from zoo.runs.folder import CONFIG, SAMPLES, RunFolder
 
 
@@ -35,9 +35,9 @@ def train(entry: Entry, source: str, folder: Path, device: str) -> bool:
 
 
 def evaluate(entry: Entry, source: str, folder: Path, device: str) -> bool:
-    """Measure all figures that the model has; False where they stand already."""
+    """Measure all metrics that the model has; False where they stand already."""
     if (found := current_evaluation(folder)) is not None and not found.skipped:
-        names = {figure.name.partition("_cnn")[0] for figure in found}
+        names = {metric.name.partition("_cnn")[0] for metric in found}
         if {"fid", "kid", "precision", "recall"} <= names:
             return False
     _zoo([*evaluate_command(source, folder), "--device", device])

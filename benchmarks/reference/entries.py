@@ -15,7 +15,7 @@ PYTHAE = (
 )
 SNGAN = (
     "SN-GAN's paper counts FID in the features of Inception, 5,000 samples against 10,000 "
-    "pictures; FID-CNN is another figure"
+    "pictures; FID-CNN is another metric"
 )
 
 

@@ -13,7 +13,7 @@ from commands import evaluate_command, shell, train_command
 from entries import KINDS, Entry
 
 from zoo.errors import UsageError, ZooError
-from zoo.evaluation.figures import current_evaluation
+from zoo.evaluation.metrics import current_evaluation
 from zoo.runs.folder import RunFolder
 from zoo.system.files import write_json
 
@@ -89,7 +89,7 @@ def _record(entry: Entry, run: Run) -> dict[str, Any]:
             f"{folder}/config.json does not say what it was trained on: remove the folder, and it "
             "is trained again"
         )
-    pictures = RunFolder(folder).read_data_record().get("pictures")
+    pictures = RunFolder(folder).read_data_record().get("images")
     speed = last["epoch"] * pictures / last["seconds"] if pictures else None
     name = stored["config"]["data"]["source"]
     where = Path("runs/reference") / entry.name
@@ -112,7 +112,7 @@ def _record(entry: Entry, run: Run) -> dict[str, Any]:
         "hardware": stored["hardware"],
         "versions": stored["versions"],
         "weights": found.weights,
-        "figures": [figure.as_json() for figure in found],
+        "metrics": [metric.as_json() for metric in found],
         "round_trip": None,
         "commands": [
             f"OMP_NUM_THREADS={threads} {shell(train_command(entry, name, where))}",
@@ -154,7 +154,9 @@ def _add_anchors(results: dict[str, Any], record: Mapping[str, Any], run: Run, s
 
 def features_of(record: Mapping[str, Any]) -> str:
     """The feature network that a run's distances were counted in; empty where it has none."""
-    names = {one["facts"]["features"] for one in record["figures"] if "features" in one["facts"]}
+    names = {
+        one["protocol"]["features"] for one in record["metrics"] if "features" in one["protocol"]
+    }
     return next(iter(names), "")
 
 

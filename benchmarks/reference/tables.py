@@ -22,7 +22,7 @@ def markdown(results: Record) -> str:
     protocols: dict[str, None] = {}
     for record in results["runs"]:
         protocols |= dict.fromkeys(
-            f"{record['name']}: {one['protocol']}" for one in record["figures"]
+            f"{record['name']}: {one['protocol']}" for one in record["metrics"]
         )
     protocols |= dict.fromkeys(f"{one['kind']}: {one['protocol']}" for one in results["anchors"])
     lines = ["# Reference runs", "", summary(results), "", "## Protocols", ""]
@@ -41,14 +41,14 @@ def _table(results: Record) -> list[str]:
     ]
     rows: list[tuple[str, list[str]]] = []
     for record in results["runs"]:
-        figures = {one["name"]: one for one in record["figures"]}
-        distances = [_distance(name, figures.get(name, {}).get("value")) for name in _DISTANCES]
+        metrics = {one["name"]: one for one in record["metrics"]}
+        distances = [_distance(name, metrics.get(name, {}).get("value")) for name in _DISTANCES]
         trip = record["round_trip"]
         cells = [
             record["title"],
             data_of(record),
             trained_for(record),
-            likelihood(figures),
+            likelihood(metrics),
             record["published"],
             *distances,
             f"{trip['largest']:.1e}" if trip else NOTHING,
@@ -64,7 +64,7 @@ def _table(results: Record) -> list[str]:
 
 
 def data_of(record: Record) -> str:
-    """``"MNIST, 28x28, 8 bits"``: what has to be equal for figures to compare."""
+    """``"MNIST, 28x28, 8 bits"``: what has to be equal for metrics to compare."""
     image, bits = record["image"], record["image"]["bits"]
     shape = f"{image['size']}x{image['size']}, {bits} bit{'s' * (bits > 1)}"
     return f"{DATA.get(record['data'], record['data'])}, {shape}"
@@ -81,20 +81,20 @@ def trained_for(record: Record) -> str:
     return ", ".join(parts)
 
 
-def likelihood(figures: Mapping[str, Record]) -> str:
+def likelihood(metrics: Mapping[str, Record]) -> str:
     """Nats where there is an importance-weighted bound, else bits/dim; each with its standard
     error."""
-    if weighted := figures.get("importance_weighted_nats"):
-        k = weighted["facts"]["importance_samples"]
-        return f"{_mean(figures['nats'], 2)} nats; with k = {k:,} {_mean(weighted, 2)}"
-    if bits := figures.get("bits_per_dim"):
+    if weighted := metrics.get("importance_weighted_nats"):
+        k = weighted["protocol"]["importance_samples"]
+        return f"{_mean(metrics['nats'], 2)} nats; with k = {k:,} {_mean(weighted, 2)}"
+    if bits := metrics.get("bits_per_dim"):
         return f"{_mean(bits, 3)} bits/dim"
     return "it has none"
 
 
-def _mean(figure: Record, digits: int) -> str:
-    error = figure["standard_error"]
-    return f"{figure['value']:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}")
+def _mean(metric: Record, digits: int) -> str:
+    error = metric["standard_error"]
+    return f"{metric['value']:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}")
 
 
 def _distance(name: str, value: float | None) -> str:
@@ -131,9 +131,9 @@ def _warmth(runs: Sequence[Record]) -> str:
     """``"temperature 0.7 (NICE, Glow) and 1 (VAE)"``."""
     found: dict[float, list[str]] = {}
     for run in runs:
-        for one in run["figures"]:
+        for one in run["metrics"]:
             if one["name"] == "fid_cnn":
-                found.setdefault(one["facts"]["temperature"], []).append(run["title"])
+                found.setdefault(one["protocol"]["temperature"], []).append(run["title"])
     parts = [
         f"{warm:g} ({', '.join(dict.fromkeys(names))})" for warm, names in sorted(found.items())
     ]

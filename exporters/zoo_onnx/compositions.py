@@ -53,7 +53,12 @@ class Part(nn.Module):
     def graph(self) -> Graph:
         """The part alone, as something to trace."""
         outputs = [self.name, f"{self.name}_log_det"] if self.whole else [self.name]
-        return Graph(self.name, self, {f"{self.name}_x": self.example}, tuple(outputs))
+        return Graph(
+            name=self.name,
+            module=self,
+            inputs={f"{self.name}_x": self.example},
+            outputs=tuple(outputs),
+        )
 
 
 @dataclass
@@ -90,7 +95,7 @@ class Compositions:
             inputs |= part.inputs
             outputs += part.outputs
         together = _Together([self.graph, *parts])
-        whole = Graph(self.graph.name, together, inputs, tuple(outputs))
+        whole = Graph(name=self.graph.name, module=together, inputs=inputs, outputs=tuple(outputs))
         with self._instead(self._call):
             return whole, graphs.trace(whole, apart=whole.inputs.keys() - self.graph.inputs.keys())
 

@@ -90,7 +90,7 @@ def _description(run: Run, graph: Graph, precision: str, opset: int) -> Descript
 def _data_license(run: Run) -> str | None:
     """The license that config.json states, as on the card."""
     stored = run.folder.read_config() if (run.path / CONFIG).is_file() else {}
-    known = stored.get("facts")
+    known = stored.get("summary")
     return data_origin(run.path, run.config.data.source, known if isinstance(known, dict) else {})[
         1
     ]

@@ -36,17 +36,17 @@ PRESETS: dict[str, Preset] = {
     "digits": {
         "model": {"width": 64, "critic_width": 64},
         "data": {"source": "digits", "bits": 4},
-        "training": {**ADAM, "steps": 4000, "batch_size": 64, "average": 0.99},
+        "training": {**ADAM, "steps": 4000, "batch_size": 64, "ema_decay": 0.99},
     },
     "mnist": {
         "model": {"width": 64, "critic_width": 64},
         "data": {"source": "mnist", "size": 32, "pad": 2, "channels": 1},
-        "training": {**ADAM, "epochs": 20.0, "batch_size": 64, "average": 0.999},
+        "training": {**ADAM, "epochs": 20.0, "batch_size": 64, "ema_decay": 0.999},
     },
     "cifar10": {
         "model": {"width": 128, "critic_width": 128},
         "data": {"source": "cifar10", "size": 32, "channels": 3, "flip": True},
-        "training": {**ADAM, "epochs": 100.0, "average": 0.999},
+        "training": {**ADAM, "epochs": 100.0, "ema_decay": 0.999},
     },
     "faces64": {
         "model": {"width": 128, "critic_width": 128, "kernel": 5},

@@ -55,7 +55,7 @@ PRESETS: dict[str, Preset] = {
             "warmup_steps": 50,
             "decay": "linear",
             "clip_norm": 1.0,
-            "average": 0.99,
+            "ema_decay": 0.99,
         },
     },
     "mnist": {
@@ -68,7 +68,7 @@ PRESETS: dict[str, Preset] = {
             "warmup_steps": 200,
             "decay": "linear",
             "clip_norm": 1.0,
-            "average": 0.999,
+            "ema_decay": 0.999,
         },
     },
     "cifar10": {
@@ -80,7 +80,7 @@ PRESETS: dict[str, Preset] = {
             "optimizer": "adamax",
             "learning_rate": 1e-3,
             "warmup_steps": 977,
-            "average": 0.999,
+            "ema_decay": 0.999,
         },
     },
     "celebahq256": {
@@ -99,7 +99,7 @@ PRESETS: dict[str, Preset] = {
             "optimizer": "adamax",
             "learning_rate": 1e-3,
             "warmup_steps": 7500,
-            "average": 0.999,
+            "ema_decay": 0.999,
         },
     },
     "faces64": {
@@ -112,7 +112,7 @@ PRESETS: dict[str, Preset] = {
             "learning_rate": 1e-3,
             "warmup_steps": 1000,
             "clip_norm": 1.0,
-            "average": 0.999,
+            "ema_decay": 0.999,
         },
     },
 }

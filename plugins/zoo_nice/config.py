@@ -53,7 +53,7 @@ PRESETS: dict[str, Preset] = {
             "weight_decay": 2e-4,
             "decay": "linear",
             "clip_norm": 1.0,
-            "average": 0.99,
+            "ema_decay": 0.99,
         },
     },
     "mnist": {
@@ -67,7 +67,7 @@ PRESETS: dict[str, Preset] = {
             "weight_decay": 1e-5,
             "decay": "linear",
             "clip_norm": 1.0,
-            "average": 0.999,
+            "ema_decay": 0.999,
         },
     },
     # The paper's, on MNIST (section 5.1). Its beta2 = 0.01 is 1 - beta2 in the usual notation. Its

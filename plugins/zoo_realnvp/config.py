@@ -64,7 +64,7 @@ PRESETS: dict[str, Preset] = {
             "warmup_steps": 50,
             "decay": "linear",
             "clip_norm": 1.0,
-            "average": 0.99,
+            "ema_decay": 0.99,
         },
     },
     "mnist": {
@@ -77,7 +77,7 @@ PRESETS: dict[str, Preset] = {
             "warmup_steps": 100,
             "decay": "linear",
             "clip_norm": 1.0,
-            "average": 0.999,
+            "ema_decay": 0.999,
         },
     },
     "cifar10": {

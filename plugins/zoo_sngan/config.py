@@ -37,12 +37,12 @@ PRESETS: dict[str, Preset] = {
     "digits": {
         "model": {"loss": "hinge", "critic_steps": 3, "width": 32, "critic_width": 24},
         "data": {"source": "digits", "bits": 4},
-        "training": {**QUICK, "steps": 900, "average": 0.99},
+        "training": {**QUICK, "steps": 900, "ema_decay": 0.99},
     },
     "mnist": {
         "model": {"loss": "hinge", "critic_steps": 2, "width": 16, "critic_width": 16},
         "data": {"source": "mnist", "size": 32, "pad": 2, "channels": 1},
-        "training": {**QUICK, "epochs": 20.0, "average": 0.99},
+        "training": {**QUICK, "epochs": 20.0, "ema_decay": 0.99},
     },
     "cifar10": {
         "model": {"loss": "hinge"},

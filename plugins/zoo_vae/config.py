@@ -10,19 +10,19 @@ from zoo import ModelConfig, Preset
 
 
 class VAEConfig(ModelConfig):
-    """Configuration of the VAE; symbols as in the paper."""
+    """What one can set of a VAE; symbols are the paper's."""
 
     network: Annotated[
-        Literal["mlp", "convolutional"], Field(description="architecture of encoder and decoder")
+        Literal["mlp", "convolutional"], Field(description="of the encoder and the decoder")
     ] = "convolutional"
-    latent: Annotated[int, Field(ge=1, le=4096, description="size of the latent, J")] = 32
+    latent: Annotated[int, Field(ge=1, le=4096, description="numbers in a latent, J")] = 32
     width: Annotated[
         int,
         Field(
             ge=1,
             le=8192,
-            description="mlp: units of a hidden layer; convolutional: channels at half the "
-            "image size, doubled at each further halving",
+            description="mlp: units of a hidden layer; convolutional: channels at half of the "
+            "picture's size, doubled at each further halving",
         ),
     ] = 32
     depth: Annotated[
@@ -30,33 +30,32 @@ class VAEConfig(ModelConfig):
         Field(
             ge=0,
             le=16,
-            description="mlp: hidden layers, 0: linear; convolutional: residual blocks per size",
+            description="mlp: hidden layers, 0: linear; convolutional: residual blocks at a size",
         ),
     ] = 1
     activation: Annotated[
-        Literal["relu", "tanh", "silu"],
-        Field(description="activation between layers; tanh: as in the paper"),
+        Literal["relu", "tanh", "silu"], Field(description="between layers; tanh: the paper's")
     ] = "relu"
     likelihood: Annotated[
         Literal["bernoulli", "gaussian", "logistic"],
-        Field(description="p(x | z); bernoulli requires data.bits 1, logistic is discretized"),
+        Field(description="p(x | z); bernoulli needs data.bits 1, logistic is over the levels"),
     ] = "logistic"
     scale: Annotated[
         Literal["shared", "decoded"],
         Field(
-            description="scale of a gaussian or logistic likelihood: one learned value, or one "
-            "decoded per pixel and channel"
+            description="of a gaussian or logistic likelihood: one number, learned, or one that "
+            "the decoder gives for each value of a picture"
         ),
     ] = "decoded"
     beta: Annotated[
-        float, Field(ge=0, le=1000, description="weight of the KL term in training; 1: the ELBO")
+        float, Field(ge=0, le=1000, description="weight of the KL term in training; 1: the bound")
     ] = 1.0
     free_bits: Annotated[
         float,
-        Field(ge=0, le=100, description="nats of KL per latent dimension without cost, lambda"),
+        Field(ge=0, le=100, description="nats of KL a latent number has for nothing, lambda"),
     ] = 0.0
     conditional: Annotated[
-        bool, Field(description="condition encoder and decoder on the class, p(x | y)")
+        bool, Field(description="encoder and decoder see the class of the data, p(x | y)")
     ] = False
 
 
@@ -76,7 +75,7 @@ PRESETS: dict[str, Preset] = {
             "learning_rate": 2e-3,
             "decay": "linear",
             "clip_norm": 10.0,
-            "average": 0.99,
+            "ema_decay": 0.99,
         },
     },
     "mnist": {
@@ -95,7 +94,7 @@ PRESETS: dict[str, Preset] = {
             "learning_rate": 1e-3,
             "decay": "linear",
             "clip_norm": 10.0,
-            "average": 0.999,
+            "ema_decay": 0.999,
         },
     },
     "cifar10": {
@@ -108,7 +107,7 @@ PRESETS: dict[str, Preset] = {
             "warmup_steps": 1000,
             "decay": "cosine",
             "clip_norm": 1.0,
-            "average": 0.999,
+            "ema_decay": 0.999,
         },
     },
     # clementchadebec/benchmark_VAE, examples/scripts/reproducibility/vae.py

@@ -63,20 +63,20 @@ def test_bits_per_dim_of_pictures_is_that_of_the_split(trained: zoo.Run) -> None
     test = data.splits["test"]
     pictures = torch.from_numpy(np.stack([test[i][0] for i in range(len(test))])) / 255
     found = trained.bits_per_dim(((pictures * 255).to(torch.uint8) >> 4) / 15)
-    score = trained.evaluate(figures=LIKELIHOOD)["bits_per_dim"]
-    facts = score.facts
-    assert (facts.pictures, facts.split, facts.data) == (90, "test", "digits")
+    score = trained.evaluate(metrics=LIKELIHOOD)["bits_per_dim"]
+    facts = score.protocol
+    assert (facts.images, facts.split, facts.data) == (90, "test", "digits")
     assert found.mean().item() == pytest.approx(score.value, abs=3 * score.standard_error)
     assert score.standard_error == pytest.approx(found.std().item() / 90**0.5, rel=0.2)
 
 
 def test_other_data_are_scored_at_the_runs_size(trained: zoo.Run, tmp_path: Path) -> None:
-    """Nothing to score is a sentence; what is larger is scaled, what is coloured made grey."""
+    """Nothing to score is a sentence; what is larger is scaled, what is colored made grey."""
     for i in range(18):
         pixels = np.random.default_rng(i).integers(0, 256, (24, 20, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{i:02}.png")
-    (figure,) = trained.evaluate(str(tmp_path), figures=LIKELIHOOD)
-    assert (figure.facts.pictures, figure.standard_error) == (1, None)
+    (metric,) = trained.evaluate(str(tmp_path), metrics=LIKELIHOOD)
+    assert (metric.protocol.images, metric.standard_error) == (1, None)
     with pytest.raises(ZooError, match="has no validation split to score"):
         trained.evaluate(str(tmp_path), split="validation")
 
@@ -84,8 +84,8 @@ def test_other_data_are_scored_at_the_runs_size(trained: zoo.Run, tmp_path: Path
 def test_a_likelihood_that_is_no_number_names_its_picture(trained_copy: Path) -> None:
     run = zoo.load(trained_copy)
     with torch.no_grad():
-        run.network.prior.mean.fill_(float("nan"))
-    with pytest.raises(ZooError, match="picture 0 of the test split has no finite likelihood"):
+        run.network.flow.prior.mean.fill_(float("nan"))
+    with pytest.raises(ZooError, match="image 0 of the test split has no finite likelihood"):
         run.evaluate()
 
 
@@ -95,7 +95,7 @@ def test_pictures_that_are_not_finite_are_not_written(commands, trained_copy: Pa
     from zoo.runs.weights import save_tensors
 
     weights = load_file(trained_copy / "model.safetensors")
-    weights["prior.mean"].fill_(float("inf"))
+    weights["flow.prior.mean"].fill_(float("inf"))
     save_tensors(trained_copy / "model.safetensors", weights)
     said = commands.fails(1, "sample", trained_copy, "-n", 4, "-o", "x.png")
     assert said.startswith("4 of 4 pictures are not finite: draw at a lower --temperature")
@@ -121,7 +121,7 @@ def test_a_conditional_run_takes_labels(commands, here) -> None:
         config={"depth": 1, "width": 8, "conditional": True},
     )  # fmt: skip
     with torch.no_grad():
-        run.network.prior.by_class.weight.normal_()
+        run.network.flow.prior.by_class.weight.normal_()
     assert torch.equal(run.sample(10), run.sample(10, labels=[*range(10)]))
     sevens = run.sample(10, labels=7)
     assert torch.equal(sevens[7], run.sample(10)[7])
@@ -130,7 +130,7 @@ def test_a_conditional_run_takes_labels(commands, here) -> None:
     assert torch.allclose(run.decode(codes, labels=7), sevens, atol=1e-4)
     with pytest.raises(UsageError, match="from 0 to 9, got 10"):
         run.sample(2, labels=10)
-    assert run.evaluate(figures=LIKELIHOOD)["bits_per_dim"].facts.pictures == 90
+    assert run.evaluate(metrics=LIKELIHOOD)["bits_per_dim"].protocol.images == 90
     assert commands("sample", "run", "--label", 3, "-n", 4, "-o", "x.png").status == 0
 
 
@@ -157,9 +157,9 @@ def test_a_run_keeps_no_path_of_its_data_but_beside_the_checkpoints(here, tmp_pa
     for name in ("config.json", "README.md", "metrics.jsonl"):
         assert "secret" not in (run.path / name).read_text()
     assert json.loads((run.path / "config.json").read_text())["config"]["data"]["source"] == "birds"
-    assert run.folder.read_data_record() == {"source": str(folder), "pictures": 36}
-    (figure,) = zoo.load("run").evaluate(figures=LIKELIHOOD)
-    assert figure.facts.data == "birds"
+    assert run.folder.read_data_record() == {"source": str(folder), "images": 36}
+    (metric,) = zoo.load("run").evaluate(metrics=LIKELIHOOD)
+    assert metric.protocol.data == "birds"
     resumed = zoo.train("glow", out="run", resume=True, steps=4, quiet=True)
     assert resumed.path == Path("run")
 

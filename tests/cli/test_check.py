@@ -76,7 +76,17 @@ class Painter:
         training = {"steps": 20, "learning_rate": 0.02}
         presets = {"digits": {"model": {"spread": self.spread}, "training": training}}
         more = {"capabilities": self.capabilities, "card": self.card}
-        return [ModelSpec("paint", "test", "Paint", "-", PaintConfig, presets, **more)]
+        return [
+            ModelSpec(
+                name="paint",
+                family="test",
+                title="Paint",
+                paper="-",
+                config=PaintConfig,
+                presets=presets,
+                **more,
+            )
+        ]
 
     @hookimpl
     def zoo_build(self, config, image):
@@ -141,7 +151,8 @@ from zoo import Latent, ModelConfig, ModelSpec, hookimpl
 @hookimpl
 def zoo_models():
     presets = {"digits": {"training": {"steps": 5}}}
-    return [ModelSpec("dot", "density", "Dot", "-", ModelConfig, presets)]
+    spec = dict(name="dot", family="density", title="Dot", paper="-", config=ModelConfig)
+    return [ModelSpec(**spec, presets=presets)]
 
 @hookimpl
 def zoo_build(image):
@@ -355,7 +366,9 @@ class CopiesTheSize(Painter):
             def forward(self, z):
                 return network(z).clamp(0, 1), z
 
-        return [Graph("sampler", Two(), {"z": torch.zeros(2, 5)}, ("image",))]
+        return [
+            Graph(name="sampler", module=Two(), inputs={"z": torch.zeros(2, 5)}, outputs=("image",))
+        ]
 
 
 WRONG = {

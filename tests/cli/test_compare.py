@@ -12,7 +12,7 @@ from PIL import Image
 
 import zoo
 from zoo.errors import UsageError
-from zoo.report.comparison import compare, differences, names_of, shared_metrics
+from zoo.report.comparison import Entry, compare, differences, names_of, shared_metrics
 from zoo.report.curves import save_curve
 from zoo.report.grids import fitting, grid
 from zoo.report.sheet import PANEL, save_comparison
@@ -51,6 +51,10 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list:
 
     monkeypatch.setattr(Figure, "savefig", savefig)
     return saved
+
+
+def entries(*runs: zoo.Run) -> list[Entry]:
+    return [Entry(str(run.source or run.path), run, run.folder) for run in runs]
 
 
 def texts(figure) -> list[str]:
@@ -92,14 +96,14 @@ def test_json_is_one_document(commands, trained: zoo.Run, colored: zoo.Run, here
     assert first["image"] == {"channels": 1, "size": 8, "classes": 10, "bits": 4}
     speeds = [line["images_per_second"] for line in trained.folder.read_metrics()]
     assert first["images_per_second"] == pytest.approx(np.median(speeds))
-    assert (first["figures"], first["stale"]) == ({}, False)
+    assert (first["metrics"], first["stale"]) == ({}, False)
     assert second["steps"] == 2
     assert found["picture"] == "x.png"
     assert Path("x.png").exists()
 
 
 def test_what_differs_does_not_compare_and_is_said(trained: zoo.Run, colored: zoo.Run) -> None:
-    (said,) = differences(compare([trained, colored]))
+    (said,) = differences(compare(entries(trained, colored)))
     assert said == (
         "The runs differ in data (digits, noise) and picture (1x8x8, 3x80x80): losses and bits per "
         "dim do not compare across these."
@@ -108,9 +112,9 @@ def test_what_differs_does_not_compare_and_is_said(trained: zoo.Run, colored: zo
 
 def measure(commands, folder: Path, *arguments: object) -> dict:
     """``zoo evaluate`` of the bits alone; the figure as metrics.json has it."""
-    result = commands("evaluate", folder, "--figure", "bits_per_dim", *arguments, "--json")
+    result = commands("evaluate", folder, "--metric", "bits_per_dim", *arguments, "--json")
     assert result.status == 0, result
-    (figure,) = json.loads(result.out)["figures"]
+    (figure,) = json.loads(result.out)["metrics"]
     return figure
 
 
@@ -136,16 +140,16 @@ def test_another_seed_is_another_protocol_that_compares(commands, trained_copy: 
     other = Path(shutil.copytree(trained_copy, here / "other"))
     measure(commands, trained_copy)
     measure(commands, other, "--seed", 1)
-    rows = compare([zoo.load(trained_copy), zoo.load(other)])
-    assert [[*row.figures] for row in rows] == [["bits_per_dim"]] * 2
-    assert [row.figures["bits_per_dim"].protocol[-6:] for row in rows] == ["seed 0", "seed 1"]
+    rows = compare(entries(zoo.load(trained_copy), zoo.load(other)))
+    assert [[*row.metrics] for row in rows] == [["bits_per_dim"]] * 2
+    assert [str(row.metrics["bits_per_dim"].protocol)[-6:] for row in rows] == ["seed 0", "seed 1"]
     assert differences(rows) == []
 
 
 def change(folder: Path, **facts: object) -> None:
     """Change the facts of the one figure of a metrics.json."""
     values = json.loads((folder / "metrics.json").read_text())
-    values["figures"][0]["facts"] |= facts
+    values["metrics"][0]["protocol"] |= facts
     (folder / "metrics.json").write_text(json.dumps(values))
 
 
@@ -154,12 +158,12 @@ def test_what_was_counted_by_another_method_is_said(commands, trained_copy: Path
     for folder in (trained_copy, other):
         measure(commands, folder)
     change(other, method="exact")
-    rows = compare([zoo.load(trained_copy), zoo.load(other)])
+    rows = compare(entries(zoo.load(trained_copy), zoo.load(other)))
     assert differences(rows) == [
         "The measured bits/dim differ in how they were counted: [1] and [2] say how."
     ]
     change(other, temperature=0.5)
-    (said,) = differences(compare([zoo.load(trained_copy), zoo.load(other)]))
+    (said,) = differences(compare(entries(zoo.load(trained_copy), zoo.load(other))))
     assert said.startswith("The measured bits/dim differ in temperature (none, 0.5): they do not")
 
 
@@ -172,10 +176,10 @@ def test_figures_of_earlier_weights_are_left_out_and_that_is_said(
     for folder in (trained_copy, other):
         measure(commands, folder)
     weights = load_tensors(other / "model.safetensors")
-    weights["prior.mean"] += 1
+    weights["flow.prior.mean"] += 1
     save_tensors(other / "model.safetensors", weights)
-    first, second = rows = compare([zoo.load(trained_copy), zoo.load(other)])
-    assert (len(first.figures), len(second.figures)) == (1, 0)
+    first, second = rows = compare(entries(zoo.load(trained_copy), zoo.load(other)))
+    assert (len(first.metrics), len(second.metrics)) == (1, 0)
     assert "What was measured of other was measured of earlier weights" in differences(rows)[-1]
 
 
@@ -190,7 +194,7 @@ def test_a_run_that_logged_nothing_has_empty_cells(commands, trained_copy: Path,
     (trained_copy / "metrics.jsonl").write_text('{"step": 3, "loss": NaN, "note": "x"}\n{"st')
     result = commands("compare", trained_copy, other, "--json", "-o", "x.png")
     first = json.loads(result.out, parse_constant=pytest.fail)["runs"][0]
-    assert (first["steps"], first["minutes"], first["metrics"]) == (3, None, {})
+    assert (first["steps"], first["minutes"], first["logged"]) == (3, None, {})
 
 
 @pytest.mark.parametrize(
@@ -216,8 +220,8 @@ def test_names_are_as_short_as_tells_the_runs_apart(here, paths, names) -> None:
 def test_each_run_has_samples_of_the_seed_whole_under_its_name(
     trained: zoo.Run, colored: zoo.Run, here, figures
 ) -> None:
-    rows = compare([trained, colored])
-    save_comparison(Path("x.png"), [trained, colored], rows, seed=5)
+    rows = compare(entries(trained, colored))
+    save_comparison(Path("x.png"), entries(trained, colored), rows, seed=5)
     pixels = np.asarray(Image.open("x.png").convert("RGB"))
     for run, count, left in ((trained, 36, 32), (colored, 16, 32 + PANEL + 32)):
         sheet = np.asarray(grid(run.sample(count, seed=5).numpy()).convert("RGB"))
@@ -242,9 +246,9 @@ def test_curves_go_over_steps_and_over_minutes(
     trained: zoo.Run, colored: zoo.Run, here, figures
 ) -> None:
     runs = [trained, colored]
-    rows = compare(runs)
+    rows = compare(entries(*runs))
     assert shared_metrics(rows) == ["bits_per_dim"]
-    save_comparison(Path("x.png"), runs, rows)
+    save_comparison(Path("x.png"), entries(*runs), rows)
     steps, minutes = figures[0].axes
     assert [axes.get_xlabel() for axes in (steps, minutes)] == ["step", "minutes"]
     assert steps.get_ylabel() == "bits per dim"
@@ -263,9 +267,9 @@ def test_metrics_that_nobody_shares_have_no_curve(trained_copy: Path, here, figu
     other = Path(shutil.copytree(trained_copy, here / "other"))
     (other / "metrics.jsonl").write_text('{"step": 1, "critic_loss": 0.5}\n')
     runs = [zoo.load(trained_copy), zoo.load(other)]
-    rows = compare(runs)
+    rows = compare(entries(*runs))
     assert shared_metrics(rows) == []
-    save_comparison(Path("x.png"), runs, rows)
+    save_comparison(Path("x.png"), entries(*runs), rows)
     assert figures[0].axes == []
 
 
@@ -274,9 +278,9 @@ def test_pictures_that_are_not_finite_are_said(trained_copy: Path, trained, here
 
     broken = zoo.load(trained_copy)
     with torch.no_grad():
-        broken.network.prior.mean.fill_(float("nan"))
+        broken.network.flow.prior.mean.fill_(float("nan"))
     runs = [broken, trained]
-    save_comparison(Path("x.png"), runs, compare(runs))
+    save_comparison(Path("x.png"), entries(*runs), compare(entries(*runs)))
     assert "36 of 36 pictures are not finite" in texts(figures[0])
 
 
@@ -285,7 +289,7 @@ def test_six_runs_of_long_names_stand_in_two_rows(trained_copy: Path, here, figu
 
     names = [f"run-{i}-" + "very-" * length + "long" for i, length in enumerate([0, 9, 12, 40] * 2)]
     runs = [zoo.load(shutil.copytree(trained_copy, here / name)) for name in names[:6]]
-    save_comparison(Path("x.png"), runs, compare(runs))
+    save_comparison(Path("x.png"), entries(*runs), compare(entries(*runs)))
     assert Image.open("x.png").width == 3 * (PANEL + 32) + 32
     bold = [text for text in figures[0].texts if text.get_weight() == "bold"]
     assert max(len(text.get_text()) for text in bold) <= 52
@@ -356,4 +360,4 @@ def test_what_cannot_be_compared(commands, here, trained_copy, arguments, status
 
 def test_compare_in_python_refuses_one_run(trained: zoo.Run) -> None:
     with pytest.raises(UsageError, match="two runs at least, got 1"):
-        compare([trained])
+        compare(entries(trained))

@@ -38,10 +38,11 @@ class Half(nn.Module):
 @hookimpl
 def zoo_models():
     presets = {"digits": {"data": {"bits": 4}, "training": {"steps": 1}}}
+    common = {"family": "test", "paper": "-", "config": ModelConfig, "presets": presets}
     return [
-        ModelSpec("half", "test", "Half", "-", ModelConfig, presets, ENCODES),
-        ModelSpec("classy", "test", "Classy", "-", ModelConfig, presets, ENCODES),
-        ModelSpec("blind", "test", "Blind", "-", ModelConfig, presets, ("sample",)),
+        ModelSpec(name="half", title="Half", capabilities=ENCODES, **common),
+        ModelSpec(name="classy", title="Classy", capabilities=ENCODES, **common),
+        ModelSpec(name="blind", title="Blind", capabilities=("sample",), **common),
     ]
 
 
@@ -220,7 +221,7 @@ def test_pictures_that_do_not_come_back_are_not_written(commands, trained_copy: 
     from zoo.runs.weights import save_tensors
 
     weights = load_file(trained_copy / "model.safetensors")
-    weights["prior.mean"].fill_(float("nan"))
+    weights["flow.prior.mean"].fill_(float("nan"))
     save_tensors(trained_copy / "model.safetensors", weights)
     said = commands.fails(1, "reconstruct", trained_copy, "-n", 3)
     assert said.startswith("3 of 3 pictures are not finite: train on")

@@ -46,12 +46,12 @@ class ToyConfig(zoo.ModelConfig):
 
 
 TOY = zoo.ModelSpec(
-    "toy",
-    "test",
-    "Toy",
-    "-",
-    ToyConfig,
-    {
+    name="toy",
+    family="test",
+    title="Toy",
+    paper="-",
+    config=ToyConfig,
+    presets={
         "digits": {"model": {"depth": 2}, "training": {"steps": 100, "learning_rate": 0.5}},
         "other": {"model": {"depth": 3}, "data": {"source": "mnist"}},
     },
@@ -214,7 +214,9 @@ def test_a_key_that_has_no_default_is_asked_for() -> None:
     class Needy(zoo.ModelConfig):
         depth: int
 
-    spec = zoo.ModelSpec("needy", "test", "N", "-", Needy, {"digits": {}})
+    spec = zoo.ModelSpec(
+        name="needy", family="test", title="N", paper="-", config=Needy, presets={"digits": {}}
+    )
     with pytest.raises(UsageError, match=r"^model.depth has no default: give it with --set"):
         resolve(spec)
 
@@ -265,7 +267,14 @@ def test_an_unknown_preset_fails_with_the_nearest() -> None:
 
 
 def test_a_preset_that_is_wrong_names_itself() -> None:
-    spec = zoo.ModelSpec("bad", "test", "B", "-", ToyConfig, {"digits": {"model": {"depth": 0}}})
+    spec = zoo.ModelSpec(
+        name="bad",
+        family="test",
+        title="B",
+        paper="-",
+        config=ToyConfig,
+        presets={"digits": {"model": {"depth": 0}}},
+    )
     with pytest.raises(UsageError, match=r"^preset digits: model.depth must be at least 1, got 0$"):
         resolve(spec)
 
@@ -307,7 +316,7 @@ def test_build_takes_keys_of_the_model_over_a_preset() -> None:
     network = zoo.build("glow", preset="digits", depth=1, width=8, image_size=8, channels=1, bits=4)
     assert network.latent == zoo.Latent(64, "normal", 0)
     assert network.image == zoo.ImageSpec(1, 8, 0, 4)
-    assert len(network.levels) == 2, "of the preset"
+    assert len(network.flow.scales) == 2, "of the preset"
 
 
 @pytest.mark.parametrize(

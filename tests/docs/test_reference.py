@@ -76,18 +76,18 @@ def table(text: str) -> dict[str, list[str]]:
 
 
 def check_cards(tree: Path) -> None:
-    """Every card has its run's figures, finite, as metrics.json has them, a small grid, and no
+    """Every card has its run's metrics, finite, as metrics.json has them, a small grid, and no
     path."""
     for run, folder in cards(tree):
         card = (folder / "README.md").read_text("utf-8")
         stored = json.loads((folder / "metrics.json").read_text("utf-8"))
-        assert stored["figures"] == run["figures"]
+        assert stored["metrics"] == run["metrics"]
         assert stored["weights"] == run["weights"]
-        assert len(stored["figures"]) >= 4
-        for figure in stored["figures"]:
-            assert math.isfinite(figure["value"])
-            assert f"| {figure['title']} | {figure['value']:.4f}" in card
-            assert figure["protocol"] in card
+        assert len(stored["metrics"]) >= 4
+        for metric in stored["metrics"]:
+            assert math.isfinite(metric["value"])
+            assert f"| {metric['title']} | {metric['value']:.4f}" in card
+            assert metric["protocol"] in card
         for said in (
             f"| seed | {run['seed']} |",
             f"| steps | {run['steps']} |",
@@ -119,8 +119,8 @@ def test_the_table_is_that_of_what_was_measured(finished: Path) -> None:
     rows = table(text)
     assert [*rows] == ["model", "NICE", "DCGAN", "*real pictures*", "*noise*"]
     for run, folder in cards(finished / "tree"):
-        figures = json.loads((folder / "metrics.json").read_text("utf-8"))["figures"]
-        value = {one["name"]: one["value"] for one in figures}
+        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))["metrics"]
+        value = {one["name"]: one["value"] for one in metrics}
         row = rows[run["title"]]
         shown = [float(cell) for cell in row[5:9]]
         names = ("fid_cnn", "kid_cnn", "precision_cnn", "recall_cnn")
@@ -146,7 +146,7 @@ def test_real_pictures_are_near_and_noise_is_far(finished: Path) -> None:
 def test_real_pictures_are_measured_as_zoo_evaluate_measures_samples(
     finished: Path, module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A model that draws the very pictures of the anchor gets the anchor's figures."""
+    """A model that draws the very pictures of the anchor gets the anchor's metrics."""
     from zoo.data import open_data
     from zoo.evaluation.progress import Progress
 
@@ -154,10 +154,10 @@ def test_real_pictures_are_measured_as_zoo_evaluate_measures_samples(
     data = open_data(run.data_config())
     pictures = torch.cat([*module("anchors")._training_pictures(data, 90)])
     monkeypatch.setattr(zoo.Run, "stream", lambda *_, **__: iter(pictures.split(16)))
-    found = run.evaluate(figures=("fid", "kid", "precision", "recall"))
+    found = run.evaluate(metrics=("fid", "kid", "precision", "recall"))
     real, _ = module("anchors").anchors(data, run.device, Progress())
-    for figure in found:
-        assert figure.value == pytest.approx(real[figure.name], abs=1e-9)
+    for metric in found:
+        assert metric.value == pytest.approx(real[metric.name], abs=1e-9)
 
 
 def test_a_second_call_does_what_is_missing_and_nothing_else(
@@ -178,7 +178,7 @@ def test_a_second_call_does_what_is_missing_and_nothing_else(
     )
     assert second["anchors"] == first["anchors"]
     for old, new in zip(first["runs"], second["runs"], strict=True):
-        assert (new["figures"], new["weights"]) == (old["figures"], old["weights"])
+        assert (new["metrics"], new["weights"]) == (old["metrics"], old["weights"])
         assert new["round_trip"] == old["round_trip"]
 
 

@@ -1,4 +1,4 @@
-"""`zoo evaluate`: figures with their protocol, the same each time, and none that is no number."""
+"""`zoo evaluate`: metrics with their protocol, the same each time, and none that is no number."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from PIL import Image
 
 import zoo
 from zoo.errors import UsageError, ZooError
-from zoo.evaluation import Evaluation, Facts, Figure
-from zoo.evaluation.figures import NAMES, read_evaluation, title_of
+from zoo.evaluation import Evaluation, Metric, Protocol
 from zoo.evaluation.measure import Plan
+from zoo.evaluation.metrics import NAMES, read_evaluation, title_of
 from zoo.runs.weights import load_tensors, save_tensors
 
-FACTS = Facts("digits", "test", 90, 0, 4, 64, "exact")
+PROTOCOL = Protocol("digits", "test", 90, 0, 4, 64, "exact")
 ALL = ["bits_per_dim", "nats", "fid_cnn", "kid_cnn", "precision_cnn", "recall_cnn"]
 
 
@@ -47,45 +47,45 @@ def test_it_prints_and_keeps_every_figure_the_same_each_time(commands, trained_c
     assert first.status == 0, first
     shown = json.loads(first.out, parse_constant=pytest.fail)
     assert first.out == (trained_copy / "metrics.json").read_text()
-    assert [figure["name"] for figure in shown["figures"]] == ALL
+    assert [metric["name"] for metric in shown["metrics"]] == ALL
     again = commands("evaluate", trained_copy, "--json")
     assert (again.out, again.err) == (first.out, "")
     assert (trained_copy / "metrics.json").read_text() == first.out
     table = commands("evaluate", trained_copy).out
-    for figure in shown["figures"]:
-        assert f"{figure['value']:.4f}" in table
-        assert figure["protocol"] in table
-    bits = shown["figures"][0]
+    for metric in shown["metrics"]:
+        assert f"{metric['value']:.4f}" in table
+        assert metric["protocol_text"] in table
+    bits = shown["metrics"][0]
     assert f"{bits['value']:.4f} ± {bits['standard_error']:.4f}" in table
     found = zoo.load(trained_copy).evaluate()
     assert found == read_evaluation(trained_copy), "the same in Python, and back from the file"
 
 
 def test_every_figure_states_its_protocol(trained: zoo.Run) -> None:
-    found = trained.evaluate(seed=3, temperature=0.5, samples=70, pictures=80)
+    found = trained.evaluate(seed=3, temperature=0.5, samples=70, images=80)
     bits, fid = found["bits_per_dim"], found["fid_cnn"]
-    assert bits.protocol == (
-        "mean over 80 pictures of the test split of digits, 64 values of 4 bits each, an upper "
-        "bound by one uniform dequantisation draw a picture, seed 3"
+    assert str(bits.protocol) == (
+        "mean over 80 images of the test split of digits, 64 values of 4 bits each, an upper "
+        "bound with one uniform dequantization noise per image, seed 3"
     )
     assert found["nats"].value == pytest.approx(bits.value * 64 * math.log(2))
     assert fid.title == "FID-CNN"
-    facts = fid.facts
     assert fid.protocol.startswith(
-        "70 samples at temperature 0.5, seed 3, against 80 pictures of the test split of digits, "
+        "70 samples at temperature 0.5, seed 3, against 80 images of the test split of digits, "
         "64 values of 4 bits each, in the 64 features of a small CNN that was taught the 10 "
-        f"classes of the training split (test accuracy {100 * facts.accuracy:.2f} %, "
+        "classes of the training split (test accuracy 9"
     )
     assert fid.protocol.endswith(
-        "; KID over 100 subsets of 70, precision and recall by the k = 3 nearest neighbours"
+        "; KID over 100 subsets of 70, precision and recall by the k = 3 nearest neighbors"
     )
     assert {found[name].protocol for name in ALL[2:]} == {fid.protocol}
-    assert (facts.samples, facts.pictures, facts.feature_dimensions) == (70, 80, 64)
-    assert facts.accuracy > 0.85
-    assert found["precision_cnn"].facts.neighbours == 3
-    assert (found["kid_cnn"].facts.subsets, found["kid_cnn"].facts.subset_size) == (100, 70)
+    facts = fid.protocol
+    assert (facts.samples, facts.images, facts.feature_dimensions) == (70, 80, 64)
+    assert facts.accuracy > 0.9
+    assert found["precision_cnn"].protocol.neighbors == 3
+    assert (found["kid_cnn"].protocol.subsets, found["kid_cnn"].protocol.subset_size) == (100, 70)
     assert found["kid_cnn"].deviation > 0
-    own = trained.evaluate(figures=["fid"])["fid_cnn"].facts
+    own = trained.evaluate(metrics=["fid"])["fid_cnn"].protocol
     assert (own.temperature, own.samples) == (0.7, 90), "the model's own, as many as pictures"
 
 
@@ -95,22 +95,22 @@ def test_figures_of_another_evaluation_stay_until_they_are_measured_again(
     def measure(*arguments: object) -> dict:
         result = commands("evaluate", trained_copy, *arguments, "--json")
         assert result.status == 0, result
-        return {one["name"]: one for one in json.loads(result.out)["figures"]}
+        return {one["name"]: one for one in json.loads(result.out)["metrics"]}
 
-    first = measure("--figure", "recall", "--figure", "nats", "-n", 50)
+    first = measure("--metric", "recall", "--metric", "nats", "-n", 50)
     assert [*first] == ["nats", "recall_cnn"]
-    second = measure("--figure", "bits_per_dim", "--figure", "nats")
+    second = measure("--metric", "bits_per_dim", "--metric", "nats")
     assert [*second] == ["bits_per_dim", "nats", "recall_cnn"]
     assert second["recall_cnn"] == first["recall_cnn"]
-    assert (first["nats"]["facts"]["pictures"], second["nats"]["facts"]["pictures"]) == (50, 90)
+    assert (first["nats"]["protocol"]["images"], second["nats"]["protocol"]["images"]) == (50, 90)
     text = (trained_copy / "README.md").read_text()
-    for figure in second.values():
-        assert f"| {figure['title']} | {figure['value']:.4f}" in text
-        assert figure["protocol"] in text, "the card has every figure with its protocol"
+    for metric in second.values():
+        assert f"| {metric['title']} | {metric['value']:.4f}" in text
+        assert metric["protocol_text"] in text, "the card has every metric with its protocol"
     weights = load_tensors(trained_copy / "model.safetensors")
-    weights["prior.mean"] += 0.01
+    weights["flow.prior.mean"] += 0.01
     save_tensors(trained_copy / "model.safetensors", weights)
-    assert [*measure("--figure", "nats")] == ["nats"], "what other weights reached is dropped"
+    assert [*measure("--metric", "nats")] == ["nats"], "what other weights reached is dropped"
 
 
 def test_the_rest_of_a_card_stays_as_a_person_made_it(commands, trained_copy: Path) -> None:
@@ -118,40 +118,40 @@ def test_the_rest_of_a_card_stays_as_a_person_made_it(commands, trained_copy: Pa
     bare = card.read_text()
     for _ in range(2):
         card.write_text(card.read_text().replace("# glow-digits:", "# My", 1) + "Mine.\n")
-        assert commands("evaluate", trained_copy, "--figure", "nats").status == 0
+        assert commands("evaluate", trained_copy, "--metric", "nats").status == 0
     lines = card.read_text().splitlines()
     assert lines.count("Mine.") == 2
-    assert [line for line in lines if line.startswith("| nats a picture |")] == [
+    assert [line for line in lines if line.startswith("| nats per image |")] == [
         line for line in lines if "| nats" in line
     ]
     assert set(bare.splitlines()) - set(lines) == {"# glow-digits: Glow on digits"}
     card.write_text("All mine.\n")
-    assert commands("evaluate", trained_copy, "--figure", "nats").status == 0
+    assert commands("evaluate", trained_copy, "--metric", "nats").status == 0
     assert card.read_text() == "All mine.\n"
 
 
 def test_a_damaged_metrics_json_is_said_and_written_anew(commands, trained_copy: Path) -> None:
     (trained_copy / "metrics.json").write_text('{"bits_per_dim": 2.5}')
-    result = commands("evaluate", trained_copy, "--figure", "nats")
+    result = commands("evaluate", trained_copy, "--metric", "nats")
     assert (result.status, result.err) == (0, "metrics.json was damaged and is written anew\n")
-    assert [figure.name for figure in read_evaluation(trained_copy)] == ["nats"]
+    assert [metric.name for metric in read_evaluation(trained_copy)] == ["nats"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["--figure", "fdi"], 2, "'fdi' is not one of"),
-        (["--figure", "importance_weighted_nats"], 2, "glow has no importance-weighted nats"),
+        (["--metric", "fdi"], 2, "'fdi' is not one of"),
+        (["--metric", "importance_weighted_nats"], 2, "glow has no importance-weighted nats"),
         (["--temperature", "nan"], 2, "the temperature must be a finite number from 0 on, got nan"),
         (["--samples", "0"], 2, "0 is not in the range x>=1"),
-        (["--samples", "3"], 1, "need 4 pictures and samples at least, and these are 90 and 3"),
+        (["--samples", "3"], 1, "need 4 images and samples at least, and these are 90 and 3"),
         (["--features", "net.pt"], 2, "net.pt: name an .onnx file, or inception; other files"),
         (["--features", "net.onnx"], 2, "--features net.onnx: there is no such file"),
         (["--features", "inception"], 1, 'pip install "genzoo[fid]", or give an .onnx file'),
     ],
 )
 def test_what_cannot_be_measured(commands, trained: zoo.Run, here, arguments, status, said) -> None:
-    chosen = [] if "--figure" in arguments else ["--figure", "fid", "--figure", "recall"]
+    chosen = [] if "--metric" in arguments else ["--metric", "fid", "--metric", "recall"]
     assert said in commands.fails(status, "evaluate", trained.path, *arguments, *chosen)
     assert not (trained.path / "metrics.json").exists()
 
@@ -179,9 +179,9 @@ def test_data_without_labels_have_likelihoods_and_a_reason(
         f"not counted: FID-CNN, KID-CNN, precision-CNN, recall-CNN, for {reason}\n"
     )
     shown = json.loads(result.out)
-    assert [figure["name"] for figure in shown["figures"]] == ["bits_per_dim", "nats"]
+    assert [metric["name"] for metric in shown["metrics"]] == ["bits_per_dim", "nats"]
     assert shown["skipped"] == dict.fromkeys(ALL[2:], reason)
-    asked = ("evaluate", trained_copy, "--data", unlabeled, "--figure", "fid")
+    asked = ("evaluate", trained_copy, "--data", unlabeled, "--metric", "fid")
     assert commands.fails(1, *asked) == reason
 
 
@@ -189,18 +189,18 @@ def test_data_without_labels_have_likelihoods_and_a_reason(
 
 
 def test_a_variational_bound_says_what_was_done(vae: zoo.Run) -> None:
-    found = vae.evaluate(importance_samples=20, pictures=40)
-    assert [figure.name for figure in found] == [*NAMES[:3], *ALL[2:]]
+    found = vae.evaluate(importance_samples=20, images=40)
+    assert [metric.name for metric in found] == [*NAMES[:3], *ALL[2:]]
     nats, weighted = found["nats"], found["importance_weighted_nats"]
-    likelihood = "with a discretized logistic likelihood, without dequantization"
-    assert nats.facts.method == (
-        "an upper bound, the negative ELBO with one posterior sample per image and the analytic "
-        f"KL, {likelihood}"
+    likelihood = "by a discretised logistic likelihood of the levels, without dequantisation"
+    assert nats.protocol.method == (
+        "an upper bound, the negative ELBO by one draw of the posterior a picture and the KL in "
+        f"closed form, {likelihood}"
     )
-    assert weighted.facts.method == (
-        "an upper bound, -log of the mean of k = 20 importance weights a picture, " + likelihood
+    assert weighted.protocol.method == (
+        "an upper bound, -log of the mean of k = 20 importance weights per image, " + likelihood
     )
-    assert weighted.facts.importance_samples == 20
+    assert weighted.protocol.importance_samples == 20
     assert weighted.value < nats.value
 
 
@@ -212,16 +212,16 @@ def test_a_fault_in_a_plugins_weights_names_the_plugin(vae: zoo.Run, monkeypatch
 
     monkeypatch.setattr(zoo_vae.bounds, "importance_weighted_nats", fail)
     with pytest.raises(ZooError, match=r"zoo_likelihood.*no such luck"):
-        vae.evaluate(figures=["importance_weighted_nats"])
+        vae.evaluate(metrics=["importance_weighted_nats"])
 
 
 # What is no number
 
 
 def test_a_likelihood_that_is_no_number_names_its_picture(commands, trained_copy: Path) -> None:
-    spoil(trained_copy, "prior.mean")
+    spoil(trained_copy, "flow.prior.mean")
     said = commands.fails(1, "evaluate", trained_copy)
-    assert said.startswith("picture 0 of the test split has no finite likelihood")
+    assert said.startswith("image 0 of the test split has no finite likelihood")
     assert not (trained_copy / "metrics.json").exists()
 
 
@@ -233,7 +233,7 @@ def test_a_sample_that_is_no_number_is_named(trained: zoo.Run, monkeypatch) -> N
 
     monkeypatch.setattr(zoo.Run, "stream", draw)
     with pytest.raises(ZooError, match="sample 17 of seed 5 is not finite: evaluate at a lower"):
-        trained.evaluate(seed=5, figures=["fid"])
+        trained.evaluate(seed=5, metrics=["fid"])
 
 
 def test_features_that_are_no_number_name_their_picture() -> None:
@@ -250,15 +250,15 @@ def test_features_that_are_no_number_name_their_picture() -> None:
 
 def test_a_figure_that_is_no_number_is_none() -> None:
     with pytest.raises(ZooError, match="FID is not finite, but inf"):
-        Figure("fid", math.inf, "", FACTS)
+        Metric("fid", math.inf, "", PROTOCOL)
 
 
 def test_what_a_plugin_says_of_its_scores_is_checked(vae: zoo.Run, monkeypatch) -> None:
     import zoo_vae.bounds
 
     monkeypatch.setattr(zoo_vae.bounds, "importance_weighted_nats", lambda *_: torch.zeros(3))
-    with pytest.raises(ZooError, match=r"vae gave nats \[3\] for a batch of 90 pictures"):
-        vae.evaluate(figures=["importance_weighted_nats"])
+    with pytest.raises(ZooError, match=r"vae gave nats \[3\] for a batch of 90 images"):
+        vae.evaluate(metrics=["importance_weighted_nats"])
 
 
 # Documents
@@ -266,39 +266,39 @@ def test_what_a_plugin_says_of_its_scores_is_checked(vae: zoo.Run, monkeypatch) 
 
 def test_titles_are_the_fields() -> None:
     assert [title_of(name) for name in (*NAMES[:3], "fid", "kid_cnn", "recall_cnn")] == [
-        "bits/dim", "nats a picture", "importance-weighted nats a picture", "FID", "KID-CNN",
+        "bits/dim", "nats per image", "importance-weighted nats per image", "FID", "KID-CNN",
         "recall-CNN",
     ]  # fmt: skip
 
 
 def test_a_newer_evaluation_goes_over_an_older_one() -> None:
-    bits = Figure("bits_per_dim", 2.0, "bits/dim", FACTS, 0.1)
-    fid, kid = Figure("fid_cnn", 9.0, "", FACTS), Figure("kid_cnn", 0.1, "", FACTS)
+    bits = Metric("bits_per_dim", 2.0, "bits/dim", PROTOCOL, 0.1)
+    fid, kid = Metric("fid_cnn", 9.0, "", PROTOCOL), Metric("kid_cnn", 0.1, "", PROTOCOL)
     old = Evaluation((bits, fid), {"kid_cnn": "no labels"}, "a")
     new = Evaluation((replace(bits, value=1.0), kid), {"fid_cnn": "no labels"}, "a")
     both = new.over(old)
-    assert [(figure.name, figure.value) for figure in both] == [
+    assert [(metric.name, metric.value) for metric in both] == [
         ("bits_per_dim", 1.0), ("fid_cnn", 9.0), ("kid_cnn", 0.1),
     ]  # fmt: skip
     assert both.skipped == {"fid_cnn": "no labels"}
     assert replace(new, weights="b").over(old) == replace(new, weights="b")
-    with pytest.raises(KeyError, match="no figure 'x' was measured, only bits_per_dim, kid_cnn"):
+    with pytest.raises(KeyError, match="no metric 'x' was measured, only bits_per_dim, kid_cnn"):
         new["x"]
-    with pytest.raises(UsageError, match="there is no figure 'recal': did you mean 'recall'"):
-        Plan(figures=("recal",))
+    with pytest.raises(UsageError, match="there is no metric 'recal': did you mean 'recall'"):
+        Plan(metrics=("recal",))
 
 
 def test_a_json_with_a_number_that_is_none_is_damaged(tmp_path: Path) -> None:
-    from zoo.evaluation.figures import write_evaluation
+    from zoo.evaluation.metrics import write_evaluation
 
-    write_evaluation(tmp_path, Evaluation((Figure("nats", 2.0, "nats", FACTS),), {}, "a"))
+    write_evaluation(tmp_path, Evaluation((Metric("nats", 2.0, "nats", PROTOCOL),), {}, "a"))
     path = tmp_path / "metrics.json"
     path.write_text(path.read_text().replace("2.0", "NaN"))
     with pytest.raises(ZooError, match="is damaged: measure again with zoo evaluate"):
         read_evaluation(tmp_path)
 
 
-def test_a_run_that_moved_has_the_same_figures(trained: zoo.Run, tmp_path: Path) -> None:
+def test_a_run_that_moved_has_the_same_metrics(trained: zoo.Run, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(trained.path, tmp_path / "moved"))
     names = ["bits_per_dim", "kid"]
-    assert zoo.load(moved).evaluate(figures=names) == trained.evaluate(figures=names)
+    assert zoo.load(moved).evaluate(metrics=names) == trained.evaluate(metrics=names)

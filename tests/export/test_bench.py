@@ -127,7 +127,16 @@ class Required:
 
     @hookimpl
     def zoo_models(self):
-        return [ModelSpec("layers", "test", "Layers", "-", ModelConfig, {"digits": {}})]
+        return [
+            ModelSpec(
+                name="layers",
+                family="test",
+                title="Layers",
+                paper="-",
+                config=ModelConfig,
+                presets={"digits": {}},
+            )
+        ]
 
     @hookimpl
     def zoo_build(self):

@@ -50,7 +50,9 @@ def graph_of(*scales: str) -> tuple[Both, Graph]:
     torch.manual_seed(0)
     module = Both(*scales)
     inputs = {"x": torch.randn(graphs.TRACED, CHANNELS, 5, 5)}
-    return module, Graph("both", freeze(module), inputs, ("x_again", "y", "log_det"))
+    return module, Graph(
+        name="both", module=freeze(module), inputs=inputs, outputs=("x_again", "y", "log_det")
+    )
 
 
 def test_each_layer_is_written_with_its_own_weights() -> None:

@@ -21,7 +21,9 @@ def written(size: int, inputs: int, outputs: int, **options: Any) -> tuple[Count
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(inputs, outputs, **{"kernel_size": 3, "padding": 1} | options))
     x = torch.randn(2, inputs, size, size)
-    model = to_onnx(Graph("narrow", module.eval(), {"input": x}, ("y",)), 20)
+    model = to_onnx(
+        Graph(name="narrow", module=module.eval(), inputs={"input": x}, outputs=("y",)), 20
+    )
     session = onnxruntime.InferenceSession(model.SerializeToString())
     with torch.no_grad():
         difference = torch.from_numpy(session.run(None, {"input": x.numpy()})[0]) - module(x)

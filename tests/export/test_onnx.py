@@ -185,7 +185,7 @@ def test_the_file_states_the_license_of_the_data_that_config_json_has(
     path = Path(shutil.copytree(exported("dcgan").path, tmp_path / "run"))
     config = json.loads((path / "config.json").read_text("utf-8"))
     for stated in ("CC0-1.0", None):
-        config["facts"]["data_licence"] = stated
+        config["summary"]["data_license"] = stated
         (path / "config.json").write_text(json.dumps(config), "utf-8")
         (one,) = export(zoo.load(path, "cpu"))
         stored = {item.key: item.value for item in onnx.load(one.path).metadata_props}
@@ -286,7 +286,16 @@ class Required:
 
     @hookimpl
     def zoo_models(self):
-        return [ModelSpec("grey", "test", "Grey", "-", ModelConfig, {"digits": {}})]
+        return [
+            ModelSpec(
+                name="grey",
+                family="test",
+                title="Grey",
+                paper="-",
+                config=ModelConfig,
+                presets={"digits": {}},
+            )
+        ]
 
     @hookimpl
     def zoo_build(self):

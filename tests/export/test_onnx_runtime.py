@@ -169,14 +169,8 @@ def test_half_precision_is_taken_where_it_is_asked_for(exported, tmp_path: Path)
 # Behind the command and the run
 
 
-def test_the_backend_draws_the_same_pictures(
-    exported, commands, here, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run, calls = exported("glow"), []
-    original = session.Session.run
-    monkeypatch.setattr(
-        session.Session, "run", lambda self, i: calls.append(backend) or original(self, i)
-    )
+def test_the_backend_draws_the_same_pictures(exported, commands, here) -> None:
+    run = exported("glow")
     for arguments in (["-n", 5, "--seed", 2, "--label", 3], ["-n", 6, "--interpolate"]):
         drawn = []
         for backend in ("torch", "onnx"):
@@ -185,8 +179,7 @@ def test_the_backend_draws_the_same_pictures(
             assert result.status == 0, result
             drawn.append(np.load(out))
         assert drawn[0].shape == drawn[1].shape
-        assert np.abs(drawn[0] - drawn[1]).max() < PARITY
-    assert set(calls) == {"onnx"}
+        assert 0 < np.abs(drawn[0] - drawn[1]).max() < PARITY
 
 
 def test_graphs_of_other_weights_are_refused(exported, commands, tmp_path: Path) -> None:

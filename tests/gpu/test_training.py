@@ -96,7 +96,7 @@ def trained(pictures: Callable[[str], str], tmp_path: Path) -> Trained:
 
     def train(model: str, device: str, steps: int, out: str = "run", **changed: Any) -> zoo.Run:
         preset, small = MODELS[model]
-        config = {"training.warmup_steps": 10, "training.average": 0.9, "training.batch_size": 64}
+        config = {"training.warmup_steps": 10, "training.ema_decay": 0.9, "training.batch_size": 64}
         if device == "cpu":
             config |= small | {"training.batch_size": 8}
         resume = changed.pop("resume", False)

@@ -76,7 +76,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Demo]:
             if model == "glow":  # so that the class is seen
                 torch.manual_seed(0)
                 with torch.no_grad():
-                    for parameter in run.network.prior.parameters():  # type: ignore[union-attr]
+                    for parameter in run.network.flow.prior.parameters():  # type: ignore[union-attr]
                         parameter.add_(0.5 * torch.randn_like(parameter))
             export(run)
             made[model] = Demo(run, ort)

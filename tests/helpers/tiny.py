@@ -36,8 +36,22 @@ class Tiny:
     def zoo_models(self):
         presets = {"digits": {"training": {"steps": 20, "learning_rate": 0.1}}}
         return [
-            ModelSpec("tiny", "test", "Tiny", "-", TinyConfig, presets),
-            ModelSpec("game", "test", "Game", "-", TinyConfig, presets),
+            ModelSpec(
+                name="tiny",
+                family="test",
+                title="Tiny",
+                paper="-",
+                config=TinyConfig,
+                presets=presets,
+            ),
+            ModelSpec(
+                name="game",
+                family="test",
+                title="Game",
+                paper="-",
+                config=TinyConfig,
+                presets=presets,
+            ),
         ]
 
     @hookimpl

@@ -17,8 +17,8 @@ from huggingface_hub import ModelCard
 from loopback_hub import LoopbackHub
 
 import zoo
-from zoo.evaluation import Evaluation, Facts, Figure
-from zoo.evaluation.figures import write_evaluation
+from zoo.evaluation import Evaluation, Metric, Protocol
+from zoo.evaluation.metrics import write_evaluation
 from zoo.report.card import front
 from zoo.runs.folder import RunFolder
 
@@ -26,15 +26,15 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 from zoo_hub.card import refresh
 
-FACTS = Facts("digits", "test", 90, 0, 4, 64, "exact")
+PROTOCOL = Protocol("digits", "test", 90, 0, 4, 64, "exact")
 FIGURES = (
-    Figure("bits_per_dim", 2.0625, "bits", FACTS, 0.01),
-    Figure("fid_cnn", 1e-7, "", FACTS),
-    Figure("recall_cnn", 0.0, "", FACTS),
+    Metric("bits_per_dim", 2.0625, "bits", PROTOCOL, 0.01),
+    Metric("fid_cnn", 1e-7, "", PROTOCOL),
+    Metric("recall_cnn", 0.0, "", PROTOCOL),
 )
 
 
-def write_metrics(folder: Path, figures: tuple[Figure, ...] = FIGURES) -> None:
+def write_metrics(folder: Path, figures: tuple[Metric, ...] = FIGURES) -> None:
     write_evaluation(
         folder,
         Evaluation(figures, {"kid_cnn": "a reason | of mine"}, RunFolder(folder).short_digest()),
@@ -180,9 +180,9 @@ HOSTILE = [
 def test_names_of_data_never_break_yaml_or_markdown(run: Path, name: str) -> None:
     from markdown_it import MarkdownIt
 
-    change_config(run, data={"source": name}, facts={"dataset": name, "data_licence": name})
-    facts = Facts(name, "test", 90, 0, 4, 64, f"by {name}")
-    write_metrics(run, (Figure("nats", 1.5, "nats", facts),))
+    change_config(run, data={"source": name}, summary={"dataset": name, "data_license": name})
+    facts = Protocol(name, "test", 90, 0, 4, 64, f"by {name}")
+    write_metrics(run, (Metric("nats", 1.5, "nats", facts),))
     path = refresh(run, license="cc0-1.0", new=True)
     text = path.read_text("utf-8")
     refresh(run)

@@ -76,7 +76,7 @@ def test_commands_that_write_into_a_run_do_not_write_into_the_cache(
         tmp_path,
         *steps,
         "import shutil; shutil.copytree('home', 'before', symlinks=True)",
-        ["evaluate", "tester/vae", "--figure", "bits_per_dim", *small],
+        ["evaluate", "tester/vae", "--metric", "bits_per_dim", *small],
         ["reconstruct", "tester/vae", *small],
         ["export", "tester/vae"],
         ["demo", "tester/vae"],

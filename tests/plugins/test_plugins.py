@@ -29,7 +29,17 @@ class Config(ModelConfig):
 
 @hookimpl
 def zoo_models():
-    return [ModelSpec("{name}", "test", "T", "-", Config, {{"digits": {{}}}}, {capabilities})]
+    return [
+        ModelSpec(
+            name="{name}",
+            family="test",
+            title="T",
+            paper="-",
+            config=Config,
+            presets={{"digits": {{}}}},
+            capabilities={capabilities},
+        )
+    ]
 
 @hookimpl
 def zoo_build(config, image):

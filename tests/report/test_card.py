@@ -35,11 +35,11 @@ def test_a_card_has_time_throughput_hardware_seed_and_versions(trained: zoo.Run)
     assert float(rows["images per second"].replace(",", "")) == pytest.approx(
         seen / last["seconds"], rel=0.01
     )
-    facts = stored["facts"]
+    facts = stored["summary"]
     assert facts["parameters"] == sum(p.numel() for p in trained.network.parameters())
     assert rows["parameters"] == f"{facts['parameters']:,}"
     assert facts["latent"] == {"size": 64, "distribution": "normal", "classes": 0}
-    assert rows["data license"] == facts["data_licence"] == "CC BY 4.0"
+    assert rows["data license"] == facts["data_license"] == "CC BY 4.0"
     assert rows["seed"] == "0"
     assert rows["genzoo, torch, Python"] == ", ".join(stored["versions"].values())
 
@@ -77,8 +77,8 @@ def test_a_file_with_the_name_of_a_dataset_is_not_that_dataset(here: Path) -> No
     run = zoo.train(
         "nice", data="mnist.npz", steps=1, config={"width": 4}, device="cpu", quiet=True
     )
-    assert {"dataset", "data_licence"}.isdisjoint(
-        json.loads((run.path / "config.json").read_text())["facts"]
+    assert {"dataset", "data_license"}.isdisjoint(
+        json.loads((run.path / "config.json").read_text())["summary"]
     )
     text = (run.path / "README.md").read_text("utf-8")
     assert "| data | mnist |\n| data license | unknown |" in text

@@ -102,8 +102,8 @@ def test_edits_of_a_person_survive(commands: Commands, run: Path) -> None:
         assert found["base_model"] == "me/other"
         assert found["tags"] == ["digits", "glow", "1", "flow", "onnx"]
         assert found["pipeline_tag"] == "unconditional-image-generation"
-        assert commands("evaluate", run, "--figure", "nats").status == 0
-    assert "| nats a picture |" in card(run)
+        assert commands("evaluate", run, "--metric", "nats").status == 0
+    assert "| nats per image |" in card(run)
     ((mine, ours),) = [entry["results"] for entry in metadata(run)["model-index"]]
     assert mine["metrics"] == [{"type": "accuracy", "value": 0.5}]
     assert ours["metrics"][0]["type"] == "nats"
@@ -154,7 +154,7 @@ def test_damaged_metadata_is_reported_and_kept(commands: Commands, run: Path) ->
     error = commands.fails(1, "card", run)
     assert error.startswith("the metadata of the card is not valid YAML, line ")
     assert license_of(text) is None
-    result = commands("evaluate", run, "--figure", "nats")
+    result = commands("evaluate", run, "--metric", "nats")
     assert result.status == 0
     assert "the card stays as it is: the metadata of the card is not valid YAML" in result.err
     assert card(run) == text
@@ -168,7 +168,7 @@ def test_a_repository_is_kept_until_another_is_given(commands: Commands, run: Pa
     assert 'zoo.load("me/glow.digits-1")' in first
     assert 'hf_hub_download("me/glow.digits-1", "onnx/sampler.onnx")' in first
     commands("card", run)
-    commands("evaluate", run, "--figure", "nats")
+    commands("evaluate", run, "--metric", "nats")
     assert card(run).count("me/glow.digits-1") == first.count("me/glow.digits-1")
     refresh(run, repository="team/glow")
     assert "me/glow.digits-1" not in card(run)

@@ -119,9 +119,9 @@ def test_a_fetched_run_is_a_run_and_never_written_to(
         run.export()
     with pytest.raises(UsageError, match="user/a is not a local folder: fetch it into a folder"):
         run.write_card()
-    found = commands("evaluate", "user/a", "--figure", "bits_per_dim", "-n", "8", "--device", "cpu")
+    found = commands("evaluate", "user/a", "--metric", "bits_per_dim", "-n", "8", "--device", "cpu")
     assert found.status == 0
-    assert "user/a is not a local folder, so the figures are printed and not kept" in found.err
+    assert "user/a is not a local folder, so the metrics are printed and not kept" in found.err
     assert commands("sample", "user/a", "-n", 2, "-o", here / "x.npy").status == 0
     assert contents(tmp_path / "a") == before
 

@@ -19,7 +19,7 @@ from zoo.api import host
 from zoo.config.resolve import Setting, resolve
 from zoo.data.batch import Batch
 from zoo.specs import ImageSpec
-from zoo.training.ema import averaged
+from zoo.training.ema import ema_of
 from zoo.training.meter import Meter
 
 WAITING = {
@@ -95,7 +95,7 @@ def test_a_step_waits_for_nothing(model: str, size: int, changed: Mapping[str, A
     image = ImageSpec(1, size, 0, config.data.bits)
     network = host().owner(model).call("zoo_build", config=config.model, image=image)
     objective = host().owner(model).call("zoo_train", network=network, config=config)
-    average = averaged(network, 0.9)
+    average = ema_of(network, 0.9)
     for one in (*objective.networks.values(), average.module):
         one.to("meta").train()
     levels = torch.zeros(4, 1, size, size, dtype=torch.uint8, device="meta")

@@ -26,7 +26,7 @@ from zoo.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from zoo.training.ema import averaged
+from zoo.training.ema import ema_of
 from zoo.training.limits import Limits
 from zoo.training.request import Request, unasked_preset
 
@@ -52,11 +52,11 @@ def test_a_uniform_density_costs_exactly_its_bits(tmp_path: Path) -> None:
             finished.network.shift.zero_()
         pictures = torch.rand(7, 1, 8, 8)
         assert torch.allclose(finished.bits_per_dim(pictures), torch.full((7,), float(bits)))
-        figure = finished.evaluate(figures=["bits_per_dim"])["bits_per_dim"]
-        assert figure.value == pytest.approx(bits, abs=1e-6)
-        facts = figure.facts
-        assert (facts.pictures, facts.split) == (90, "test")
-        assert figure.standard_error == pytest.approx(0, abs=1e-9)
+        metric = finished.evaluate(metrics=["bits_per_dim"])["bits_per_dim"]
+        assert metric.value == pytest.approx(bits, abs=1e-6)
+        facts = metric.protocol
+        assert (facts.images, facts.split) == (90, "test")
+        assert metric.standard_error == pytest.approx(0, abs=1e-9)
 
 
 def test_the_loss_falls_and_every_file_of_a_run_stands(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_epsilon_is_bounded() -> None:
 def test_the_average_of_weights_is_the_formula_and_copies_buffers() -> None:
     network = torch.nn.BatchNorm1d(1)
     network.register_buffer("order", torch.tensor([7, 3]))
-    average, exact = averaged(network, 0.5), None
+    average, exact = ema_of(network, 0.5), None
     for n, value in enumerate([1.0, 5.0, 2.0, 8.0]):
         network.weight.data.fill_(value)
         network.running_mean.fill_(value)
@@ -241,7 +241,7 @@ def test_under_autocast_latents_and_log_determinants_stay_float32(tmp_path: Path
 def test_a_run_trained_in_bf16_is_the_one_that_is_loaded(model: str, tmp_path: Path) -> None:
     small = {"depth": 2, "width": 16} if model == "glow" else {"width": 16, "critic_width": 16}
     finished, _ = after(
-        3, model, "bf16", tmp_path / "run", "cpu", **small | {"training.average": 0.0}
+        3, model, "bf16", tmp_path / "run", "cpu", **small | {"training.ema_decay": 0.0}
     )
     loaded = zoo.load(finished.path, "cpu")
     assert torch.equal(finished.sample(4), loaded.sample(4))

@@ -58,7 +58,7 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
             {
                 "runs": [
                     asdict(row)
-                    | {"figures": {name: one.as_json() for name, one in row.figures.items()}}
+                    | {"metrics": {name: one.as_json() for name, one in row.metrics.items()}}
                     for row in rows
                 ],
                 "remarks": remarks(rows),
@@ -74,8 +74,8 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table, aligned for those who read it as it stands."""
-    from zoo.evaluation.figures import title_of
-    from zoo.report.comparison import figure_names, measured, protocols
+    from zoo.evaluation.metrics import title_of
+    from zoo.report.comparison import measured, metric_names, protocols
     from zoo.report.curves import words
 
     known = protocols(rows)
@@ -90,9 +90,9 @@ def table(rows: Sequence[Row]) -> str:
         "minutes": [_cell(row.minutes, ",.2f") for row in rows],
         "images/s": [_cell(row.images_per_second, ",.0f") for row in rows],
     }
-    for name in _names(row.metrics for row in rows):
-        cells[words(name)] = [_cell(row.metrics.get(name), ".4f") for row in rows]
-    for name in figure_names(rows):
+    for name in _names(row.logged for row in rows):
+        cells[words(name)] = [_cell(row.logged.get(name), ".4f") for row in rows]
+    for name in metric_names(rows):
         cells[f"{title_of(name)}, measured"] = [measured(row, name, known) for row in rows]
     return _markdown(cells, left=4)
 

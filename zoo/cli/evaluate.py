@@ -1,4 +1,4 @@
-"""``zoo evaluate RUN``: figures on the test split, each with its protocol."""
+"""``zoo evaluate RUN``: metrics on the test split, each with its protocol."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from zoo.cli.group import columns, echo_json, json_option
 from zoo.errors import ZooError
-from zoo.evaluation.figures import NAMES, protocols, read_evaluation, title_of, write_evaluation
+from zoo.evaluation.metrics import NAMES, protocols, read_evaluation, title_of, write_evaluation
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     help="Which pictures of the data.",
 )
 @click.option(
-    "--figure",
-    "figures",
+    "--metric",
+    "metrics",
     type=click.Choice(NAMES),
     multiple=True,
-    help="A figure to count, given once for each; all that the model has otherwise.",
+    help="A metric to count, given once for each; all that the model has otherwise.",
 )
 @click.option(
     "-n",
-    "--pictures",
+    "--images",
     type=click.IntRange(1),
     help="The first so many pictures of the split; all otherwise.",
 )
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     "--features",
     metavar="FILE.onnx|inception",
     help="A feature network for FID, KID, precision and recall; otherwise a small classifier of "
-    "the data's own, trained once and kept in the cache, whose figures are called FID-CNN and "
+    "the data's own, trained once and kept in the cache, whose metrics are called FID-CNN and "
     "so on.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
@@ -69,8 +69,8 @@ def command(
     run: str,
     source: str | None,
     split: str,
-    figures: tuple[str, ...],
-    pictures: int | None,
+    metrics: tuple[str, ...],
+    images: int | None,
     samples: int | None,
     temperature: float | None,
     importance_samples: int,
@@ -82,7 +82,7 @@ def command(
     """Measure RUN on a split of its data.
 
     Likelihoods, where the model has one, and how its samples compare with real pictures. All of it
-    is kept in the run's metrics.json, with how each figure was counted; figures of an earlier
+    is kept in the run's metrics.json, with how each metric was counted; metrics of an earlier
     evaluation of the same weights stay there until they are measured again. Those of a run that is
     not a folder here are printed alone.
     """
@@ -97,8 +97,8 @@ def command(
             source,
             split,
             seed,
-            figures,
-            pictures=pictures,
+            metrics,
+            images=images,
             samples=samples,
             temperature=temperature,
             importance_samples=importance_samples,
@@ -118,7 +118,7 @@ def command(
         except DamagedCard as error:
             told.say(f"the card stays as it is: {error}")
     else:
-        told.say(f"{run} is not a local folder, so the figures are printed and not kept")
+        told.say(f"{run} is not a local folder, so the metrics are printed and not kept")
     if as_json:
         echo_json(whole.as_json())
     else:
@@ -126,22 +126,22 @@ def command(
 
 
 def _kept(run: Path, found: Evaluation, told: Progress) -> Evaluation:
-    """Write metrics.json with these figures and those that stood there."""
+    """Write metrics.json with these metrics and those that stood there."""
     try:
         earlier = read_evaluation(run)
     except ZooError:
         told.say("metrics.json was damaged and is written anew")
         earlier = None
     if earlier is not None and earlier.weights != found.weights:
-        told.say("metrics.json had figures of other weights, which are dropped")
+        told.say("metrics.json had metrics of other weights, which are dropped")
     whole = found.over(earlier)
     write_evaluation(run, whole)
     return whole
 
 
 def table(found: Evaluation) -> str:
-    """The figures, each with the number of its protocol, and the protocols."""
+    """The metrics, each with the number of its protocol, and the protocols."""
     known = protocols(found)
-    rows = [(one.title, one.number, f"[{known.index(one.protocol) + 1}]") for one in found]
+    rows = [(one.title, one.number, f"[{known.index(str(one.protocol)) + 1}]") for one in found]
     notes = [f"[{number}] {text}" for number, text in enumerate(known, 1)]
     return "\n\n".join([columns(rows), *notes])

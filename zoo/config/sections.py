@@ -75,7 +75,7 @@ class TrainingConfig(Section):
     clip_norm: Annotated[
         float | None, Field(gt=0, le=MANY, description="longest gradient; null: any length")
     ] = None
-    average: Annotated[
+    ema_decay: Annotated[
         float, Field(ge=0, lt=1, description="decay of the weights' running average; 0: none")
     ] = 0.0
     precision: Annotated[

@@ -17,7 +17,7 @@ BATCH_SIZE = 100
 class FeatureNetwork:
     """``extract`` gives features ``[N, D]`` of pictures ``[N, C, S, S]`` in [0, 1].
 
-    ``name`` tells it from any other, ``suffix`` follows the names of its figures, ``method`` says
+    ``name`` tells it from any other, ``suffix`` follows the names of its metrics, ``method`` says
     in words what it is, ``accuracy`` is the part of test pictures whose class it knows, if it has
     one.
     """

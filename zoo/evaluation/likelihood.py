@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from zoo.model import Model
 
 BATCH_SIZE = 100
-VALIDATION_PICTURES = 500
-"""So many pictures of the validation split are scored at each checkpoint."""
+VALIDATION_IMAGES = 500
+"""So many images of the validation split are scored at each checkpoint."""
 
-DEQUANTIZED = "an upper bound by one uniform dequantisation draw a picture"
+DEQUANTIZED = "an upper bound with one uniform dequantization noise per image"
 
 Count = Callable[["Batch"], Tensor]
-"""Nats of each picture of a batch, ``[N]``."""
+"""Nats of each image of a batch, ``[N]``."""
 
 
 class Scored:
@@ -56,7 +56,7 @@ def importance_weighted(model: Model, samples: int) -> tuple[Count, str] | None:
     if likelihood is None or likelihood.importance_weighted is None:
         return None
     weighted = likelihood.importance_weighted
-    words = f"an upper bound, -log of the mean of k = {samples:,} importance weights a picture"
+    words = f"an upper bound, -log of the mean of k = {samples:,} importance weights per image"
 
     @torch.no_grad()
     def count(batch: Batch) -> Tensor:
@@ -66,7 +66,7 @@ def importance_weighted(model: Model, samples: int) -> tuple[Count, str] | None:
     return count, ", ".join(filter(None, (words, likelihood.decoder)))
 
 
-def picture_nats(
+def image_nats(
     model: Model,
     data: Dataset,
     split: str,
@@ -75,10 +75,10 @@ def picture_nats(
     most: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Tensor]:
-    """Nats of each picture of a split in order, or of the first ``most``, ``[n]`` a batch.
+    """Nats of each image of a split in order, or of the first ``most``, ``[n]`` a batch.
 
     The draws of a batch are a function of ``seed`` and the batch's number. Raises ZooError for
-    nats that are not finite, naming the picture.
+    nats that are not finite, naming the image.
     """
     total = len(data.splits[split]) if most is None else min(most, len(data.splits[split]))
     for index, batch in enumerate(
@@ -91,14 +91,14 @@ def picture_nats(
         nats = count(batch)
         if nats.shape != (len(batch),):
             raise ZooError(
-                f"{model.name} gave nats {list(nats.shape)} for a batch of {len(batch)} pictures: "
+                f"{model.name} gave nats {list(nats.shape)} for a batch of {len(batch)} images: "
                 "its plugin must give one number each"
             )
         nats = nats[: total - first]
         if not bool(nats.isfinite().all()):
             bad = first + int((~nats.isfinite()).nonzero()[0].item())
             raise ZooError(
-                f"picture {bad} of the {split} split has no finite likelihood: "
+                f"image {bad} of the {split} split has no finite likelihood: "
                 "take weights from before the run diverged"
             )
         yield nats
@@ -111,6 +111,6 @@ def validation_bits_per_dim(model: Model, data: Dataset, seed: int) -> float | N
     noise each time; None if the model has no score or the data no such split."""
     if not model.scores or not len(data.splits["validation"]):
         return None
-    parts = picture_nats(model, data, "validation", seed, Scored(model), VALIDATION_PICTURES)
+    parts = image_nats(model, data, "validation", seed, Scored(model), VALIDATION_IMAGES)
     bit = data.image.dimensions * math.log(2)
     return float((torch.cat(list(parts)) / bit).mean().item())

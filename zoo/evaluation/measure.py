@@ -1,4 +1,4 @@
-"""All figures of a run."""
+"""All metrics of a run."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from zoo.evaluation.features import (
     features_of,
     first_bad,
 )
-from zoo.evaluation.figures import (
+from zoo.evaluation.likelihood import Count, Scored, image_nats, importance_weighted
+from zoo.evaluation.metrics import (
     DISTANCES,
     LIKELIHOODS,
     NAMES,
     Evaluation,
-    Facts,
-    Figure,
+    Metric,
+    Protocol,
     check_names,
     title_of,
 )
-from zoo.evaluation.likelihood import Count, Scored, importance_weighted, picture_nats
 from zoo.evaluation.progress import Progress
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ IMPORTANCE_SAMPLES = 100
 class Plan:
     """What to measure, and by which protocol.
 
-    ``figures`` are names, all that the model has if empty. ``pictures`` bounds the pictures of the
+    ``metrics`` are names, all that the model has if empty. ``images`` bounds the images of the
     split, from its first on; ``samples`` are as many as those, 10,000 at most, where None;
     ``temperature`` is the model's own where None. ``features`` is a path of an ``.onnx`` file,
     ``"inception"``, or None for a classifier of the data's own.
@@ -55,16 +55,16 @@ class Plan:
 
     split: str = "test"
     seed: int = 0
-    figures: tuple[str, ...] = ()
-    pictures: int | None = None
+    metrics: tuple[str, ...] = ()
+    images: int | None = None
     samples: int | None = None
     temperature: float | None = None
     importance_samples: int = IMPORTANCE_SAMPLES
     features: str | Path | None = None
 
     def __post_init__(self) -> None:
-        check_names(self.figures)
-        for name in ("pictures", "samples", "importance_samples"):
+        check_names(self.metrics)
+        for name in ("images", "samples", "importance_samples"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name.replace('_', ' ')} must be at least 1, got {value}")
@@ -74,7 +74,7 @@ class Plan:
 
 
 def possible(model: Model) -> tuple[str, ...]:
-    """The figures that the run's model has."""
+    """The metrics that the run's model has."""
     has = set(DISTANCES)
     if model.scores:
         has |= {"bits_per_dim", "nats"}
@@ -84,12 +84,12 @@ def possible(model: Model) -> tuple[str, ...]:
 
 
 def check_plan(model: Model, plan: Plan) -> tuple[str, ...]:
-    """The figures to count, in the order of NAMES; UsageError for one that the model has not."""
+    """The metrics to count, in the order of NAMES; UsageError for one that the model has not."""
     can = possible(model)
-    for name in plan.figures:
+    for name in plan.metrics:
         if name not in can:
             raise UsageError(f"{model.name} has no {title_of(name)}: it has {', '.join(can)}")
-    return tuple(name for name in can if name in (plan.figures or can))
+    return tuple(name for name in can if name in (plan.metrics or can))
 
 
 def evaluate(
@@ -99,33 +99,33 @@ def evaluate(
 
     What was asked for by name and cannot be counted raises; of what was not, the reason is kept.
     Raises ZooError for an empty split, and for a likelihood, sample or feature that is not finite,
-    naming the picture.
+    naming the image.
     """
     wanted, split, told = check_plan(model, plan), plan.split, progress or Progress()
     if not len(data.splits[split]):
         raise ZooError(f"{data.name} has no {split} split to score: name another --data or --split")
-    figures = _likelihoods(model, data, plan, wanted, told)
+    metrics = _likelihoods(model, data, plan, wanted, told)
     skipped: dict[str, str] = {}
     distances = [name for name in DISTANCES if name in wanted]
     if reason := distances and _no_distance(data, plan, distances):
-        if set(distances) & set(plan.figures):
+        if set(distances) & set(plan.metrics):
             raise ZooError(reason)
         suffix = "_cnn" if plan.features is None else ""
         skipped = {name + suffix: reason for name in distances}
     elif distances:
-        figures += _distances(model, data, plan, distances, told)
-    return Evaluation(tuple(figures), skipped, weights)
+        metrics += _distances(model, data, plan, distances, told)
+    return Evaluation(tuple(metrics), skipped, weights)
 
 
-def _facts(data: Dataset, plan: Plan) -> Facts:
+def _protocol(data: Dataset, plan: Plan) -> Protocol:
     image = data.image
-    pictures = _pictures(data, plan)
-    return Facts(data.name, plan.split, pictures, plan.seed, image.bits, image.dimensions, "")
+    images = _images(data, plan)
+    return Protocol(data.name, plan.split, images, plan.seed, image.bits, image.dimensions, "")
 
 
-def _pictures(data: Dataset, plan: Plan) -> int:
+def _images(data: Dataset, plan: Plan) -> int:
     whole = len(data.splits[plan.split])
-    return whole if plan.pictures is None else min(whole, plan.pictures)
+    return whole if plan.images is None else min(whole, plan.images)
 
 
 # Likelihoods
@@ -133,27 +133,27 @@ def _pictures(data: Dataset, plan: Plan) -> int:
 
 def _likelihoods(
     model: Model, data: Dataset, plan: Plan, wanted: tuple[str, ...], progress: Progress
-) -> list[Figure]:
-    figures = []
-    facts = _facts(data, plan)
+) -> list[Metric]:
+    metrics = []
+    protocol = _protocol(data, plan)
     if {"bits_per_dim", "nats"} & set(wanted):
         scored = Scored(model)
-        nats = _nats(model, data, plan, scored, "scoring pictures", progress)
-        facts = replace(facts, method=scored.method)
+        nats = _nats(model, data, plan, scored, "scoring images", progress)
+        protocol = replace(protocol, method=scored.method)
         bit = data.image.dimensions * math.log(2)
         if "bits_per_dim" in wanted:
-            figures.append(_mean("bits_per_dim", nats / bit, "bits/dim", facts))
+            metrics.append(_mean("bits_per_dim", nats / bit, "bits/dim", protocol))
         if "nats" in wanted:
-            figures.append(_mean("nats", nats, "nats", facts))
+            metrics.append(_mean("nats", nats, "nats", protocol))
     if "importance_weighted_nats" in wanted:
         k = plan.importance_samples
         found = importance_weighted(model, k)
         assert found is not None, "possible() says so"
         count, method = found
-        nats = _nats(model, data, plan, count, f"weighing {k:,} samples a picture", progress)
-        facts = replace(facts, method=method, importance_samples=k)
-        figures.append(_mean(LIKELIHOODS[-1], nats, "nats", facts))
-    return figures
+        nats = _nats(model, data, plan, count, f"weighing {k:,} samples per image", progress)
+        protocol = replace(protocol, method=method, importance_samples=k)
+        metrics.append(_mean(LIKELIHOODS[-1], nats, "nats", protocol))
+    return metrics
 
 
 def _nats(
@@ -162,16 +162,16 @@ def _nats(
     def show(done: int, total: int) -> None:
         progress.show(what, done, total)
 
-    found = picture_nats(model, data, plan.split, plan.seed, count, plan.pictures, show)
+    found = image_nats(model, data, plan.split, plan.seed, count, plan.images, show)
     return torch.cat([nats.cpu().double() for nats in found])
 
 
-def _mean(name: str, values: Tensor, unit: str, facts: Facts) -> Figure:
+def _mean(name: str, values: Tensor, unit: str, protocol: Protocol) -> Metric:
     error = (values.std() / math.sqrt(len(values))).item() if len(values) > 1 else None
-    return Figure(name, values.mean().item(), unit, facts, error)
+    return Metric(name, values.mean().item(), unit, protocol, error)
 
 
-# Distances of samples from pictures
+# Distances of samples from images
 
 
 def _no_distance(data: Dataset, plan: Plan, names: list[str]) -> str:
@@ -181,22 +181,22 @@ def _no_distance(data: Dataset, plan: Plan, names: list[str]) -> str:
     fewest = max(
         {"fid": frechet.FEWEST, "kid": kernel.FEWEST}.get(name, neighbors.FEWEST) for name in names
     )
-    pictures, samples = _pictures(data, plan), _samples(data, plan)
-    if min(pictures, samples) < fewest:
+    images, samples = _images(data, plan), _samples(data, plan)
+    if min(images, samples) < fewest:
         return (
-            f"{', '.join(title_of(name) for name in names)} need {fewest} pictures and samples at "
-            f"least, and these are {pictures} and {samples}"
+            f"{', '.join(title_of(name) for name in names)} need {fewest} images and samples at "
+            f"least, and these are {images} and {samples}"
         )
     return ""
 
 
 def _samples(data: Dataset, plan: Plan) -> int:
-    return plan.samples or min(_pictures(data, plan), MOST_SAMPLES)
+    return plan.samples or min(_images(data, plan), MOST_SAMPLES)
 
 
 def _distances(
     model: Model, data: Dataset, plan: Plan, wanted: list[str], progress: Progress
-) -> list[Figure]:
+) -> list[Metric]:
     network = feature_network(model.device, data, plan.features, progress)
     real = _real_features(model, data, plan, network, progress)
     drawn = _drawn_features(model, data, plan, network, progress)
@@ -207,10 +207,10 @@ def _distances(
     # One text for all four, so that a table of several runs needs one note for each.
     how = (
         f"{network.method}{by_class}; KID over {subsets} subset{'s' * (subsets > 1)} of {size:,}, "
-        f"precision and recall by the k = {k} nearest neighbours"
+        f"precision and recall by the k = {k} nearest neighbors"
     )
-    facts = replace(
-        _facts(data, plan),
+    protocol = replace(
+        _protocol(data, plan),
         method=how,
         samples=len(drawn),
         temperature=float(warm),
@@ -218,20 +218,20 @@ def _distances(
         feature_dimensions=real.shape[1],
         accuracy=network.accuracy,
     )
-    figures = []
+    metrics = []
 
-    def add(name: str, value: float, known: Facts, deviation: float | None = None) -> None:
+    def add(name: str, value: float, known: Protocol, deviation: float | None = None) -> None:
         if name in wanted:
-            figures.append(Figure(name + network.suffix, value, "", known, deviation=deviation))
+            metrics.append(Metric(name + network.suffix, value, "", known, deviation=deviation))
 
     if "fid" in wanted:
         progress.show("FID", 0, 1)
-        add("fid", frechet.frechet_distance(real, drawn), facts)
+        add("fid", frechet.frechet_distance(real, drawn), protocol)
         progress.show("FID", 1, 1)
     if "kid" in wanted:
         progress.show("KID", 0, 1)
         value, deviation = kernel.kernel_distance(real, drawn, plan.seed)
-        known = replace(facts, subsets=subsets, subset_size=size)
+        known = replace(protocol, subsets=subsets, subset_size=size)
         add("kid", value, known, deviation if subsets > 1 else None)
         progress.show("KID", 1, 1)
     if {"precision", "recall"} & set(wanted):
@@ -241,18 +241,18 @@ def _distances(
             progress.show("precision and recall", done, total)
 
         precision, recall = neighbors.precision_recall(real.to(on), drawn.to(on), k, show)
-        known = replace(facts, neighbours=k)
+        known = replace(protocol, neighbors=k)
         add("precision", precision, known)
         add("recall", recall, known)
-    return figures
+    return metrics
 
 
 def _real_features(
     model: Model, data: Dataset, plan: Plan, network: FeatureNetwork, progress: Progress
 ) -> Tensor:
-    total = _pictures(data, plan)
+    total = _images(data, plan)
 
-    def pictures() -> Iterator[Tensor]:
+    def images() -> Iterator[Tensor]:
         left = total
         for batch in in_order(data.splits[plan.split], data.image, BATCH_SIZE, model.device):
             yield batch.images[:left]
@@ -261,9 +261,9 @@ def _real_features(
                 return
 
     def name(index: int) -> str:
-        return f"picture {index} of the {plan.split} split"
+        return f"image {index} of the {plan.split} split"
 
-    return features_of(network, pictures(), name, _shown("looking at pictures", total, progress))
+    return features_of(network, images(), name, _shown("looking at images", total, progress))
 
 
 def _drawn_features(

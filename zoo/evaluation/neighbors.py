@@ -10,7 +10,7 @@ from torch import Tensor
 NEIGHBORS = 3
 
 FEWEST = NEIGHBORS + 1
-"""So many pictures of each set it needs."""
+"""So many images of each set it needs."""
 
 BLOCK = 2**23
 """So many distances are in memory at a time, 64 MiB of them."""
@@ -49,7 +49,7 @@ def radii(
     """The distance of each to its k-th nearest other, ``[N]``."""
     found = []
     for first, distances in _blocks(features, features):
-        # A picture is its own nearest, at distance 0, and does not count.
+        # An image is its own nearest, at distance 0, and does not count.
         found.append(distances.kthvalue(neighbors + 1, dim=1).values)
         if progress is not None:
             progress(first + len(distances))

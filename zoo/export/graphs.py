@@ -89,7 +89,7 @@ def sampler_graph(model: Model) -> Graph:
     }
     if latent.classes:
         inputs["label"] = torch.arange(TRACED, device=device) % latent.classes
-    return Graph("sampler", SamplerModule(model), inputs, ("image",))
+    return Graph(name="sampler", module=SamplerModule(model), inputs=inputs, outputs=("image",))
 
 
 def encoder_graph(model: Model) -> Graph:
@@ -102,7 +102,7 @@ def encoder_graph(model: Model) -> Graph:
     encoder = EncoderModule(model)
     with torch.no_grad():
         encoder.outputs = tuple(encoder.encode(**inputs))
-    return Graph("encoder", encoder, inputs, encoder.outputs)
+    return Graph(name="encoder", module=encoder, inputs=inputs, outputs=encoder.outputs)
 
 
 def trace(graph: Graph, apart: Collection[str] = ()) -> ExportedProgram:

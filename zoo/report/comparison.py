@@ -1,4 +1,4 @@
-"""Runs side by side: a row of facts and figures each, and whether the figures compare at all."""
+"""Runs side by side: a row of settings and metrics each, and whether the metrics compare."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError
-from zoo.evaluation.figures import Figure, read_evaluation, title_of
-from zoo.evaluation.figures import protocols as protocols_of
+from zoo.evaluation.metrics import Metric, read_evaluation, title_of
+from zoo.evaluation.metrics import protocols as protocols_of
 from zoo.runs import folder as files
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from zoo.specs import ImageSpec
 
 _NOT_COMPARED = ("seed", "method", "accuracy", "feature_dimensions")
-"""Facts of a figure that may differ, or that another fact says already; a method stands in the
-protocols."""
+"""Fields of a protocol that may differ, or that another field implies."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Entry:
 class Row:
     """What is known of a run; None, or nothing, where it was not logged or measured.
 
-    ``images_per_second`` is the median of what was logged. ``metrics`` are the last values of
-    metrics.jsonl by name, ``figures`` what ``zoo evaluate`` measured of the run's weights, by name;
+    ``images_per_second`` is the median of what was logged. ``logged`` are the last values of
+    metrics.jsonl by name, ``metrics`` what ``zoo evaluate`` measured of the run's weights, by name;
     ``stale`` is true where it measured other weights, of before the run went on.
     """
 
@@ -51,8 +50,8 @@ class Row:
     epochs: float | None
     minutes: float | None
     images_per_second: float | None
-    metrics: Mapping[str, float]
-    figures: Mapping[str, Figure]
+    logged: Mapping[str, float]
+    metrics: Mapping[str, Metric]
     stale: bool
 
     @property
@@ -87,19 +86,19 @@ def names_of(paths: Sequence[Path]) -> list[str]:
 
 
 def shared_metrics(rows: Sequence[Row]) -> list[str]:
-    """The metrics that two runs or more have logged, without those of validation."""
-    known = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    """The logged that two runs or more have logged, without those of validation."""
+    known = list(dict.fromkeys(name for row in rows for name in row.logged))
     return [
         name
         for name in known
-        if not name.startswith(files.VALIDATION) and sum(name in row.metrics for row in rows) > 1
+        if not name.startswith(files.VALIDATION) and sum(name in row.logged for row in rows) > 1
     ]
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:
     """Sentences to read a table of the rows by: what does not compare, and how it was counted."""
     found = differences(rows)
-    if any(row.metrics for row in rows):
+    if any(row.logged for row in rows):
         found.append(
             "Metrics are the last that were logged, those of validation at the last checkpoint; "
             "what zoo evaluate measured bears the number of its protocol."
@@ -108,7 +107,7 @@ def remarks(rows: Sequence[Row]) -> list[str]:
 
 
 def differences(rows: Sequence[Row]) -> list[str]:
-    """A sentence where the runs were trained on different things, and one where their figures were
+    """A sentence where the runs were trained on different things, and one where their metrics were
     measured by different protocols; none where all compares."""
     trained = _differing(
         {"data": row.data, "picture": row.picture, "bits of a value": row.image.bits}
@@ -120,7 +119,7 @@ def differences(rows: Sequence[Row]) -> list[str]:
             f"The runs differ in {_listed(trained)}: losses and bits per dim do not compare "
             "across these."
         )
-    found += _differing_figures(rows)
+    found += _differing_metrics(rows)
     if stale := [row.name for row in rows if row.stale]:
         found.append(
             f"What was measured of {' and '.join(stale)} was measured of earlier weights and is "
@@ -129,20 +128,20 @@ def differences(rows: Sequence[Row]) -> list[str]:
     return found
 
 
-def _differing_figures(rows: Sequence[Row]) -> list[str]:
-    """A sentence for the figures that differ in the same facts."""
+def _differing_metrics(rows: Sequence[Row]) -> list[str]:
+    """A sentence for the metrics that differ in the same fields of their protocols."""
     known = protocols(rows)
     sentences: dict[str, list[str]] = {}
-    for name in figure_names(rows):
-        figures = [row.figures[name] for row in rows if name in row.figures]
-        facts = _differing(
-            {fact.replace("_", " "): value for fact, value in asdict(one.facts).items()
+    for name in metric_names(rows):
+        metrics = [row.metrics[name] for row in rows if name in row.metrics]
+        differing = _differing(
+            {fact.replace("_", " "): value for fact, value in asdict(one.protocol).items()
              if fact not in _NOT_COMPARED}
-            for one in figures
+            for one in metrics
         )  # fmt: skip
-        if facts:
-            text = f"in {_listed(facts)}: they do not compare across these."
-        elif len(methods := {one.facts.method: one.protocol for one in figures}) > 1:
+        if differing:
+            text = f"in {_listed(differing)}: they do not compare across these."
+        elif len(methods := {one.protocol.method: str(one.protocol) for one in metrics}) > 1:
             numbers = [f"[{known.index(protocol) + 1}]" for protocol in methods.values()]
             text = f"in how they were counted: {' and '.join(numbers)} say how."
         else:
@@ -152,35 +151,35 @@ def _differing_figures(rows: Sequence[Row]) -> list[str]:
 
 
 def footnotes(rows: Sequence[Row]) -> list[str]:
-    """``"[1] "`` and how it was counted, for each protocol of the measured figures."""
+    """``"[1] "`` and how it was counted, for each protocol of the measured metrics."""
     return [f"[{number}] {text}." for number, text in enumerate(protocols(rows), 1)]
 
 
 def measured(row: Row, name: str, known: Sequence[str]) -> str:
-    """A figure of a row with its error and the number of its protocol among those ``known``, or
+    """A metric of a row with its error and the number of its protocol among those ``known``, or
     ``"-"``."""
-    if name not in row.figures:
+    if name not in row.metrics:
         return "-"
-    figure = row.figures[name]
-    return f"{figure.number} [{known.index(figure.protocol) + 1}]"
+    metric = row.metrics[name]
+    return f"{metric.number} [{known.index(str(metric.protocol)) + 1}]"
 
 
-def figure_names(rows: Sequence[Row]) -> list[str]:
-    """The names of the measured figures of all rows, each once."""
-    return list(dict.fromkeys(name for row in rows for name in row.figures))
+def metric_names(rows: Sequence[Row]) -> list[str]:
+    """The names of the measured metrics of all rows, each once."""
+    return list(dict.fromkeys(name for row in rows for name in row.metrics))
 
 
 def protocols(rows: Sequence[Row]) -> list[str]:
-    """The protocols of all measured figures, each once."""
+    """The protocols of all measured metrics, each once."""
     return protocols_of(
-        row.figures[name] for name in figure_names(rows) for row in rows if name in row.figures
+        row.metrics[name] for name in metric_names(rows) for row in rows if name in row.metrics
     )
 
 
-def _differing(facts: Iterable[Mapping[str, object]]) -> dict[str, list[str]]:
+def _differing(records: Iterable[Mapping[str, object]]) -> dict[str, list[str]]:
     """The values of each fact that is not everywhere the same."""
     values: dict[str, dict[str, None]] = {}
-    for one in facts:
+    for one in records:
         for name, value in one.items():
             values.setdefault(name, {})["none" if value is None else str(value)] = None
     return {name: list(found) for name, found in values.items() if len(found) > 1}
@@ -214,7 +213,7 @@ def _row(entry: Entry, name: str) -> Row:
         epochs=last.get("epoch"),
         minutes=last["seconds"] / 60 if "seconds" in last else None,
         images_per_second=median(speeds) if speeds else None,
-        metrics={name: value for name, value in last.items() if name not in files.BOOKKEEPING},
-        figures={} if found is None or stale else {one.name: one for one in found},
+        logged={name: value for name, value in last.items() if name not in files.BOOKKEEPING},
+        metrics={} if found is None or stale else {one.name: one for one in found},
         stale=stale,
     )

@@ -130,7 +130,7 @@ def _caption(row: Row, model: Model, pictures: Tensor, known: Sequence[str]) -> 
     """What a run is, at what temperature its pictures were drawn, and its measured figures."""
     said = f"{row.model} on {row.data}, {row.picture}, {row.parameters:,} parameters"
     texts = [f"{said}, temperature {model.temperature:g}"]
-    texts += [f"{one.title} {measured(row, name, known)}" for name, one in row.figures.items()]
+    texts += [f"{one.title} {measured(row, name, known)}" for name, one in row.metrics.items()]
     if bad := int((~pictures.isfinite()).flatten(1).any(1).sum()):
         texts.append(f"{bad} of {len(pictures)} pictures are not finite")
     return [(line, _CAPTION) for text in texts for line in textwrap.wrap(text, PANEL // _LETTER)]
@@ -138,7 +138,7 @@ def _caption(row: Row, model: Model, pictures: Tensor, known: Sequence[str]) -> 
 
 def _notes(rows: Sequence[Row], metrics: Sequence[str], seed: int, width: int) -> list[str]:
     texts = [f"Samples of seed {seed}."]
-    if any(VALIDATION + metric in row.metrics for metric in metrics for row in rows):
+    if any(VALIDATION + metric in row.logged for metric in metrics for row in rows):
         texts[0] += " Thin lines are training, lines with dots validation."
     texts += [*differences(rows), *footnotes(rows)]
     return [line for text in texts for line in textwrap.wrap(text, width // _LETTER)]

@@ -15,10 +15,11 @@ from typing import Any
 from zoo.config.resolve import Setting, sectioned_settings, validate
 from zoo.config.sections import Config
 from zoo.errors import UsageError, ZooError
+from zoo.runs.upgrade import SUMMARY_KEYS, upgraded_config
 from zoo.specs import ImageSpec, ModelSpec
 from zoo.system.files import mended, write_json, write_text
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_CLASSES = 1_000_000
 
 CONFIG = "config.json"
@@ -61,12 +62,12 @@ class RunFolder:
         image: ImageSpec,
         source: str,
         hardware: Mapping[str, Any],
-        facts: Mapping[str, Any],
+        summary: Mapping[str, Any],
     ) -> None:
         """Writes config.json.
 
         ``source`` is the name of the data, the last component of a path; ``hardware`` is that of
-        :func:`zoo.system.hardware.hardware`; ``facts`` describe the network and the data.
+        :func:`zoo.system.hardware.hardware`; ``summary`` describes the network and the data.
         """
         import torch
 
@@ -87,7 +88,7 @@ class RunFolder:
                     "python": platform.python_version(),
                 },
                 "hardware": dict(hardware),
-                "facts": dict(facts),
+                "summary": dict(summary),
             },
         )
 
@@ -111,6 +112,8 @@ class RunFolder:
         if not isinstance(values, dict) or values.get("library_name") != "genzoo":
             raise UsageError(f"{self.path} is not a run folder: genzoo did not write its {CONFIG}")
         stored = values.get("format_version")
+        if stored == 1 and stored is not True:
+            return upgraded_config(values)
         if stored != FORMAT_VERSION or stored is True:
             raise ZooError(
                 f"{self.path} has format version {json.dumps(stored)} and this genzoo "
@@ -153,13 +156,15 @@ class RunFolder:
         return short_hash(self.path / WEIGHTS)
 
     def read_data_record(self) -> dict[str, Any]:
-        """Returns ``source`` and ``pictures`` of the data of the last training; empty for a run
+        """Returns ``source`` and ``images`` of the data of the last training; empty for a run
         without its checkpoints."""
         try:
             record = json.loads((self.path / DATA_RECORD).read_text("utf-8"))
         except (OSError, ValueError):
             return {}
-        return record if isinstance(record, dict) else {}
+        if not isinstance(record, dict):
+            return {}
+        return {SUMMARY_KEYS.get(str(key), str(key)): value for key, value in record.items()}
 
     # metrics.jsonl
 

@@ -48,7 +48,7 @@ def remembered(subject: Subject) -> str:
                 image=subject.image,
                 source="digits",
                 hardware={},
-                facts={},
+                summary={},
             )
             _, again, _ = folder.parse_config(folder.read_config(), lambda _: subject.spec)
         except Exception as error:

@@ -30,12 +30,12 @@ def trains(subject: Subject) -> str:
             if not isinstance(value, int | float) or not math.isfinite(value):
                 raise Broken(f"{key} is {value!r} at step {line['step']}")
     last = lines[-1]
-    figures = [
+    metrics = [
         f"{key} {lines[0][key]:.4g} to {last[key]:.4g}"
         for key in last
         if key not in BOOKKEEPING and key in lines[0]
     ]
-    return f"{last['step']} steps in {last['seconds']:.1f} s, {', '.join(figures)}"
+    return f"{last['step']} steps in {last['seconds']:.1f} s, {', '.join(metrics)}"
 
 
 @promise("learns", "training brings it nearer to the pictures it sees", ("trains",))

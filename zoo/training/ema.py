@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 
-def averaged(network: nn.Module, decay: float) -> AveragedModel:
+def ema_of(network: nn.Module, decay: float) -> AveragedModel:
     """An exponential average of the parameters; buffers are copied from the network as they are.
 
     The decay starts at (1 + n) / (10 + n) after n updates and grows to ``decay``, so that the

@@ -94,7 +94,7 @@ def _train(
             image=data.image,
             source=data.name,
             hardware=hardware(accelerator.device, accelerator.num_processes),
-            facts=_facts(model, config, data),
+            summary=_summary(model, config, data),
         )
         write_json(folder.path / DATA_RECORD, _data_record(config, data))
     accelerator.wait_for_everyone()
@@ -197,7 +197,7 @@ def _accelerator(
     return accelerator
 
 
-def _facts(model: Model, config: Config, data: Dataset) -> dict[str, Any]:
+def _summary(model: Model, config: Config, data: Dataset) -> dict[str, Any]:
     """What config.json says of the network and of where the data came from."""
     source = config.data.source
     origin = None if names.path_of(source) else names.origin(source)
@@ -205,8 +205,8 @@ def _facts(model: Model, config: Config, data: Dataset) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in model.network.parameters()),
         "latent": asdict(model.latent),
         "dataset": origin.repository if origin else None,
-        "data_licence": data.license,
-        "pictures": len(data.splits["train"]),
+        "data_license": data.license,
+        "images": len(data.splits["train"]),
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -214,12 +214,12 @@ def _facts(model: Model, config: Config, data: Dataset) -> dict[str, Any]:
 def _data_record(config: Config, data: Dataset) -> dict[str, Any]:
     return {
         "source": names.absolute(config.data.source),
-        "pictures": len(data.splits["train"]),
+        "images": len(data.splits["train"]),
     }
 
 
 def _check_count(folder: RunFolder, data: Dataset) -> None:
-    before, now = folder.read_data_record().get("pictures"), len(data.splits["train"])
+    before, now = folder.read_data_record().get("images"), len(data.splits["train"])
     if before is not None and before != now and find_checkpoints(folder.path):
         raise UsageError(
             f"{folder.path} was begun with {before} training pictures, {data.name} has {now} now: "
@@ -229,7 +229,7 @@ def _check_count(folder: RunFolder, data: Dataset) -> None:
 
 def _cost(model: Model, config: Config, loop: Loop, data: Dataset) -> str:
     count = sum(p.numel() for network in loop.plain.values() for p in network.parameters())
-    kept = sum(p.numel() for p in model.network.parameters()) if config.training.average else 0
+    kept = sum(p.numel() for p in model.network.parameters()) if config.training.ema_decay else 0
     image = data.image
     return (
         f"{model.name} on {data.name}: {len(data.splits['train']):,} pictures "

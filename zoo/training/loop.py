@@ -28,7 +28,7 @@ from zoo.training.checkpoint import (
     read_progress,
     save_checkpoint,
 )
-from zoo.training.ema import averaged
+from zoo.training.ema import ema_of
 from zoo.training.interrupts import Interrupts
 from zoo.training.limits import Limits
 from zoo.training.meter import Meter
@@ -90,8 +90,8 @@ class Loop:
         self.limits = Limits(self.training, len(data.splits["train"]), objective.batches_per_step)
         self.progress = Progress()
         self.plain = dict(objective.networks)
-        self.average = (
-            averaged(model.network, self.training.average) if self.training.average else None
+        self.ema = (
+            ema_of(model.network, self.training.ema_decay) if self.training.ema_decay else None
         )
         self._rates = {
             name: [group["lr"] for group in optimizer.param_groups]
@@ -132,8 +132,8 @@ class Loop:
         self._move()
         with self.model.owner.blame("zoo_train"):
             self.objective.initialize(first.make(raw))
-        if self.average is not None:
-            self.average.module.load_state_dict(self.model.network.state_dict())
+        if self.ema is not None:
+            self.ema.module.load_state_dict(self.model.network.state_dict())
 
     def _restore(self) -> None:
         checkpoint = find_checkpoints(self.folder.path)[-1]
@@ -145,8 +145,8 @@ class Loop:
     def _move(self) -> None:
         for network in [*self.plain.values(), self.model.network]:
             network.to(self.accelerator.device)
-        if self.average is not None:
-            self.average.module.to(self.accelerator.device)
+        if self.ema is not None:
+            self.ema.module.to(self.accelerator.device)
 
     def _prepare(self) -> None:
         self._forwards: dict[str, dict[str, Any]] = {}
@@ -207,8 +207,8 @@ class Loop:
         batches = [self._batches.make(raw) for raw in raws]
         with self.model.owner.blame("zoo_train"):
             metrics = self.objective.step(batches, self._update)
-        if self.average is not None:
-            self.average.update_parameters(self.model.network)
+        if self.ema is not None:
+            self.ema.update_parameters(self.model.network)
         self._meter.add(self.progress.step + 1, metrics, self._norms)
         self._norms.clear()
 
@@ -310,10 +310,10 @@ class Loop:
     @property
     def kept(self) -> torch.nn.Module:
         """The network whose weights are the run's: the average, where one is kept."""
-        return self.model.network if self.average is None else self.average.module
+        return self.model.network if self.ema is None else self.ema.module
 
     def _networks_to_keep(self) -> dict[str, torch.nn.Module]:
-        return self.plain | ({"average": self.average} if self.average is not None else {})
+        return self.plain | ({"average": self.ema} if self.ema is not None else {})
 
     def _batches_of(self, batch_size: int, alone: bool = False) -> Batches:
         return Batches(

@@ -38,7 +38,7 @@ PRESETS: dict[str, Preset] = {
             "warmup_steps": 50,
             "decay": "linear",
             "clip_norm": 1.0,
-            "average": 0.995,
+            "ema_decay": 0.995,
         },
     },
     "mnist": {
@@ -51,7 +51,7 @@ PRESETS: dict[str, Preset] = {
             "warmup_steps": 200,
             "decay": "linear",
             "clip_norm": 1.0,
-            "average": 0.999,
+            "ema_decay": 0.999,
         },
     },
 }

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
-from zoo.evaluation.figures import (
+from zoo.evaluation.metrics import (
     DISTANCES,
     NAMES,
-    Figure,
+    Metric,
     parse_evaluation,
     protocols,
     title_of,
+    upgraded_evaluation,
 )
 from zoo.report.card import markdown
 from zoo.runs.folder import EVALUATION, WEIGHTS, RunFolder
@@ -33,7 +34,7 @@ class CardMetrics:
     """Finite metrics of a run's weights, the reason for each that was skipped, and the names of
     those that are not finite."""
 
-    metrics: tuple[Figure, ...] = ()
+    metrics: tuple[Metric, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     not_finite: tuple[str, ...] = ()
 
@@ -45,15 +46,15 @@ def read_card_metrics(folder: Path) -> CardMetrics:
     """Reads metrics.json; empty for a file that is missing, damaged or of other weights, which
     ``zoo evaluate`` reports and replaces."""
     try:
-        values = json.loads((folder / EVALUATION).read_text("utf-8"))
+        values = upgraded_evaluation(json.loads((folder / EVALUATION).read_text("utf-8")))
         if not (folder / WEIGHTS).exists() or values["weights"] != RunFolder(folder).short_digest():
             return NO_METRICS
-        finite = [metric for metric in values["figures"] if _finite(metric)]
-        not_finite = [str(metric["name"]) for metric in values["figures"] if not _finite(metric)]
-        evaluation = parse_evaluation(values | {"figures": finite})
+        finite = [metric for metric in values["metrics"] if _finite(metric)]
+        not_finite = [str(metric["name"]) for metric in values["metrics"] if not _finite(metric)]
+        evaluation = parse_evaluation({**values, "metrics": finite})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ZooError):
         return NO_METRICS
-    return CardMetrics(evaluation.figures, tuple(evaluation.skipped.items()), tuple(not_finite))
+    return CardMetrics(evaluation.metrics, tuple(evaluation.skipped.items()), tuple(not_finite))
 
 
 def metrics_part(measured: CardMetrics) -> str:
@@ -64,7 +65,7 @@ def metrics_part(measured: CardMetrics) -> str:
         rows = [
             (
                 markdown.escaped(metric.title),
-                f"{metric.number} [{known.index(metric.protocol) + 1}]",
+                f"{metric.number} [{known.index(str(metric.protocol)) + 1}]",
             )
             for metric in measured.metrics
         ]
@@ -108,16 +109,16 @@ def _finite(values: Mapping[str, Any]) -> bool:
     return all(math.isfinite(number) for number in numbers if number is not None)
 
 
-def _result(metric: Figure, datasets: Mapping[str, str]) -> EvalResult:
+def _result(metric: Metric, datasets: Mapping[str, str]) -> EvalResult:
     from huggingface_hub import EvalResult
 
-    data = markdown.plain(metric.facts.data)
+    data = markdown.plain(metric.protocol.data)
     return EvalResult(
         task_type=TASK,
         task_name="Unconditional Image Generation",
         dataset_type=datasets.get(data, data),
         dataset_name=data,
-        dataset_split=metric.facts.split,
+        dataset_split=metric.protocol.split,
         metric_type=metric.name,
         metric_name=metric.title,
         metric_value=metric.value,

@@ -70,7 +70,7 @@ def read_summary(folder: Path, find: FindOwner, repository: str | None = None) -
     run = RunFolder(folder)
     values = run.read_config()
     spec, config, image = run.parse_config(values, lambda name: find(name).spec)
-    stored = _mapping(values.get("facts"))
+    stored = _mapping(values.get("summary"))
     source = config.data.source
     dataset, data_license = data_origin(folder, source, stored)
     lines = run.read_metrics()
@@ -91,7 +91,7 @@ def read_summary(folder: Path, find: FindOwner, repository: str | None = None) -
         versions=_mapping(values.get("versions")),
         hardware=_hardware(values.get("hardware")),
         last=lines[-1] if lines else {},
-        images=_count(stored.get("pictures")),
+        images=_count(stored.get("images")),
         measured=read_card_metrics(folder),
     )
 
@@ -156,11 +156,11 @@ def data_origin(
 ) -> tuple[str | None, str | None]:
     """Repository of the data on the Hub and license of the data, each None if unknown.
 
-    ``stored`` is ``facts`` of config.json, recorded by training; without it, as in older runs, the
-    name ``source`` decides, unless it was a path.
+    ``stored`` is ``summary`` of config.json, recorded by training; without it, as in older runs,
+    the name ``source`` decides, unless it was a path.
     """
     if stored:
-        values = [stored.get(key) for key in ("dataset", "data_licence")]
+        values = [stored.get(key) for key in ("dataset", "data_license")]
         dataset, license = (
             markdown.plain(value) if isinstance(value, str) else None for value in values
         )
