@@ -1,9 +1,9 @@
-// Calls of npm's @huggingface/hub: node hub_client.mjs MODULE HUB TOKEN, JSON out.
+// Calls npm's @huggingface/hub and prints JSON: node hub_client.mjs MODULE HUB TOKEN.
 import { pathToFileURL } from "node:url";
 
 const [module, hubUrl, accessToken] = process.argv.slice(2);
 const hub = await import(pathToFileURL(module));
-const known = { hubUrl, accessToken };
+const options = { hubUrl, accessToken };
 const repo = "tester/glow";
 const weights = new Uint8Array(512000).map((_, i) => i % 256);
 const files = { "config.json": "{}", "model.safetensors": weights, "samples/é.txt": "1" };
@@ -23,39 +23,39 @@ function commit(contents, more = {}) {
     path,
     content: content === null ? undefined : new Blob([content]),
   }));
-  return hub.commit({ ...known, repo, title: "From Node", operations, ...more });
+  return hub.commit({ ...options, repo, title: "From Node", operations, ...more });
 }
 
 async function read(path, more = {}) {
-  const blob = await hub.downloadFile({ ...known, repo, path, ...more });
+  const blob = await hub.downloadFile({ ...options, repo, path, ...more });
   return blob && Buffer.from(await blob.arrayBuffer());
 }
 
-const user = (await hub.whoAmI(known)).name;
-const made = await hub.createRepo({ ...known, repo });
+const user = (await hub.whoAmI(options)).name;
+const created = await hub.createRepo({ ...options, repo });
 const first = await commit(files);
 const second = await commit({ "samples/é.txt": null, "config.json": "[]" }, { parentCommit: first.commit.oid });
-await hub.createBranch({ ...known, repo, branch: "old", revision: first.commit.oid });
+await hub.createBranch({ ...options, repo, branch: "old", revision: first.commit.oid });
 const listed = [];
-for await (const one of hub.listFiles({ ...known, repo, recursive: true })) listed.push(one.path);
+for await (const file of hub.listFiles({ ...options, repo, recursive: true })) listed.push(file.path);
 const space = { type: "space", name: "tester/demo" };
-await hub.createRepo({ ...known, repo: space, sdk: "static" });
+await hub.createRepo({ ...options, repo: space, sdk: "static" });
 await commit({ "index.html": "<p>Node</p>" }, { repo: space });
 
 console.log(JSON.stringify({
   user,
-  url: made.repoUrl,
+  url: created.repoUrl,
   first: first.commit.oid,
   second: second.commit.oid,
   listed,
   weights: Buffer.compare(await read("model.safetensors"), weights),
   config: [String(await read("config.json")), String(await read("config.json", { revision: "old" }))],
-  range: [...(await hub.downloadFile({ ...known, repo, path: "model.safetensors" }).then(
+  range: [...(await hub.downloadFile({ ...options, repo, path: "model.safetensors" }).then(
     (blob) => blob.slice(300, 303).arrayBuffer()).then((bytes) => new Uint8Array(bytes)))],
   page: String(await read("index.html", { repo: space })),
   missing: await read("no"),
-  again: await attempt(() => hub.createRepo({ ...known, repo })),
+  again: await attempt(() => hub.createRepo({ ...options, repo })),
   late: await attempt(() => commit({ a: "1" }, { parentCommit: first.commit.oid })),
-  wrong: await attempt(() => hub.whoAmI({ ...known, accessToken: "hf_wrong" })),
+  wrong: await attempt(() => hub.whoAmI({ ...options, accessToken: "hf_wrong" })),
   nobody: await attempt(() => read("a", { repo: "tester/no" })),
 }));

@@ -1,7 +1,7 @@
-"""Calls of huggingface_hub, for a process of their own: ``python hub_client.py STORY ARGUMENTS``.
+"""Scenarios of huggingface_hub, for a new process: ``python hub_client.py SCENARIO ARGUMENTS``.
 
-Prints what they returned as one JSON document. A call that failed is a list: the kind of error, the
-status of the answer or None, and what the server or the client said.
+Prints the results of its calls as one JSON document. A call that failed is a list: name of the
+error, HTTP status or None, and message.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def attempt(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 
 
 def push() -> dict[str, Any]:
-    """A repository made, filled, asked to take the same again, changed, and changed too late."""
+    """Creates a repository, pushes files, the same files, changes, and a late change."""
     api = HfApi(library_name="genzoo", library_version="1.2.3")
-    made = api.create_repo(NAME)
+    url = api.create_repo(NAME)
     again = attempt(api.create_repo, NAME)
     api.create_repo(NAME, exist_ok=True)
     first = api.create_commit(NAME, added(FILES), commit_message="Glow", commit_description="Why")
@@ -63,25 +63,25 @@ def push() -> dict[str, Any]:
     late = {"commit_message": "Late", "parent_commit": first.oid}
     return {
         "user": api.whoami()["name"],
-        "url": str(made),
+        "url": str(url),
         "again": again,
         "first": first.oid,
         "same": same.oid,
         "second": second.oid,
         "late": attempt(api.create_commit, NAME, added({"config.json": b"[]"}), **late),
         "gone": attempt(api.delete_file, "onnx/sampler.onnx", NAME),
-        "licence": attempt(
+        "license": attempt(
             api.create_commit,
             NAME,
             added({"README.md": b"---\nlicense: mine\n---\n", "other.onnx": b"never sent"}),
             commit_message="Wrong",
         ),
-        "commits": [one.title for one in api.list_repo_commits(NAME)],
+        "commits": [commit.title for commit in api.list_repo_commits(NAME)],
     }
 
 
 def pull(folder: str) -> dict[str, Any]:
-    """The whole repository, single files, and what is said of it."""
+    """Downloads a whole repository and single files, and lists it."""
     api = HfApi()
     snapshot_download(NAME, local_dir=folder)
     info = api.model_info(NAME, files_metadata=True)
@@ -92,11 +92,13 @@ def pull(folder: str) -> dict[str, Any]:
         "sha": info.sha,
         "tags": info.tags,
         "library": info.library_name,
-        "sizes": {one.rfilename: one.size for one in info.siblings or ()},
-        "top": [one.path for one in api.list_repo_tree(NAME)],
-        "all": [one.path for one in api.list_repo_tree(NAME, recursive=True)],
-        "folder": [one.path for one in api.list_repo_tree(NAME, "samples")],
-        "paths": [one.path for one in api.get_paths_info(NAME, ["config.json", "samples", "no"])],
+        "sizes": {file.rfilename: file.size for file in info.siblings or ()},
+        "top": [entry.path for entry in api.list_repo_tree(NAME)],
+        "all": [entry.path for entry in api.list_repo_tree(NAME, recursive=True)],
+        "folder": [entry.path for entry in api.list_repo_tree(NAME, "samples")],
+        "paths": [
+            entry.path for entry in api.get_paths_info(NAME, ["config.json", "samples", "no"])
+        ],
         "exists": [api.file_exists(NAME, "config.json"), api.file_exists(NAME, "no")],
         "missing": attempt(hf_hub_download, NAME, "no.json"),
         "nobody": attempt(hf_hub_download, "tester/no", "config.json"),
@@ -105,33 +107,33 @@ def pull(folder: str) -> dict[str, Any]:
 
 
 def download(folder: str, *files: str) -> dict[str, Any]:
-    """Single files, each on its own; what came of each."""
-    return {one: attempt(hf_hub_download, NAME, one, local_dir=folder) for one in files}
+    """Downloads single files; the result of each."""
+    return {name: attempt(hf_hub_download, NAME, name, local_dir=folder) for name in files}
 
 
 def offline() -> dict[str, Any]:
-    found = Path(snapshot_download(NAME))
-    return {"files": sorted(str(p.relative_to(found)) for p in found.rglob("*") if p.is_file())}
+    root = Path(snapshot_download(NAME))
+    return {"files": sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())}
 
 
 def revisions() -> dict[str, Any]:
-    """Branches, tags and pull requests."""
+    """Creates branches, tags and a pull request."""
     api = HfApi()
     start = api.model_info(NAME).sha
     api.create_branch(NAME, branch="big/try")
     api.create_commit(NAME, added({"a": b"1"}), commit_message="Try", revision="big/try")
     api.create_tag(NAME, tag="v1")
-    asked = api.create_commit(NAME, added({"b": b"2"}), commit_message="Ask", create_pr=True)
+    pull = api.create_commit(NAME, added({"b": b"2"}), commit_message="Ask", create_pr=True)
     refs = api.list_repo_refs(NAME, include_pull_requests=True)
 
     def read(path: str, revision: str) -> str:
         return Path(hf_hub_download(NAME, path, revision=revision)).read_text()
 
     return {
-        "branches": sorted(one.name for one in refs.branches),
-        "tags": [[one.name, one.target_commit == start] for one in refs.tags],
-        "pulls": [one.ref for one in refs.pull_requests or ()],
-        "pull": [asked.pr_url, asked.pr_revision],
+        "branches": sorted(branch.name for branch in refs.branches),
+        "tags": [[tag.name, tag.target_commit == start] for tag in refs.tags],
+        "pulls": [request.ref for request in refs.pull_requests or ()],
+        "pull": [pull.pr_url, pull.pr_revision],
         "read": [read("a", "big/try"), read("b", "refs/pr/1"), read("config.json", "v1")],
         "short": read("config.json", start[:8]),
         "main": attempt(hf_hub_download, NAME, "a"),
@@ -141,12 +143,12 @@ def revisions() -> dict[str, Any]:
             api.create_commit, NAME, added({"c": b""}), commit_message="C", revision="no"
         ),
         "deleted": attempt(api.delete_branch, NAME, branch="big/try"),
-        "left": [one.name for one in api.list_repo_refs(NAME).branches],
+        "left": [branch.name for branch in api.list_repo_refs(NAME).branches],
     }
 
 
 def tokens(write: str, read: str) -> dict[str, Any]:
-    """What each token may do with ``tester/private`` and with what is not the user's."""
+    """Tries each token on ``tester/private`` and on repositories of other users."""
     private, home = "tester/private", os.environ["HF_HOME"]
     apis = {
         "write": HfApi(token=write),
@@ -156,7 +158,7 @@ def tokens(write: str, read: str) -> dict[str, Any]:
     }
 
     def tries(name: str, api: HfApi) -> dict[str, Any]:
-        one = {"commit_message": "Try", "operations": added({"a": b"1", "b.onnx": b"2"})}
+        options = {"commit_message": "Try", "operations": added({"a": b"1", "b.onnx": b"2"})}
         return {
             "who": attempt(api.whoami),
             "info": attempt(api.model_info, private),
@@ -164,7 +166,7 @@ def tokens(write: str, read: str) -> dict[str, Any]:
                 api.hf_hub_download, private, "config.json", local_dir=f"{home}/{name}"
             ),
             "public": attempt(api.model_info, NAME),
-            "commit": attempt(api.create_commit, private, **one),
+            "commit": attempt(api.create_commit, private, **options),
             "create": attempt(api.create_repo, "team/new", private=True),
             "other": attempt(api.create_repo, "somebody/new"),
             "delete": attempt(api.delete_repo, "team/new"),
@@ -174,18 +176,18 @@ def tokens(write: str, read: str) -> dict[str, Any]:
 
 
 def space() -> dict[str, Any]:
-    """A static Space."""
+    """Creates a static Space."""
     api, name, kind = HfApi(), "tester/glow-demo", {"repo_type": "space"}
     url = api.create_repo(name, space_sdk="static", **kind)
     card = b"---\ntitle: Glow\nsdk: static\nmodels: [tester/glow]\n---\n"
     files = added({"README.md": card, "index.html": b"<p>Glow</p>", "sampler.onnx": b"graph"})
-    made = api.create_commit(name, files, commit_message="Page", **kind)
+    commit = api.create_commit(name, files, commit_message="Page", **kind)
     info = api.space_info(name)
     bad = added({"README.md": card.replace(b"static", b"none")})
     return {
         "url": [str(url), url.repo_id, url.repo_type],
-        "commit": made.commit_url,
-        "info": [info.sha == made.oid, info.sdk, info.models],
+        "commit": commit.commit_url,
+        "info": [info.sha == commit.oid, info.sdk, info.models],
         "page": Path(hf_hub_download(name, "index.html", **kind)).read_text(),
         "graph": Path(hf_hub_download(name, "sampler.onnx", **kind)).read_text(),
         "bad": attempt(api.create_commit, name, bad, commit_message="Bad", **kind),
@@ -194,7 +196,7 @@ def space() -> dict[str, Any]:
 
 
 def send(*paths: str) -> Any:
-    """One commit of some of FILES to a repository that is there."""
+    """Pushes some of FILES to an existing repository in one commit."""
     files = added({path: FILES[path] for path in paths})
     return attempt(HfApi().create_commit, NAME, files, commit_message="Sent")
 

@@ -1,4 +1,4 @@
-"""The requests that carry files: large objects on their way up, and all files on their way down."""
+"""Requests that transfer files: uploads of large objects, and all downloads."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ HOME = r"/((?P<kind>dataset|space)s/)?(?P<name>[^/]+/[^/]+)"
 
 @route("POST", HOME + r"\.git/info/lfs/objects/batch")
 def batch(request: Request, kind: str | None, name: str) -> None:
-    """Where to upload each large object; those that are there already have no actions."""
+    """Addresses to upload large objects; existing ones have no actions."""
     repository = request.repository(kind or "model", name)
-    asked = request.json()
-    if asked.get("operation") != "upload" or "basic" not in asked.get("transfers", ["basic"]):
+    body = request.json()
+    if body.get("operation") != "upload" or "basic" not in body.get("transfers", ["basic"]):
         raise Refused(422, "Only the basic upload is served")
-    if "ref" in asked or not request.role:  # a pull request may come from anybody
+    if "ref" in body or not request.role:  # anybody may open a pull request
         request.must_write(name)
     objects = []
-    for one in asked["objects"]:
-        oid, size = one["oid"], one["size"]
+    for item in body["objects"]:
+        oid, size = item["oid"], item["size"]
         entry: dict[str, Any] = {"oid": oid, "size": size}
         if oid not in repository.objects:
             target = f"/lfs/{repository.kind}s/{name}/{oid}/{size}"
@@ -43,53 +43,52 @@ LFS = r"/lfs/(?P<kind>\w+)s/(?P<name>[^/]+/[^/]+)/(?P<oid>[0-9a-f]{64})/(?P<size
 
 @route("PUT", LFS)
 def upload(request: Request, kind: str, name: str, oid: str, size: str) -> None:
-    """As a signed address of a storage service: whoever has it may write these bytes, no others."""
+    """A signed address of the storage: its holder may write exactly this content."""
     _check_signature(request, oid)
-    found = hashlib.sha256(request.body).hexdigest()
-    if (found, len(request.body)) != (oid, int(size)):
-        raise Refused(400, f"BadDigest: {len(request.body)} bytes of sha256 {found} are not {oid}")
+    digest = hashlib.sha256(request.body).hexdigest()
+    if (digest, len(request.body)) != (oid, int(size)):
+        raise Refused(400, f"BadDigest: {len(request.body)} bytes of sha256 {digest} are not {oid}")
     request.hub.repositories[kind, name].objects[oid] = request.body
     request.answer({}, headers={"ETag": f'"{oid}"'})
 
 
 @route("POST", LFS + "/verify")
 def verify(request: Request, kind: str, name: str, oid: str, size: str) -> None:
-    asked, there = request.json(), request.repository(kind, name).objects.get(oid)
-    if there is None or asked != {"oid": oid, "size": len(there)}:
-        raise Refused(422, f"{oid} was not uploaded, or is of another size than {size}")
+    content = request.repository(kind, name).objects.get(oid)
+    if content is None or request.json() != {"oid": oid, "size": len(content)}:
+        raise Refused(422, f"{oid} was not uploaded, or its size is not {size}")
     request.answer({})
 
 
 @route("GET", API + "/xet-(?P<what>read|write)-token/(?P<revision>[^/]+)")
 def xet_token(request: Request, kind: str, name: str, what: str, revision: str) -> None:
-    """Where the Xet storage is."""
+    """Address of the Xet storage."""
     repository = request.repository(kind, name, write=what == "write")
     store = request.hub.xet
     if store is None:
         raise Refused(404, "This loopback Hub has no Xet storage")
     if "create_pr" not in request.query:
         repository.at(revision)
-    token, until = "xet", int(time.time()) + 3600
+    token, expires = "xet", int(time.time()) + 3600
     headers = {
         "X-Xet-Cas-Url": store.url,
         "X-Xet-Access-Token": token,
-        "X-Xet-Token-Expiration": str(until),
+        "X-Xet-Token-Expiration": str(expires),
     }
-    said = {"casUrl": store.url, "accessToken": token, "exp": until}
-    request.answer(said, headers=headers)
+    request.answer({"casUrl": store.url, "accessToken": token, "exp": expires}, headers=headers)
 
 
 @route("GET HEAD", HOME + "/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
 def resolve(request: Request, kind: str | None, name: str, revision: str, path: str) -> None:
-    """Sends to where the bytes are: large ones on a storage service, others in a cache."""
+    """Redirects to the content: large objects in the storage, others in a cache."""
     repository = request.repository(kind or "model", name)
     request.must_read_files(repository)
     at = repository.at(revision)
     commit = {"X-Repo-Commit": at.oid}
     blob = at.files.get(path)
     if blob is None:
-        said = {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"}
-        request.answer({"error": "Entry not found"}, 404, commit | said)
+        error = {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"}
+        request.answer({"error": "Entry not found"}, 404, commit | error)
         return
     linked = {"X-Linked-Size": str(len(blob.content)), "X-Linked-ETag": f'"{blob.etag}"'}
     if blob.xet is not None:
@@ -111,7 +110,7 @@ def _location(
 
 
 def _quoted(path: str) -> str:
-    """So that a client cannot make another path of it: ``..`` goes as ``%2E%2E``."""
+    """Quotes ``..`` as ``%2E%2E`` as well, so that a client does not resolve it."""
     parts = [quote(part, safe="") for part in path.split("/")]
     return "/".join(part.replace(".", "%2E") if part in (".", "..") else part for part in parts)
 
@@ -134,7 +133,7 @@ def stored(request: Request, kind: str, name: str, oid: str, path: str) -> None:
 
 @route("GET HEAD", HOME + "/raw/(?P<revision>[^/]+)/(?P<path>.+)")
 def raw(request: Request, kind: str | None, name: str, revision: str, path: str) -> None:
-    """What is in git: of a large file its pointer."""
+    """Content in git, which is the pointer of a large file."""
     blob = request.repository(kind or "model", name).file(revision, path)
     content = blob.pointer if blob.large else blob.content
     request.answer_file(content, {"ETag": f'"{blob.oid}"'})

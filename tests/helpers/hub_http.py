@@ -1,4 +1,4 @@
-"""The Hub's HTTP without its meaning: bodies, answers, ranges, the log, and faults asked for."""
+"""HTTP of the local Hub: bodies, answers, ranges, the log and injected faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub_repository import Refused
 
 @dataclass(frozen=True)
 class Logged:
-    """A request that was answered; ``status`` is 0 if the connection was cut instead."""
+    """An answered request; ``status`` is 0 if the connection was closed instead."""
 
     method: str
     path: str
@@ -29,7 +29,7 @@ class Logged:
 
 @dataclass
 class Fault:
-    """What shall happen, ``times`` times, to requests with this method whose path contains this."""
+    """A fault for the next ``times`` requests with this method whose path contains ``path``."""
 
     kind: str
     value: Any
@@ -39,29 +39,29 @@ class Fault:
 
 
 class Faults:
-    """Those asked for, in their order: each is used up after its ``times``."""
+    """Injected faults in order; each ends after its ``times``."""
 
     def __init__(self) -> None:
         self.waiting: list[Fault] = []
         self.lock = threading.Lock()
 
     def take(self, kind: str, method: str, path: str) -> Any:
-        """The value of the first of this kind that fits, or None."""
+        """Value of the first matching fault of this kind, or None."""
         with self.lock:
             for fault in self.waiting:
-                fits = fault.method in (method, "") and fault.path in unquote(path)
-                if fits and fault.kind == kind and fault.times > 0:
+                matches = fault.method in (method, "") and fault.path in unquote(path)
+                if matches and fault.kind == kind and fault.times > 0:
                     fault.times -= 1
                     return fault.value
         return None
 
 
 class Cut(Exception):
-    """The connection ends here."""
+    """The connection is closed here."""
 
 
 class Exchange(BaseHTTPRequestHandler):
-    """One request and its answer; a subclass says what is answered, in ``respond``."""
+    """One request and its answer, which a subclass gives in ``respond``."""
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "loopback-hub", ""
@@ -87,7 +87,7 @@ class Exchange(BaseHTTPRequestHandler):
         except Cut:
             self._log(0)
             self.close_connection = True
-            linger = struct.pack("ii", 1, 0)  # closing is then a reset, as of a cable pulled
+            linger = struct.pack("ii", 1, 0)  # closing resets the connection
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         except ConnectionError:
             self.close_connection = True
@@ -95,24 +95,24 @@ class Exchange(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_any
 
     def json(self) -> Any:
-        """What the body says; the values of a form are lists."""
+        """The parsed body; values of a form are lists."""
         try:
             if "form" in self.headers.get("Content-Type", ""):
                 return parse_qs(self.body.decode())
             return json.loads(self.body or b"{}")
         except ValueError as error:
-            raise Refused(400, f"The body is no JSON: {error}") from error
+            raise Refused(400, f"The body is not JSON: {error}") from error
 
     def answer(
         self, value: Any = None, status: int = 200, headers: dict[str, str] | None = None
     ) -> None:
-        """``value`` as JSON."""
+        """Answers ``value`` as JSON."""
         content = json.dumps(value).encode()
         kind = {"Content-Type": "application/json; charset=utf-8"}
         self._send(status, kind | (headers or {}), content, len(content))
 
     def answer_file(self, content: bytes, headers: dict[str, str]) -> None:
-        """The bytes, or the range of them that is asked for."""
+        """Answers the content, or the requested range of it."""
         kind = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"}
         status, part, ranges = self._range(content)
         after = None if self.command == "HEAD" else self._fault("cut")
@@ -130,7 +130,7 @@ class Exchange(BaseHTTPRequestHandler):
         pass
 
     def _send(self, status: int, headers: dict[str, str], content: bytes, length: int) -> None:
-        self._log(status)  # before the client can know
+        self._log(status)  # before the client can receive it
         if self._fault("lose"):
             self.close_connection = True
             return
@@ -159,16 +159,16 @@ class Exchange(BaseHTTPRequestHandler):
             raise Cut
         content = self.rfile.read(length)
         if len(content) < length:
-            raise ConnectionError("the client went away")
+            raise ConnectionError("the client closed the connection")
         return content
 
     def _range(self, content: bytes) -> tuple[int, bytes, dict[str, str]]:
-        asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
-        if asked is None or asked.groups() == ("", ""):
+        match = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        if match is None or match.groups() == ("", ""):
             return 200, content, {}
         size = len(content)
-        first = int(asked[1]) if asked[1] else max(size - int(asked[2]), 0)
-        last = min(int(asked[2]), size - 1) if asked[1] and asked[2] else size - 1
+        first = int(match[1]) if match[1] else max(size - int(match[2]), 0)
+        last = min(int(match[2]), size - 1) if match[1] and match[2] else size - 1
         if first > last:
             return 416, b"", {"Content-Range": f"bytes */{size}"}
         span = {"Content-Range": f"bytes {first}-{last}/{size}"}

@@ -1,4 +1,4 @@
-"""The requests that ask what a repository has."""
+"""Requests that list a repository: information, files, refs and commits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def information(request: Request, kind: str, name: str, revision: str | None) ->
     siblings: list[dict[str, Any]] = [{"rfilename": path} for path in at.files]
     if "blobs" in request.query:
         siblings = [_sibling(path, blob) for path, blob in at.files.items()]
-    said = {
+    values = {
         "_id": first.oid[:24],
         "id": name,
         "author": name.split("/")[0],
@@ -35,11 +35,11 @@ def information(request: Request, kind: str, name: str, revision: str | None) ->
         "siblings": siblings,
     }
     if kind == "space":
-        said |= {"sdk": data.get("sdk", repository.sdk), "models": data.get("models", [])}
+        values |= {"sdk": data.get("sdk", repository.sdk), "models": data.get("models", [])}
     if kind == "model":
-        said["modelId"] = name
-        said |= {key: data[key] for key in ("library_name", "pipeline_tag") if key in data}
-    request.answer(said)
+        values["modelId"] = name
+        values |= {key: data[key] for key in ("library_name", "pipeline_tag") if key in data}
+    request.answer(values)
 
 
 def _sibling(path: str, blob: Blob) -> dict[str, Any]:
@@ -62,24 +62,24 @@ def tree(request: Request, kind: str, name: str, revision: str, folder: str | No
     if start and not below:
         raise Refused(404, f"{folder} does not exist on {revision}", "EntryNotFound")
     recursive = request.query.get("recursive", [""])[0].lower() in ("true", "1")
-    found: dict[str, dict[str, Any]] = {}
+    entries: dict[str, dict[str, Any]] = {}
     for path, blob in below.items():
         parts = path.removeprefix(start).split("/")
         for depth in range(1, len(parts) if recursive else min(len(parts), 2)):
             inner = start + "/".join(parts[:depth])
-            found[inner] = {"type": "directory", "path": inner, "size": 0, "oid": "0" * 40}
+            entries[inner] = {"type": "directory", "path": inner, "size": 0, "oid": "0" * 40}
         if recursive or len(parts) == 1:
-            found[path] = _entry(path, blob)
-    request.answer(list(found.values()))
+            entries[path] = _entry(path, blob)
+    request.answer(list(entries.values()))
 
 
 @route("POST", API + "/paths-info/(?P<revision>[^/]+)")
 def paths_info(request: Request, kind: str, name: str, revision: str) -> None:
     files = request.repository(kind, name).at(revision).files
-    asked = request.json()["paths"]
-    folders = [path for path in asked if any(one.startswith(f"{path}/") for one in files)]
+    paths = request.json()["paths"]
+    folders = [path for path in paths if any(file.startswith(f"{path}/") for file in files)]
     request.answer(
-        [_entry(path, files[path]) for path in asked if path in files]
+        [_entry(path, files[path]) for path in paths if path in files]
         + [{"type": "directory", "path": path, "size": 0, "oid": "0" * 40} for path in folders]
     )
 
@@ -105,34 +105,34 @@ def refs(request: Request, kind: str, name: str) -> None:
             if ref.startswith(start)
         ]
 
-    said = {"branches": under("refs/heads/"), "tags": under("refs/tags/"), "converts": []}
+    values = {"branches": under("refs/heads/"), "tags": under("refs/tags/"), "converts": []}
     pulls = {"pullRequests": under("refs/pr/")} if "include_prs" in request.query else {}
-    request.answer(said | pulls)
+    request.answer(values | pulls)
 
 
 @route("POST DELETE", API + "/(?P<what>branch|tag)/(?P<ref>[^/]+)")
 def change_ref(request: Request, kind: str, name: str, what: str, ref: str) -> None:
-    """POST makes branch ``ref``, or a tag at the revision ``ref``; DELETE ends either."""
+    """POST creates the branch ``ref``, or a tag at the revision ``ref``; DELETE removes either."""
     repository = request.repository(kind, name, write=True)
-    asked = request.json() if request.command == "POST" else {}
-    full = f"refs/heads/{ref}" if what == "branch" else f"refs/tags/{asked.get('tag', ref)}"
+    body = request.json() if request.command == "POST" else {}
+    full = f"refs/heads/{ref}" if what == "branch" else f"refs/tags/{body.get('tag', ref)}"
     if request.command == "DELETE":
         if full not in repository.refs:
             raise Refused(404, f"Invalid rev id: {ref}", "RevisionNotFound")
         del repository.refs[full]
     else:
-        if full in repository.refs and not asked.get("overwrite"):
+        if full in repository.refs and not body.get("overwrite"):
             raise Refused(409, f"Reference already exists: {full}")
-        start = asked.get("startingPoint") or "main" if what == "branch" else ref
+        start = body.get("startingPoint") or "main" if what == "branch" else ref
         repository.refs[full] = repository.at(start).oid
     request.answer({})
 
 
 @route("GET", API + "/commits/(?P<revision>[^/]+)")
 def commits(request: Request, kind: str, name: str, revision: str) -> None:
-    def line(one: Commit) -> dict[str, Any]:
-        authors = [{"user": request.hub.user}]
-        said = {"id": one.oid, "title": one.title, "message": one.message, "authors": authors}
-        return {**said, "date": iso(one.date)}
+    def values(commit: Commit) -> dict[str, Any]:
+        texts = {"id": commit.oid, "title": commit.title, "message": commit.message}
+        return {**texts, "authors": [{"user": request.hub.user}], "date": iso(commit.date)}
 
-    request.answer([line(one) for one in request.repository(kind, name).commits(revision)])
+    history = request.repository(kind, name).commits(revision)
+    request.answer([values(commit) for commit in history])

@@ -1,4 +1,4 @@
-"""What the Hub says of the metadata in a README.md: its errors are the Hub's, in Joi's words."""
+"""Validates the metadata of a README.md, with the error messages of the Hub."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LICENSES, TASKS = _LICENSES.split(), _TASKS.split()
 
 
 def validate(content: str, kind: str) -> tuple[list[str], list[str]]:
-    """The errors and the warnings about a README.md of a repository of this kind."""
+    """Errors and warnings about a README.md of a repository of this kind."""
     try:
         data = metadata(content)
     except yaml.YAMLError as error:
@@ -59,9 +59,9 @@ def validate(content: str, kind: str) -> tuple[list[str], list[str]]:
 
 
 def metadata(content: str) -> Any:
-    """The YAML at the head of a README.md, or None; a key that stands there twice is an error."""
-    found = BLOCK.search(content)
-    return None if found is None else yaml.load(found[2], _Strict)
+    """The YAML at the top of a README.md, or None; a duplicate key is an error."""
+    match = BLOCK.search(content)
+    return None if match is None else yaml.load(match[2], _Strict)
 
 
 class _Strict(yaml.SafeLoader):
@@ -76,8 +76,8 @@ class _Strict(yaml.SafeLoader):
 def _common(data: dict[str, Any]) -> list[str]:
     errors = []
     license = data.get("license")
-    named = license if isinstance(license, list) else [] if license is None else [license]
-    if any(one not in LICENSES for one in named):
+    ids = license if isinstance(license, list) else [] if license is None else [license]
+    if any(id not in LICENSES for id in ids):
         errors.append(f'"license" must be one of [{", ".join([*LICENSES, "array"])}]')
     for key in ("tags", "models", "widget"):
         if not isinstance(data.get(key, []), list):
@@ -109,22 +109,22 @@ def _index(models: Any) -> list[str]:
     errors: list[str] = []
     for i, model in enumerate(models):
         at = f"model-index[{i}]"
-        errors += _needs(model, at, {"name": str, "results": list})
+        errors += _requires(model, at, {"name": str, "results": list})
         for j, result in enumerate(_list(model, "results")):
             here = f"{at}.results[{j}]"
-            errors += _needs(result, here, {"task": dict, "dataset": dict, "metrics": list})
-            errors += _needs(_dict(result, "task"), f"{here}.task", {"type": str})
+            errors += _requires(result, here, {"task": dict, "dataset": dict, "metrics": list})
+            errors += _requires(_dict(result, "task"), f"{here}.task", {"type": str})
             names = {"type": str, "name": str}
-            errors += _needs(_dict(result, "dataset"), f"{here}.dataset", names)
+            errors += _requires(_dict(result, "dataset"), f"{here}.dataset", names)
             for k, metric in enumerate(_list(result, "metrics")):
-                errors += _needs(metric, f"{here}.metrics[{k}]", {"type": str, "value": object})
+                errors += _requires(metric, f"{here}.metrics[{k}]", {"type": str, "value": object})
     return errors
 
 
 _NAMES = {str: "a string", list: "an array", dict: "of type object"}
 
 
-def _needs(value: Any, at: str, keys: dict[str, type]) -> list[str]:
+def _requires(value: Any, at: str, keys: dict[str, type]) -> list[str]:
     if not isinstance(value, dict):
         return [f'"{at}" must be of type object']
     errors = [f'"{at}.{key}" is required' for key in keys if value.get(key) is None]
@@ -135,14 +135,14 @@ def _needs(value: Any, at: str, keys: dict[str, type]) -> list[str]:
 
 
 def _list(value: Any, key: str) -> list[Any]:
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, list) else []
+    item = value.get(key) if isinstance(value, dict) else None
+    return item if isinstance(item, list) else []
 
 
 def _dict(value: Any, key: str) -> dict[str, Any]:
-    """The object, or one that nothing is said of: that it is missing was said already."""
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {"type": "", "name": ""}
+    """The object, or a valid one if it is missing, which is an error already."""
+    item = value.get(key) if isinstance(value, dict) else None
+    return item if isinstance(item, dict) else {"type": "", "name": ""}
 
 
 def _space(data: dict[str, Any]) -> list[str]:

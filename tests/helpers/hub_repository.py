@@ -1,4 +1,4 @@
-"""What a repository on the Hub is: commits of whole trees, refs, and large objects beside them."""
+"""A repository of the local Hub: commits of whole trees, refs and large objects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import cached_property
 
 KINDS = ("model", "dataset", "space")
 LARGE = 10_000_000
-"""Bytes above which a file is stored as a large object, whatever its name."""
+"""Size in bytes above which a file of any name is a large object."""
 TRACKED = (
     "7z arrow bin bz2 ckpt ftz gz h5 joblib lfs.* mlmodel model msgpack npy npz onnx ot parquet pb"
     " pickle pkl pt pth rar safetensors tar.* tar tflite tgz wasm xz zip zst"
@@ -22,7 +22,7 @@ ATTRIBUTES = "".join(f"*.{ending} {_LFS}\n" for ending in TRACKED.split())
 
 
 class Refused(Exception):
-    """A request that is answered with an error: its status, sentence and X-Error-Code."""
+    """Answers a request with an error: status, message and X-Error-Code."""
 
     def __init__(self, status: int, sentence: str, code: str | None = None) -> None:
         super().__init__(sentence)
@@ -31,12 +31,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Blob:
-    """A file's bytes; a large one is in git as a pointer with its sha256."""
+    """Content of a file; git has a pointer with the sha256 of a large one."""
 
     content: bytes
     large: bool = False
     xet: str | None = None
-    """Its name in Xet, if it was uploaded that way."""
+    """Its hash in Xet, if it was uploaded through Xet."""
 
     @cached_property
     def sha256(self) -> str:
@@ -51,7 +51,7 @@ class Blob:
 
     @cached_property
     def oid(self) -> str:
-        """Git's sha1 of what is in git."""
+        """Git's sha1 of the content in git."""
         stored = self.pointer if self.large else self.content
         return hashlib.sha1(b"blob %d\0" % len(stored) + stored).hexdigest()
 
@@ -74,7 +74,7 @@ class Commit:
 
 @dataclass
 class Change:
-    """What one commit does: first the deletions, then the additions."""
+    """Changes of one commit: deletions first, then additions."""
 
     title: str
     message: str = ""
@@ -84,7 +84,7 @@ class Change:
 
 
 class Repository:
-    """``name`` is ``owner/repo``; ``refs`` are the commits of full names, ``refs/heads/main``."""
+    """Repository ``owner/repo``; ``refs`` maps full names, ``refs/heads/main``, to commits."""
 
     def __init__(self, name: str, kind: str, private: bool = False, sdk: str | None = None) -> None:
         self.name, self.kind, self.private, self.sdk = name, kind, private, sdk
@@ -93,11 +93,11 @@ class Repository:
         self.history: dict[str, Commit] = {}
         self.refs: dict[str, str] = {}
         self.objects: dict[str, bytes] = {}
-        """Large objects that were uploaded, by sha256: of a commit or not yet of any."""
+        """Uploaded large objects by sha256, in a commit or not."""
         self.xet: dict[str, str] = {}
-        """The Xet hashes of those that were uploaded that way."""
+        """Xet hashes of large objects by sha256."""
         first = {".gitattributes": ATTRIBUTES.encode()}
-        if kind == "space":  # a new Space is a page that says so
+        if kind == "space":
             first["README.md"] = f"---\ntitle: {name}\nsdk: {sdk}\n---\n".encode()
         if sdk == "static":
             first |= {"index.html": b"<p>A new Space</p>\n", "style.css": b"p {}\n"}
@@ -105,60 +105,61 @@ class Repository:
 
     @property
     def path(self) -> str:
-        """Where it is below the Hub's address."""
+        """Path of its page on the Hub."""
         return self.name if self.kind == "model" else f"{self.kind}s/{self.name}"
 
     def ref(self, revision: str) -> str | None:
         """The full name of a branch, tag or pull request."""
-        tries = (revision, f"refs/heads/{revision}", f"refs/tags/{revision}")
-        return next((one for one in tries if one in self.refs), None)
+        names = (revision, f"refs/heads/{revision}", f"refs/tags/{revision}")
+        return next((name for name in names if name in self.refs), None)
 
     def at(self, revision: str) -> Commit:
-        """The commit of a ref or hash; Refused if there is none."""
+        """Commit of a ref or hash; raises Refused if there is none."""
         revision = "main" if revision == "HEAD" else revision
         if ref := self.ref(revision):
             return self.history[self.refs[ref]]
-        found = [oid for oid in self.history if oid.startswith(revision)]
-        if len(revision) >= 7 and len(found) == 1:
-            return self.history[found[0]]
+        oids = [oid for oid in self.history if oid.startswith(revision)]
+        if len(revision) >= 7 and len(oids) == 1:
+            return self.history[oids[0]]
         raise Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
 
     def file(self, revision: str, path: str) -> Blob:
-        found = self.at(revision).files.get(path)
-        if found is None:
+        blob = self.at(revision).files.get(path)
+        if blob is None:
             raise Refused(404, "Entry not found", "EntryNotFound")
-        return found
+        return blob
 
     def commits(self, revision: str = "main") -> list[Commit]:
-        """A ref's commits, the newest first."""
-        found: list[Commit] = []
+        """Commits of a ref, newest first."""
+        commits: list[Commit] = []
         oid: str | None = self.at(revision).oid
         while oid is not None:
-            found.append(self.history[oid])
-            oid = found[-1].parent
-        return found
+            commits.append(self.history[oid])
+            oid = commits[-1].parent
+        return commits
 
     def is_large(self, path: str, size: int, sample: bytes, attributes: str | None = None) -> bool:
-        """Whether a new file is to be uploaded as a large object: by name, size or binary bytes."""
+        """Whether a new file is a large object, by its name, size or binary content."""
         if size == 0 or path == ".gitattributes":
             return False
         tracked = _tracked(attributes if attributes is not None else self._attributes("main"))
         return size > LARGE or b"\0" in sample or matches(path, tracked)
 
     def commit(self, change: Change, ref: str, start: str = "main") -> Commit:
-        """One commit on ``ref``, which starts at ``start`` if it is new: all of it or nothing."""
+        """Commits all of ``change`` or nothing on ``ref``; a new ref starts at ``start``."""
         base = self.at(ref if ref in self.refs else start)
         if change.parent not in (None, base.oid):
             raise Refused(412, "A commit has happened since. Please refresh and try again.")
         files = dict(base.files)
         for path in change.delete:
-            gone = [one for one in files if one == path or one.startswith(path.rstrip("/") + "/")]
-            if not gone or (path in files) == path.endswith("/"):
+            below = path.rstrip("/") + "/"
+            deleted = [name for name in files if name == path or name.startswith(below)]
+            if not deleted or (path in files) == path.endswith("/"):
                 what = "folder" if path.endswith("/") else "file"
                 sentence = f"A {what} with this name doesn't exist: {path}"
                 raise Refused(404, sentence, "EntryNotFound")
-            for one in gone:
-                del files[one]
+            for name in deleted:
+                del files[name]
         files |= change.add
         self._track(files, [path for path, blob in change.add.items() if blob.large])
         return self._append(files, change, ref, base.oid)
@@ -170,7 +171,7 @@ class Repository:
         ref: str = "refs/heads/main",
         delete: Iterable[str] = (),
     ) -> Commit:
-        """A commit of any bytes under any names, unchecked, also such as no client would send."""
+        """Commits any content under any names, unchecked."""
         base = self.history[self.refs[ref]] if ref in self.refs else None
         kept = {} if base is None else {k: v for k, v in base.files.items() if k not in set(delete)}
         kept |= {
@@ -197,7 +198,7 @@ class Repository:
 
     @staticmethod
     def _track(files: dict[str, Blob], large: list[str]) -> None:
-        """The Hub adds large files that no pattern names to .gitattributes, in the same commit."""
+        """Adds large files that no pattern matches to .gitattributes, as the Hub does."""
         old = files[".gitattributes"].content.decode() if ".gitattributes" in files else ""
         new = [path for path in large if not matches(path, _tracked(old))]
         if new:
@@ -206,7 +207,7 @@ class Repository:
 
 
 def matches(path: str, patterns: Iterable[str]) -> bool:
-    """Whether one of git's patterns names ``path``: without a slash it names files anywhere."""
+    """Whether one of git's patterns matches ``path``; without a slash it matches in any folder."""
     name = path.rpartition("/")[2]
     return any(
         fnmatchcase(path if "/" in pattern else name, pattern.lstrip("/")) for pattern in patterns

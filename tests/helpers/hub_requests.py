@@ -1,6 +1,6 @@
-"""The requests that change the Hub, and what all requests share: who asks, and what they may do.
+"""Requests that change the Hub, and authorization for all requests.
 
-``hub_listings`` has those that ask what there is, ``hub_files`` those that carry files.
+``hub_listings`` has requests that list a repository, ``hub_files`` those that transfer files.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROUTES: list[tuple[str, re.Pattern[str], Answer]] = []
 
 
 def route(methods: str, pattern: str) -> Callable[[Answer], Answer]:
-    """Answers these requests; the named groups of the path, unquoted, become its arguments."""
+    """Registers a function for requests; unquoted named groups of the path are its arguments."""
 
     def add(function: Answer) -> Answer:
         ROUTES.append((methods, re.compile(pattern), function))
@@ -38,7 +38,7 @@ def route(methods: str, pattern: str) -> Callable[[Answer], Answer]:
 
 
 class Request(Exchange):
-    """An exchange that knows the hub, who asks, and what they may do."""
+    """An exchange with the hub and the role of its token."""
 
     hub: LoopbackHub
 
@@ -48,26 +48,26 @@ class Request(Exchange):
             raise Refused(404, f"The storage does not answer {self.where}")
         self.role = self._role()
         for methods, pattern, function in ROUTES:
-            found = pattern.fullmatch(self.where)
-            if self.command in methods.split() and found is not None:
+            match = pattern.fullmatch(self.where)
+            if self.command in methods.split() and match is not None:
                 with self.hub.lock:
-                    function(self, **{k: v and unquote(v) for k, v in found.groupdict().items()})
+                    function(self, **{k: v and unquote(v) for k, v in match.groupdict().items()})
                 return
         raise Refused(404, f"The loopback Hub does not answer {self.command} {self.where}")
 
     def repository(self, kind: str, name: str, write: bool = False) -> Repository:
-        """What is there for this token: a private repository is there only for its owner."""
-        found = self.hub.repositories.get((kind or "model", name))
-        if found is None or (found.private and not (self.role and self._mine(name))):
+        """The repository, if it is visible to this token; a private one only to its owner."""
+        repository = self.hub.repositories.get((kind or "model", name))
+        if repository is None or (repository.private and not (self.role and self._mine(name))):
             status = 404 if self.role else 401
-            said = "Repository not found" if self.role else "Invalid username or password."
-            raise Refused(status, said, "RepoNotFound")
+            message = "Repository not found" if self.role else "Invalid username or password."
+            raise Refused(status, message, "RepoNotFound")
         if write:
             self.must_write(name)
-        return found
+        return repository
 
     def must_read_files(self, repository: Repository) -> None:
-        """Raises Refused of a gated repository that this token was not let into."""
+        """Raises Refused for a gated repository without access."""
         if repository.gated and not (self.role and self._mine(repository.name)):
             sentence = f"Access to model {repository.name} is restricted."
             raise Refused(403 if self.role else 401, sentence, "GatedRepo")
@@ -85,14 +85,14 @@ class Request(Exchange):
         return name.split("/")[0] in (self.hub.user, self.hub.organization)
 
     def _role(self) -> str | None:
-        given = self.headers.get("Authorization")
+        header = self.headers.get("Authorization")
         roles = {
             f"Bearer {self.hub.tokens.write}": "write",
             f"Bearer {self.hub.tokens.read}": "read",
         }
-        if given is not None and given not in roles:
+        if header is not None and header not in roles:
             raise Refused(401, "Invalid credentials in Authorization header")
-        return None if given is None else roles[given]
+        return None if header is None else roles[header]
 
 
 @route("GET", "/api/whoami-v2")
@@ -108,67 +108,67 @@ def who_am_i(request: Request) -> None:
 
 @route("POST", "/api/repos/create")
 def create(request: Request) -> None:
-    asked = request.json()
-    kind, name = _asked_for(request, asked)
+    body = request.json()
+    kind, name = _target(request, body)
     request.must_write(name)
     if not NAME.fullmatch(name.split("/")[1]) or kind not in KINDS:
         raise Refused(400, f"Invalid repo name: {name}")
-    if kind == "space" and asked.get("sdk") not in ("gradio", "docker", "static"):
+    if kind == "space" and body.get("sdk") not in ("gradio", "docker", "static"):
         raise Refused(400, '"sdk" must be one of [gradio, docker, static]')
-    there = request.hub.repositories.get((kind, name))
-    if there is not None:
-        said = f"You already created this {kind} repo"
-        request.refuse(Refused(409, said), url=f"{request.hub.url}/{there.path}")
+    existing = request.hub.repositories.get((kind, name))
+    if existing is not None:
+        refused = Refused(409, f"You already created this {kind} repo")
+        request.refuse(refused, url=f"{request.hub.url}/{existing.path}")
         return
-    private = asked.get("visibility") == "private" or asked.get("private") is True
-    made = request.hub.create(name, kind, private=private, sdk=asked.get("sdk"))
-    request.answer({"url": f"{request.hub.url}/{made.path}", "name": name, "id": name})
+    private = body.get("visibility") == "private" or body.get("private") is True
+    repository = request.hub.create(name, kind, private=private, sdk=body.get("sdk"))
+    request.answer({"url": f"{request.hub.url}/{repository.path}", "name": name, "id": name})
 
 
 @route("DELETE", "/api/repos/delete")
 def delete(request: Request) -> None:
-    kind, name = _asked_for(request, request.json())
+    kind, name = _target(request, request.json())
     request.repository(kind, name, write=True)
     del request.hub.repositories[kind, name]
     request.answer({})
 
 
-def _asked_for(request: Request, asked: dict[str, Any]) -> tuple[str, str]:
-    owner = asked.get("organization") or request.hub.user
-    return asked.get("type") or "model", f"{owner}/{asked.get('name')}"
+def _target(request: Request, body: dict[str, Any]) -> tuple[str, str]:
+    owner = body.get("organization") or request.hub.user
+    return body.get("type") or "model", f"{owner}/{body.get('name')}"
 
 
 @route("POST", "/api/validate-yaml")
 def validate_yaml(request: Request) -> None:
-    asked = request.json()
-    errors, warnings = validate(asked["content"], asked.get("repoType") or "model")
-    said = {
-        "errors": [{"message": one} for one in errors],
-        "warnings": [{"message": one} for one in warnings],
+    body = request.json()
+    errors, warnings = validate(body["content"], body.get("repoType") or "model")
+    messages = {
+        "errors": [{"message": error} for error in errors],
+        "warnings": [{"message": warning} for warning in warnings],
     }
     if errors:
-        request.refuse(Refused(400, "\n".join(errors)), **said)
+        request.refuse(Refused(400, "\n".join(errors)), **messages)
     else:
-        request.answer(said)
+        request.answer(messages)
 
 
 @route("POST", API + "/preupload/(?P<revision>[^/]+)")
 def preupload(request: Request, kind: str, name: str, revision: str) -> None:
-    """How each file is to be sent, and the oid of what is there, so that no-ops are seen."""
+    """How to upload each file, with the oid of the existing one to detect unchanged files."""
     repository = request.repository(kind, name, write="create_pr" not in request.query)
-    asked, now = request.json(), repository.at(revision)
-    ignored = (asked.get("gitIgnore") or "").split()
+    body, current = request.json(), repository.at(revision)
+    ignored = (body.get("gitIgnore") or "").split()
     files = []
-    for file in asked["files"]:
+    for file in body["files"]:
         path, sample = file["path"], base64.b64decode(file.get("sample", ""))
-        large = repository.is_large(path, file["size"], sample, asked.get("gitAttributes"))
-        there = now.files.get(path)
-        oid = {} if there is None else {"oid": there.etag}
+        large = repository.is_large(path, file["size"], sample, body.get("gitAttributes"))
+        existing = current.files.get(path)
+        oid = {} if existing is None else {"oid": existing.etag}
         mode = "lfs" if large else "regular"
         files.append(
             {"path": path, "uploadMode": mode, "shouldIgnore": matches(path, ignored), **oid}
         )
-    request.answer({"files": files, "commitOid": now.oid})
+    request.answer({"files": files, "commitOid": current.oid})
 
 
 @route("POST", API + "/commit/(?P<revision>[^/]+)")
@@ -185,12 +185,13 @@ def commit(request: Request, kind: str, name: str, revision: str) -> None:
     errors = validate(card.content.decode("utf-8", "replace"), kind)[0] if card else []
     if errors:
         raise Refused(400, "\n".join(errors))
-    number = 1 + sum(one.startswith("refs/pr/") for one in repository.refs)
-    made = repository.commit(change, f"refs/pr/{number}" if to_pull else ref, ref)
+    number = 1 + sum(name.startswith("refs/pr/") for name in repository.refs)
+    commit = repository.commit(change, f"refs/pr/{number}" if to_pull else ref, ref)
     home = f"{request.hub.url}/{repository.path}"
-    said = {"success": True, "commitOid": made.oid, "commitUrl": f"{home}/commit/{made.oid}"}
+    values = {"success": True, "commitOid": commit.oid}
+    values["commitUrl"] = f"{home}/commit/{commit.oid}"
     pull = {"pullRequestUrl": f"{home}/discussions/{number}"} if to_pull else {}
-    request.answer({**said, **pull, "hookOutput": ""})
+    request.answer({**values, **pull, "hookOutput": ""})
 
 
 def _change(request: Request, repository: Repository) -> Change:

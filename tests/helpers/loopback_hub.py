@@ -1,17 +1,17 @@
-"""A Hugging Face Hub on loopback: the real protocol over real HTTP, for real clients.
+"""A local Hugging Face Hub that serves the real protocol over HTTP to real clients.
 
-A test that takes the fixture ``hub`` fills it, starts a client, and sees what came of it:
+A test with the fixture ``hub`` fills it, starts a client and inspects the result:
 
     hub.create("tester/glow", files={"config.json": b"{}"})
     process("push", run, "tester/glow", **hub.environment(tmp_path / "home", hub.tokens.write))
     assert hub.files("tester/glow").keys() >= {"model.safetensors"} and hub.requests("PUT")
 
-Also ``hub.commits``, ``hub.log``; for what goes wrong ``hub.cut``, ``fail``, ``lose``, ``first``.
-The requests are in ``hub_requests``, ``hub_listings`` and ``hub_files``, what a repository is in
-``hub_repository``, what is wrong with a card in ``hub_metadata``, Xet in ``hub_xet``.
+Also ``hub.commits`` and ``hub.log``; ``hub.cut``, ``fail``, ``lose`` and ``first`` inject faults.
+Requests are in ``hub_requests``, ``hub_listings`` and ``hub_files``, repositories in
+``hub_repository``, validation of cards in ``hub_metadata``, Xet in ``hub_xet``.
 
-Clients that agree with it agree with the protocol as huggingface_hub and npm's @huggingface/hub
-speak it; of rules that the real Hub keeps beyond that, it knows a few.
+It serves the protocol as huggingface_hub and npm's @huggingface/hub use it, and a few more rules of
+the real Hub.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from hub_xet import XetStore
 
 @dataclass(frozen=True)
 class Tokens:
-    """Both are of the user ``tester``, who is in the organization ``team``."""
+    """Tokens of the user ``tester``, a member of the organization ``team``."""
 
     write: str
     read: str
@@ -46,8 +46,8 @@ class Tokens:
 class LoopbackHub:
     """Repositories by kind (model, dataset, space) and name; see the module.
 
-    ``url`` is the Hub's address and ``storage`` that of the host that keeps large objects: another
-    name and port, as on the real Hub, where no token may be sent to.
+    ``url`` is the address of the Hub and ``storage`` that of large objects: another host and port,
+    as on the real Hub, that must not receive a token.
     """
 
     user = "tester"
@@ -62,9 +62,9 @@ class LoopbackHub:
         self.lock = threading.RLock()
         self.started = datetime.now(UTC)
         self._secret = secrets.token_hex()
-        known = {"hub": self, "log": self.log, "faults": self.faults}
-        answers = type("Answers", (Request,), known)
-        self.servers = [ThreadingHTTPServer(("127.0.0.1", 0), answers) for _ in range(2)]
+        attributes = {"hub": self, "log": self.log, "faults": self.faults}
+        handler = type("Handler", (Request,), attributes)
+        self.servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for _ in range(2)]
         ports = [server.server_port for server in self.servers]
         self.url, self.storage = f"http://127.0.0.1:{ports[0]}", f"http://localhost:{ports[1]}"
 
@@ -77,61 +77,65 @@ class LoopbackHub:
         gated: bool = False,
         sdk: str | None = None,
     ) -> Repository:
-        """A new repository, with the Hub's first commit, and one of ``files`` under any names.
+        """Creates a repository with the Hub's first commit, and a second one of ``files``.
 
-        Private ones are hidden from all but their owner, ``tester`` or ``team``; the files of gated
-        ones are withheld from them.
+        A private one is visible only to its owner, ``tester`` or ``team``; the files of a gated one
+        are readable only by its owner.
         """
         sdk = "static" if kind == "space" and sdk is None else sdk
-        made = self.repositories[kind, name] = Repository(name, kind, private, sdk)
-        made.gated = gated
+        repository = self.repositories[kind, name] = Repository(name, kind, private, sdk)
+        repository.gated = gated
         if files:
-            made.write(files)
-        return made
+            repository.write(files)
+        return repository
 
     def repository(self, name: str, kind: str = "model") -> Repository:
-        """For example ``.write({"config.json": b"{}"})``, a commit of somebody else."""
+        """A repository; its ``write({"config.json": b"{}"})`` is a commit by somebody else."""
         return self.repositories[kind, name]
 
     def files(self, name: str, revision: str = "main", kind: str = "model") -> dict[str, bytes]:
-        """Every file's bytes, by path, as a client would get them."""
-        found = self.repositories[kind, name].at(revision).files
-        return {path: blob.content for path, blob in found.items()}
+        """Content of every file by path, as a client downloads it."""
+        blobs = self.repositories[kind, name].at(revision).files
+        return {path: blob.content for path, blob in blobs.items()}
 
     def commits(self, name: str, revision: str = "main", kind: str = "model") -> list[Commit]:
-        """The newest first; the last is the Hub's own, which made the repository."""
+        """Commits, newest first; the last is the Hub's own of a new repository."""
         return self.repositories[kind, name].commits(revision)
 
     def requests(self, method: str = "", path: str = "") -> list[Logged]:
-        """Those of the log with this method whose path contains ``path``."""
-        return [one for one in self.log if one.method.startswith(method) and path in one.path]
+        """Logged requests with this method whose path contains ``path``."""
+        return [
+            request
+            for request in self.log
+            if request.method.startswith(method) and path in request.path
+        ]
 
     def cut(self, method: str, after: int, path: str = "", times: float = 1) -> None:
-        """Cut the connection ``after`` so many bytes of a body: PUT (POST) up, GET a file down.
+        """Closes the connection ``after`` this many bytes of a body, uploaded or downloaded.
 
-        ``times`` may be ``math.inf``. A body that is shorter arrives whole.
+        ``times`` may be ``math.inf``. A shorter body arrives complete.
         """
         self.faults.waiting.append(Fault("cut", after, method, path, times))
 
     def fail(self, status: int, path: str = "", method: str = "", times: float = 1) -> None:
-        """Answer ``status`` to requests whose path contains ``path``."""
+        """Answers ``status`` to requests whose path contains ``path``."""
         self.faults.waiting.append(Fault("status", status, method, path, times))
 
     def lose(self, path: str, method: str = "", times: float = 1) -> None:
-        """Do what is asked for, as far as the log goes too, and end the connection unanswered."""
+        """Performs and logs the request, then closes the connection without an answer."""
         self.faults.waiting.append(Fault("lose", True, method, path, times))
 
     def first(self, action: Callable[[], object], path: str, method: str = "") -> None:
-        """Call ``action`` before the next such request is answered: somebody else is faster."""
+        """Calls ``action`` before the next such request is answered, as a concurrent client."""
         self.faults.waiting.append(Fault("first", action, method, path, 1))
 
     def use_xet(self, folder: Path) -> XetStore:
-        """From now on take large objects through Xet too, by way of ``folder``; see ``hub_xet``."""
+        """Accepts large objects through Xet as well, stored in ``folder``; see ``hub_xet``."""
         self.xet = XetStore(folder)
         return self.xet
 
     def take_from_xet(self, repository: Repository, oid: str, size: int) -> None:
-        """If an object was uploaded through Xet, keep its bytes as if it had come by LFS."""
+        """Stores an object that was uploaded through Xet as if it had come by LFS."""
         name = None if self.xet is None else self.xet.hashes().get(oid)
         if self.xet is not None and name is not None and oid not in repository.objects:
             content = self.xet.read(name, size)
@@ -139,19 +143,19 @@ class LoopbackHub:
             repository.objects[oid], repository.xet[oid] = content, name
 
     def signature(self, oid: str) -> str:
-        """Allows one large object to be sent up or down without a token."""
+        """Signature of an address that transfers one large object without a token."""
         return hashlib.sha256(f"{self._secret}{oid}".encode()).hexdigest()[:32]
 
     def environment(
         self, home: Path, token: str | None = None, offline: bool = False, hurry: bool = False
     ) -> dict[str, str]:
-        """A process's environment, in which huggingface_hub speaks to this Hub and no other.
+        """Environment of a process in which huggingface_hub uses this Hub alone.
 
-        Its cache and its tokens are below ``home``. ``hurry`` makes ``time.sleep`` short in a
-        Python process: the client waits for half a minute in all before it gives up an upload.
+        Its cache and tokens are below ``home``. ``hurry`` shortens ``time.sleep`` in a Python
+        process, as the client's retries of an upload take half a minute.
         """
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-        mine = {
+        own = {
             "HF_ENDPOINT": self.url,
             "HF_HOME": str(home),
             "HF_HUB_CACHE": str(home / "hub"),
@@ -169,10 +173,10 @@ class LoopbackHub:
             "no_proxy": "127.0.0.1,localhost",
         }
         if hurry:
-            mine["PYTHONPATH"] = os.pathsep.join(
+            own["PYTHONPATH"] = os.pathsep.join(
                 filter(None, [str(_hurried(home / "hurry")), os.environ.get("PYTHONPATH")])
             )
-        return kept | mine
+        return kept | own
 
 
 def _hurried(folder: Path) -> Path:
@@ -184,9 +188,11 @@ def _hurried(folder: Path) -> Path:
 
 @contextmanager
 def loopback_hub() -> Iterator[LoopbackHub]:
-    """A Hub that answers until the block ends."""
+    """A Hub that serves until the block ends."""
     hub = LoopbackHub()
-    threads = [threading.Thread(target=one.serve_forever, args=(0.05,)) for one in hub.servers]
+    threads = [
+        threading.Thread(target=server.serve_forever, args=(0.05,)) for server in hub.servers
+    ]
     for thread in threads:
         thread.start()
     try:

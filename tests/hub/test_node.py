@@ -1,4 +1,4 @@
-"""The Hub on loopback is what npm's @huggingface/hub takes for the Hub: a second opinion of it."""
+"""npm's @huggingface/hub, a second client, works with the local Hub."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def test_node(hub: LoopbackHub) -> None:
         env=os.environ | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"},
     )
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
+    result = json.loads(done.stdout)
     second, first, start = hub.commits(NAME)
-    assert (said["user"], said["url"]) == ("tester", f"{hub.url}/{NAME}")
-    assert (said["first"], said["second"]) == (first.oid, second.oid)
+    assert (result["user"], result["url"]) == ("tester", f"{hub.url}/{NAME}")
+    assert (result["first"], result["second"]) == (first.oid, second.oid)
     assert hub.files(NAME, "old") == {
         **hub.files(NAME, start.oid),
         "config.json": b"{}",
@@ -36,14 +36,19 @@ def test_node(hub: LoopbackHub) -> None:
         "samples/é.txt": b"1",
     }
     assert first.files["model.safetensors"].large
-    assert said["listed"] == [".gitattributes", "config.json", "model.safetensors"]
-    assert said["listed"] == list(hub.files(NAME))
-    assert said["weights"] == 0
-    assert said["config"] == ["[]", "{}"]
-    assert said["range"] == list(WEIGHTS[300:303])
-    assert said["page"] == "<p>Node</p>"
+    assert result["listed"] == [".gitattributes", "config.json", "model.safetensors"]
+    assert result["listed"] == list(hub.files(NAME))
+    assert result["weights"] == 0
+    assert result["config"] == ["[]", "{}"]
+    assert result["range"] == list(WEIGHTS[300:303])
+    assert result["page"] == "<p>Node</p>"
     assert hub.files("tester/demo", kind="space")["index.html"] == b"<p>Node</p>"
-    assert said["missing"] is None
-    assert [said[what][0] for what in ("again", "late", "wrong", "nobody")] == [409, 412, 401, 404]
-    assert [one.token for one in hub.requests("PUT")] == [False]
-    assert {one.status for one in hub.requests(path="/cdn/")} == {200, 206}
+    assert result["missing"] is None
+    assert [result[call][0] for call in ("again", "late", "wrong", "nobody")] == [
+        409,
+        412,
+        401,
+        404,
+    ]
+    assert [request.token for request in hub.requests("PUT")] == [False]
+    assert {request.status for request in hub.requests(path="/cdn/")} == {200, 206}

@@ -1,4 +1,4 @@
-"""What the Hub on loopback answers to requests that no well-behaved client sends."""
+"""Answers of the local Hub to requests that no well-behaved client sends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCH = f"/{NAME}.git/info/lfs/objects/batch"
 
 
 class Ask:
-    """``ask("GET", path)``: the status, the headers in lower case and the body's bytes."""
+    """``ask("GET", path)`` returns status, headers in lower case, and body."""
 
     def __init__(self, hub: LoopbackHub) -> None:
         self.hub = hub
@@ -41,9 +41,9 @@ class Ask:
 
     def commit(self, *operations: tuple[str, Any], **header: Any) -> tuple[int, str]:
         lines = [("header", {"summary": "Asked", **header}), *operations]
-        body = "\n".join(json.dumps({"key": key, "value": value}) for key, value in lines)
-        status, _, said = self("POST", f"{API}/commit/main", body.encode(), self.hub.tokens.write)
-        return status, said.decode()
+        text = "\n".join(json.dumps({"key": key, "value": value}) for key, value in lines)
+        status, _, body = self("POST", f"{API}/commit/main", text.encode(), self.hub.tokens.write)
+        return status, body.decode()
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def large(path: str, content: bytes) -> tuple[str, Any]:
     return "lfsFile", {"path": path, "algo": "sha256", "oid": oid, "size": len(content)}
 
 
-def test_a_commit_is_one_change_or_none(hub: LoopbackHub, ask: Ask) -> None:
+def test_a_commit_is_complete_or_nothing(hub: LoopbackHub, ask: Ask) -> None:
     before = hub.commits(NAME)
     never = large("b.onnx", b"never uploaded")
     assert ask.commit(file("a"), never)[0] == 422
@@ -81,13 +81,13 @@ def test_a_commit_is_one_change_or_none(hub: LoopbackHub, ask: Ask) -> None:
 
 
 def upload(hub: LoopbackHub, ask: Ask, content: bytes) -> dict[str, Any]:
-    """What the batch says of one object."""
-    one = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    asked = {"operation": "upload", "transfers": ["basic"], "objects": [one]}
-    status, _, said = ask("POST", BATCH, asked, hub.tokens.write)
+    """The answer of the LFS batch for one object."""
+    item = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    request = {"operation": "upload", "transfers": ["basic"], "objects": [item]}
+    status, _, body = ask("POST", BATCH, request, hub.tokens.write)
     assert status == 200
-    (found,) = json.loads(said)["objects"]
-    return dict(found)
+    (answer,) = json.loads(body)["objects"]
+    return dict(answer)
 
 
 def test_large_objects(hub: LoopbackHub, ask: Ask) -> None:
@@ -98,13 +98,13 @@ def test_large_objects(hub: LoopbackHub, ask: Ask) -> None:
     assert ask("PUT", where, b"graph 3")[0] == 400
     assert ask("PUT", where, b"graph")[0] == 400
     assert ask("PUT", where.partition("?")[0], content)[0] == 403
-    assert ask("PUT", where, content, hub.tokens.write)[0] == 400, "a token went to the storage"
-    oid, _ = one = hashlib.sha256(content).hexdigest(), len(content)
-    named = dict(zip(("oid", "size"), one, strict=True))
-    assert ask("POST", verify, named, hub.tokens.write)[0] == 422
+    assert ask("PUT", where, content, hub.tokens.write)[0] == 400, "the storage received a token"
+    oid = hashlib.sha256(content).hexdigest()
+    item = {"oid": oid, "size": len(content)}
+    assert ask("POST", verify, item, hub.tokens.write)[0] == 422
     assert ask("PUT", where, content)[0] == 200
-    assert ask("POST", verify, named | {"size": 1}, hub.tokens.write)[0] == 422
-    assert ask("POST", verify, named, hub.tokens.write)[0] == 200
+    assert ask("POST", verify, item | {"size": 1}, hub.tokens.write)[0] == 422
+    assert ask("POST", verify, item, hub.tokens.write)[0] == 200
     assert "actions" not in upload(hub, ask, content)
     assert "b.onnx" not in hub.files(NAME)
     assert ask.commit(large("b.onnx", content))[0] == 200
@@ -113,7 +113,7 @@ def test_large_objects(hub: LoopbackHub, ask: Ask) -> None:
     assert raw.splitlines()[1] == f"oid sha256:{oid}".encode()
 
 
-def test_where_files_come_from(hub: LoopbackHub, ask: Ask) -> None:
+def test_redirects_and_ranges(hub: LoopbackHub, ask: Ask) -> None:
     home, content = f"/{NAME}/resolve/main", FILES["model.safetensors"]
     status, headers, _ = ask("HEAD", f"{home}/model.safetensors")
     blob = hub.commits(NAME)[0].files["model.safetensors"]
@@ -124,17 +124,17 @@ def test_where_files_come_from(hub: LoopbackHub, ask: Ask) -> None:
     where = headers["location"]
     assert where.startswith(hub.storage + "/")
     assert ask("GET", where)[2] == content
-    for asked, part in {"5-9": content[5:10], "500-": content[500:], "-7": content[-7:]}.items():
-        status, headers, found = ask("GET", where, Range=f"bytes={asked}")
-        assert (status, found) == (206, part)
+    for span, part in {"5-9": content[5:10], "500-": content[500:], "-7": content[-7:]}.items():
+        status, headers, body = ask("GET", where, Range=f"bytes={span}")
+        assert (status, body) == (206, part)
         assert headers["content-range"].endswith(f"/{len(content)}")
     assert ask("GET", where, Range=f"bytes={len(content)}-")[0] == 416
     assert ask("GET", where.partition("?")[0])[0] == 403
     assert ask("GET", f"{hub.storage}{API}")[0] == 404
     status, headers, _ = ask("HEAD", f"{home}/config.json")
     assert (status, headers["location"][:18]) == (307, "/api/resolve-cache")
-    status, headers, found = ask("GET", headers["location"])
-    assert (status, found) == (200, b"{}")
+    status, headers, body = ask("GET", headers["location"])
+    assert (status, body) == (200, b"{}")
     assert headers["etag"] == f'"{hub.commits(NAME)[0].files["config.json"].oid}"'
     status, headers, _ = ask("HEAD", f"{home}/no")
     assert (status, headers["x-error-code"]) == (404, "EntryNotFound")
@@ -158,11 +158,11 @@ def test_a_private_file_needs_a_token(hub: LoopbackHub, ask: Ask) -> None:
 def test_any_name_is_served(hub: LoopbackHub, ask: Ask, name: str) -> None:
     hub.repository(NAME).write({name: b"hostile"})
     listed = json.loads(ask("GET", f"{API}/tree/main?recursive=true")[2])
-    assert name in [one["path"] for one in listed]
-    assert name in [one["rfilename"] for one in json.loads(ask("GET", API)[2])["siblings"]]
+    assert name in [entry["path"] for entry in listed]
+    assert name in [entry["rfilename"] for entry in json.loads(ask("GET", API)[2])["siblings"]]
     status, headers, _ = ask("GET", f"/{NAME}/resolve/main/{quote(name, safe='')}")
     assert status == 307
-    assert ".." not in headers["location"].split("/"), "a client would make another path of it"
+    assert ".." not in headers["location"].split("/"), "a client would resolve it"
     assert ask("GET", headers["location"])[2] == b"hostile"
 
 
@@ -176,7 +176,7 @@ def test_the_log(hub: LoopbackHub, ask: Ask) -> None:
     assert hub.tokens.read not in repr(hub.log)
 
 
-FINE = """license: apache-2.0
+VALID = """license: apache-2.0
 library_name: genzoo
 pipeline_tag: unconditional-image-generation
 tags: [glow, onnx]
@@ -190,7 +190,7 @@ model-index:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         ("apache-2.0", "apache-2", '"license" must be one of [apache-2.0, mit,'),
         ("[glow, onnx]", "glow", '"tags" must be an array'),
@@ -198,31 +198,31 @@ model-index:
         ("- name: glow\n ", "-", '"model-index[0].name" is required'),
         ("{type: mnist, name: MNIST}", "{type: mnist}", ".dataset.name" + '" is required'),
         (", value: 1.5", "", '"model-index[0].results[0].metrics[0].value" is required'),
-        (FINE[FINE.index("\n- name") :], " glow\n", '"model-index" must be an array'),
+        (VALID[VALID.index("\n- name") :], " glow\n", '"model-index" must be an array'),
         ("library_name: genzoo", "license: mit", "duplicated mapping key: license"),
         ("[glow, onnx]", "[glow", "while parsing a flow sequence"),
     ],
 )
-def test_what_is_wrong_with_a_card(old: str, new: str, says: str) -> None:
-    assert validate(f"---\n{FINE}---\nText", "model") == ([], [])
-    assert old in FINE
-    errors, warnings = validate(f"---\n{FINE.replace(old, new)}---\nText", "model")
+def test_errors_about_a_card(old: str, new: str, message: str) -> None:
+    assert validate(f"---\n{VALID}---\nText", "model") == ([], [])
+    assert old in VALID
+    errors, warnings = validate(f"---\n{VALID.replace(old, new)}---\nText", "model")
     assert len(errors) == 1
-    assert says in errors[0]
+    assert message in errors[0]
     assert warnings == []
 
 
-def test_what_is_doubtful_about_a_card() -> None:
+def test_warnings_about_a_card() -> None:
     assert validate("No metadata", "model") == ([], ["empty or missing yaml metadata in repo card"])
     (warning,) = validate("---\npipeline_tag: images\n---\n", "model")[1]
     assert warning.startswith('The pipeline tag "images" is not')
 
 
-def test_what_is_wrong_with_a_space() -> None:
-    fine = (
+def test_errors_about_a_space() -> None:
+    valid = (
         "sdk: static\ncolorFrom: red\ncustom_headers: {cross-origin-opener-policy: same-origin}\n"
     )
-    assert validate(f"---\n{fine}---\n", "space") == ([], [])
+    assert validate(f"---\n{valid}---\n", "space") == ([], [])
     bad = "colorTo: pale\nshort_description: " + "x" * 61 + "\ncustom_headers: {x-other: a}\n"
     errors = validate(f"---\n{bad}---\n", "space")[0]
     keys = ["sdk", "colorTo", "short_description", "custom_headers.x-other"]

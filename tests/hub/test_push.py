@@ -56,8 +56,8 @@ def test_a_push_is_one_commit_of_the_files_of_a_run(shared: Shared, model: str) 
     assert (done.status, done.out) == (0, f"{shared.hub.url}/tester/{model}\n")
     assert f"Push {model} with genzoo" in shared.hub.commits(f"tester/{model}")[0].title
     assert len(shared.hub.commits(f"tester/{model}")) == 2
-    there = shared.hub.files(f"tester/{model}")
-    assert {k: v for k, v in there.items() if k != ".gitattributes"} == pushable(
+    files = shared.hub.files(f"tester/{model}")
+    assert {k: v for k, v in files.items() if k != ".gitattributes"} == pushable(
         shared.root / model
     )
     assert (shared.root / model / "checkpoints").is_dir()
@@ -102,12 +102,12 @@ def test_pulled_runs_sample_the_same_bytes_online_and_offline(
             images = zoo.load(folder / model, "cpu").sample(5, seed=3).numpy()
             assert images.tobytes() == expected[model].tobytes(), model
             assert np.load(folder / f"{model}.npy").tobytes() == expected[model].tobytes(), model
-            there = {
+            files = {
                 path.relative_to(folder / model).as_posix(): path.read_bytes()
                 for path in (folder / model).rglob("*")
                 if path.is_file()
             }
-            assert there == pushable(shared.root / model)
+            assert files == pushable(shared.root / model)
 
 
 @pytest.mark.slow
@@ -155,14 +155,14 @@ def test_changed_files_are_pushed_and_missing_ones_deleted(
         [*push, "--revision", "dev"],
     )
     assert [step.status for step in done] == [0] * 8, done
-    newest, mine, theirs, first, *_ = hub.commits("tester/vae", "dev")
-    assert (newest.title, mine.title, first.title) == ("Mine", "Mine", "Mine")
-    gone = {"onnx/encoder.onnx", "onnx/encoder.json", "metrics.json"}
-    assert {*first.files} - {*mine.files} == gone
-    assert {*mine.files} - {*theirs.files} == {"curve.png"}
-    assert mine.files["notes.txt"].content == b"kept"
-    assert mine.files["README.md"].content.endswith(b"More. ![curve](curve.png)\n")
-    assert hub.commits("tester/vae")[0] == mine
+    on_branch, second, upload_commit, first, *_ = hub.commits("tester/vae", "dev")
+    assert (on_branch.title, second.title, first.title) == ("Mine", "Mine", "Mine")
+    deleted = {"onnx/encoder.onnx", "onnx/encoder.json", "metrics.json"}
+    assert {*first.files} - {*second.files} == deleted
+    assert {*second.files} - {*upload_commit.files} == {"curve.png"}
+    assert second.files["notes.txt"].content == b"kept"
+    assert second.files["README.md"].content.endswith(b"More. ![curve](curve.png)\n")
+    assert hub.commits("tester/vae")[0] == second
     assert "is up to date" in done[5].err
     assert "1 of 8 files" in done[7].err
 
@@ -186,11 +186,11 @@ def test_a_card_that_was_edited_on_the_hub_is_kept(
     )
     assert [step.status for step in done] == [0] * 13, done
     commits = hub.commits("tester/vae")
-    mine = (tmp_path / "last.md").read_bytes()
-    assert b'zoo.load("tester/vae")' in mine
-    first = mine.removesuffix(b"more\nmore\n")
+    last = (tmp_path / "last.md").read_bytes()
+    assert b'zoo.load("tester/vae")' in last
+    first = last.removesuffix(b"more\nmore\n")
     cards = [commit.files["README.md"].content for commit in commits if "README.md" in commit.files]
-    assert cards == [mine, person.encode(), person.encode(), first + b"more\n", first]
+    assert cards == [last, person.encode(), person.encode(), first + b"more\n", first]
     note = "README.md of tester/vae was edited on the Hub and is kept"
     assert [step for step in range(11) if note in done[step].err] == [5, 7, 8]
     assert "is up to date" in done[5].err
