@@ -1,4 +1,4 @@
-"""The errors that a user can mend: each is one sentence that says what, which value, what to do."""
+"""Errors that a user can fix. A message is one sentence: the problem, the value, the fix."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterable
 
 
 class ZooError(Exception):
-    """Something failed; the message is one sentence for the user. Exit status 1."""
+    """An operation failed; the message is one sentence for the user. Exit status 1."""
 
     exit_code = 1
 
 
 class UsageError(ZooError):
-    """The call was wrong: an unknown name, option, key or value. Exit status 2."""
+    """A wrong call: an unknown name, option, key or value. Exit status 2."""
 
     exit_code = 2
 
 
 class Interrupted(ZooError):
-    """A run was stopped from outside; a checkpoint stands. Exit status 130 or 143."""
+    """A signal stopped a run after its checkpoint was written. Exit status 130 or 143."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -27,9 +27,15 @@ class Interrupted(ZooError):
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
-    """``": did you mean 'x'?"`` for the nearest of ``choices``, else a list of them."""
+    """Returns ``": did you mean 'x'?"`` for the nearest of ``choices``, else a list of them."""
     choices = sorted(choices)
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     if close:
         return f": did you mean {close[0]!r}?"
     return f"; there is {', '.join(choices)}" if choices else "; there is none"
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's message; the name of its type if there is no message."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -83,7 +83,7 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender
     data = pictures(*shape(config))
     folder = Path(tempfile.gettempdir())  # which nothing is written to
     accelerator = _accelerator(config, device, folder, None)
-    model = build(host().owner(subject.model), config.model, data.image, accelerator.device)
+    model = build(host().owner(subject.model), config.model, data.image_spec, accelerator.device)
     objective = model.objective(config)
     loop = Loop(
         model, RunFolder(folder), config, objective, data, accelerator, Reporter(), Unobserved()
@@ -105,7 +105,7 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender
 
 def _plain(subject: Subject, config: Config, device: torch.device) -> Contender:
     data = pictures(*shape(config))
-    model = build(host().owner(subject.model), config.model, data.image, device)
+    model = build(host().owner(subject.model), config.model, data.image_spec, device)
     objective = model.objective(config)
     networks: dict[str, nn.Module] = {
         name: one.to(device).train() for name, one in objective.networks.items()

@@ -62,13 +62,13 @@ def _of(
     assert config.data.size is not None
     data = pictures(config.data.channels or 1, config.data.size)
     seed_torch(0, FIRST)
-    model = build(host().owner(subject.model), config.model, data.image, torch.device("cpu"))
+    model = build(host().owner(subject.model), config.model, data.image_spec, torch.device("cpu"))
     cpu = hardware(torch.device("cpu"))
     RunFolder(folder).write_config(
         model=model.name,
         plugin=model.owner.plugin.reference(),
         config=config,
-        image=data.image,
+        image=data.image_spec,
         source=data.name,
         hardware=cpu,
         summary={},

@@ -33,7 +33,7 @@ def anchors(data: Dataset, device: torch.device, progress: Progress) -> list[dic
     network = classifier_features(data, device, progress)
     test = len(data.splits["test"])
     count = min(test, MOST_SAMPLES)
-    batches = in_order(data.splits["test"], data.image, BATCH_SIZE, device)
+    batches = in_order(data.splits["test"], data.image_spec, BATCH_SIZE, device)
     real = _features(network, (batch.images for batch in batches), "test pictures", test, progress)
     subsets, size = subsets_of(len(real), count)
     how = (
@@ -77,14 +77,14 @@ def _features(
 
 
 def _training_pictures(data: Dataset, count: int) -> Iterator[Tensor]:
-    split, bits = data.splits["train"], data.image.bits
+    split, bits = data.splits["train"], data.image_spec.bits
     for part in torch.from_numpy(spread(len(split), count)).split(BATCH_SIZE):
         pictures = torch.stack([torch.from_numpy(split[int(i)][0]) for i in part])
         yield to_images(to_levels(pictures, bits), bits)
 
 
 def _noise(data: Dataset, count: int) -> Iterator[Tensor]:
-    image = data.image
+    image = data.image_spec
     generator = torch.Generator().manual_seed(0)
     for first in range(0, count, BATCH_SIZE):
         shape = (min(BATCH_SIZE, count - first), image.channels, image.size, image.size)

@@ -81,7 +81,7 @@ def test_a_gpu_that_is_not_there(commands, here, untouched, trained) -> None:
 def test_an_empty_folder_of_data(commands, here, untouched, pictures) -> None:
     folder = pictures()
     said = commands.fails(1, *TRAIN, "--data", folder)
-    assert f"the folder {folder} has no picture" in said
+    assert f"the folder {folder} has no images" in said
 
 
 def test_a_file_that_is_no_picture_is_named(commands, here, untouched, pictures) -> None:
@@ -103,10 +103,10 @@ def test_pictures_of_several_sizes_or_too_small(commands, here, untouched, pictu
 def test_a_file_that_is_no_data(commands, here, untouched, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("1,2")
-    assert f"{table} is no data that can be read" in commands.fails(2, *TRAIN, "--data", table)
+    assert f"{table} has an unknown format" in commands.fails(2, *TRAIN, "--data", table)
     array = tmp_path / "array.npz"
     array.write_text("no zip")
-    assert f"{array} is no .npz file" in commands.fails(1, *TRAIN, "--data", array)
+    assert f"{array} is not an .npz file" in commands.fails(1, *TRAIN, "--data", array)
 
 
 def test_labels_that_are_not_there(commands, here, untouched, pictures) -> None:

@@ -1,4 +1,4 @@
-"""Batches: their order, their draws in one process and several, and pixels in their bins."""
+"""Batches: their order, noise in one process and several, levels and bins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from zoo.data import ResidentSplit, StreamedSplit
-from zoo.data.arrays import ArrayPictures
+from zoo.data.arrays import ArrayImages
 from zoo.data.batch import Batch
 from zoo.data.batches import Batches, Raw, in_order
 from zoo.data.order import Order
@@ -28,12 +28,12 @@ LABELS = np.arange(COUNT) % 7
 SPEC = ImageSpec(3, 4, classes=7)
 RESIDENT = ResidentSplit(IMAGES, LABELS)
 STREAMED = StreamedSplit(
-    ArrayPictures(IMAGES.transpose(0, 2, 3, 1), "test"), LABELS, Preparation(4, 3)
+    ArrayImages(IMAGES.transpose(0, 2, 3, 1), "test"), LABELS, Preparation(4, 3)
 )
 
 
 def batches(split: Any = RESIDENT, size: int = 12, seed: int = 5, **options: Any) -> Batches:
-    return Batches(split, options.pop("image", SPEC), size, seed, "cpu", **options)
+    return Batches(split, options.pop("image_spec", SPEC), size, seed, "cpu", **options)
 
 
 def take(iterator: Iterator[Raw], count: int) -> list[Raw]:
@@ -43,22 +43,22 @@ def take(iterator: Iterator[Raw], count: int) -> list[Raw]:
 def same(left: list[Raw], right: list[Raw]) -> bool:
     return len(left) == len(right) and all(
         torch.equal(a, b)
-        for one, other in zip(left, right, strict=True)
-        for a, b in zip(one, other, strict=True)
+        for batch, other in zip(left, right, strict=True)
+        for a, b in zip(batch, other, strict=True)
     )
 
 
-# the order
+# Order
 
 
 @pytest.mark.parametrize(("count", "size"), [(10, 4), (10, 10), (3, 8), (7, 20), (1, 2)])
-def test_every_picture_once_an_epoch(count: int, size: int) -> None:
+def test_every_image_comes_once_an_epoch(count: int, size: int) -> None:
     order = Order(count, size, seed=3)
     epochs = 6
     positions = np.concatenate([order.batch(b) for b in range(-(-count * epochs // size))])
     for epoch in range(epochs):
-        found = positions[epoch * count : (epoch + 1) * count]
-        assert sorted(found) == list(range(count))
+        epoch_indices = positions[epoch * count : (epoch + 1) * count]
+        assert sorted(epoch_indices) == list(range(count))
 
 
 def test_epochs_and_seeds_differ() -> None:
@@ -67,30 +67,30 @@ def test_epochs_and_seeds_differ() -> None:
     assert len({tuple(order) for order in (first, second, other)}) == 3
 
 
-def test_the_order_is_the_one_that_older_runs_had() -> None:
-    """A run that is resumed goes on in the order it was started with, or not at all."""
+def test_the_order_is_that_of_older_versions() -> None:
+    """A resumed run must continue in the order in which it was started."""
     assert Order(10, 10, seed=0).batch(0).tolist() == [4, 6, 2, 7, 3, 5, 9, 0, 8, 1]
     assert Order(10, 10, seed=2**63 - 1).batch(7).tolist() == [8, 1, 3, 5, 4, 0, 7, 2, 9, 6]
 
 
 @pytest.mark.parametrize("split", [RESIDENT, STREAMED])
-def test_starting_at_a_batch_is_skipping_to_it(split: Any) -> None:
+def test_iterating_from_a_batch_equals_skipping_to_it(split: Any) -> None:
     whole = take(batches(split, workers=0).iterate(), 12)
     assert same(take(batches(split, workers=0).iterate(7), 5), whole[7:])
     index = batches().order.batch(9)
-    np.testing.assert_array_equal(whole[9].pictures.numpy(), IMAGES[index])
+    np.testing.assert_array_equal(whole[9].pixels.numpy(), IMAGES[index])
     assert whole[9].labels is not None
     np.testing.assert_array_equal(whole[9].labels.numpy(), LABELS[index])
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_streamed_batches_are_those_of_a_resident_split(workers: int) -> None:
+def test_streamed_batches_equal_those_of_a_resident_split(workers: int) -> None:
     streamed = take(batches(STREAMED, workers=workers).iterate(2), 9)
     assert same(streamed, take(batches(RESIDENT).iterate(2), 9))
 
 
 @pytest.mark.parametrize("split", [RESIDENT, STREAMED])
-def test_iterating_draws_nothing(split: Any) -> None:
+def test_iterating_draws_no_random_numbers(split: Any) -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
     take(batches(split, workers=0).iterate(), 3)
@@ -99,50 +99,50 @@ def test_iterating_draws_nothing(split: Any) -> None:
 
 @pytest.mark.parametrize("split", [RESIDENT, STREAMED])
 @pytest.mark.parametrize("flip", [False, True])
-def test_processes_together_are_one(split: Any, flip: bool) -> None:
+def test_several_processes_together_equal_one(split: Any, flip: bool) -> None:
     def step(rank: int, world: int) -> tuple[torch.Tensor, ...]:
-        made = batches(split, flip=flip, workers=0, rank=rank, world=world)
-        (raw,) = take(made.iterate(4), 1)
+        own = batches(split, flip=flip, workers=0, rank=rank, world=world)
+        (raw,) = take(own.iterate(4), 1)
         torch.manual_seed(77)
-        batch = made.make(raw)
+        batch = own.make(raw)
         assert batch.labels is not None
         assert len(batch) == 12 // world
         return batch.levels, batch.labels, batch.dequantized, batch.rand(2), batch.randn(3, 1)
 
     alone = step(0, 1)
     together = [torch.cat(parts) for parts in zip(*(step(r, 3) for r in range(3)), strict=True)]
-    for one, other in zip(alone, together, strict=True):
-        assert torch.equal(one, other)
+    for tensor, joined in zip(alone, together, strict=True):
+        assert torch.equal(tensor, joined)
 
 
-def test_a_batch_size_that_processes_cannot_share() -> None:
-    with pytest.raises(ZooError, match=r"training\.batch_size is 12, .*a multiple of 5"):
+def test_the_batch_size_must_be_a_multiple_of_the_processes() -> None:
+    with pytest.raises(ZooError, match=r"batch_size must be a multiple of the 5 processes; got 12"):
         batches(world=5)
-    with pytest.raises(ZooError, match="no picture to train on"):
+    with pytest.raises(ZooError, match="no training images"):
         batches(ResidentSplit(IMAGES[:0], LABELS[:0]))
 
 
-# what a batch holds
+# Contents
 
 
-def test_half_of_the_pictures_are_mirrored() -> None:
-    made = batches(size=200, flip=True)
-    (raw,) = take(made.iterate(), 1)
+def test_half_of_the_images_are_mirrored() -> None:
+    flipped = batches(size=200, flip=True)
+    (raw,) = take(flipped.iterate(), 1)
     torch.manual_seed(0)
-    levels = made.make(raw).levels
-    mirrored = (levels == raw.pictures.flip(-1)).flatten(1).all(1)
-    unchanged = (levels == raw.pictures).flatten(1).all(1)
+    levels = flipped.make(raw).levels
+    mirrored = (levels == raw.pixels.flip(-1)).flatten(1).all(1)
+    unchanged = (levels == raw.pixels).flatten(1).all(1)
     assert (mirrored ^ unchanged).all()
     assert 70 < int(mirrored.sum()) < 130
 
 
 @pytest.mark.parametrize("bits", [1, 5, 8])
 def test_levels_images_and_bins(bits: int) -> None:
-    made = batches(image=ImageSpec(3, 4, 7, bits))
-    (raw,) = take(made.iterate(), 1)
-    batch = made.make(raw)
+    quantized = batches(image_spec=ImageSpec(3, 4, 7, bits))
+    (raw,) = take(quantized.iterate(), 1)
+    batch = quantized.make(raw)
     assert batch.levels.dtype == torch.uint8
-    expected = raw.pictures.numpy() // 2 ** (8 - bits)
+    expected = raw.pixels.numpy() // 2 ** (8 - bits)
     np.testing.assert_array_equal(batch.levels.numpy(), expected)
     assert batch.images.dtype == batch.dequantized.dtype == torch.float32
     np.testing.assert_allclose(batch.images.numpy(), expected / (2**bits - 1), rtol=1e-6)
@@ -188,8 +188,8 @@ def test_to_unit_gives_the_centers_and_from_unit_the_images(dtype: torch.dtype) 
     assert from_unit(torch.tensor([-1.0, 0.0, 1.0, 2.0]), 3).tolist() == [0, 0, 1, 1]
 
 
-def test_labels_are_none_where_there_are_none() -> None:
-    (raw,) = take(batches(image=ImageSpec(3, 4)).iterate(), 1)
+def test_labels_are_none_if_an_image_has_none() -> None:
+    (raw,) = take(batches(image_spec=ImageSpec(3, 4)).iterate(), 1)
     assert raw.labels is None
     unknown = ResidentSplit(IMAGES, np.where(LABELS == 3, -1, LABELS))
     (raw,) = take(batches(unknown).iterate(), 1)
@@ -197,32 +197,32 @@ def test_labels_are_none_where_there_are_none() -> None:
 
 
 @pytest.mark.parametrize(("split", "workers"), [(RESIDENT, 0), (STREAMED, 0), (STREAMED, 2)])
-def test_in_order_gives_every_picture_once(split: Any, workers: int) -> None:
-    found = list(in_order(split, ImageSpec(3, 4, 7, bits=5), 20, "cpu", workers=workers))
-    assert [len(batch) for batch in found] == [20, 20, 10]
-    levels = torch.cat([batch.levels for batch in found]).numpy()
+def test_in_order_yields_every_image_once(split: Any, workers: int) -> None:
+    batches = list(in_order(split, ImageSpec(3, 4, 7, bits=5), 20, "cpu", workers=workers))
+    assert [len(batch) for batch in batches] == [20, 20, 10]
+    levels = torch.cat([batch.levels for batch in batches]).numpy()
     np.testing.assert_array_equal(levels, IMAGES // 8)
-    labels = [batch.labels for batch in found if batch.labels is not None]
+    labels = [batch.labels for batch in batches if batch.labels is not None]
     np.testing.assert_array_equal(torch.cat(labels).numpy(), LABELS)
     empty = ResidentSplit(IMAGES[:0], LABELS[:0])
     assert list(in_order(empty, SPEC, 20, "cpu")) == []
 
 
-# faults
+# Faults
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_fault_in_a_worker_is_one_sentence(workers: int) -> None:
+def test_an_error_in_a_worker_is_one_sentence(workers: int) -> None:
     wrong = StreamedSplit(
-        ArrayPictures(IMAGES[:, 0], "test"), LABELS, Preparation(8, 3)
-    )  # 4x4 pictures where 8x8 are wanted
-    with pytest.raises(ZooError, match=r"^picture \d+ of test is 4x4 pixels, smaller") as caught:
+        ArrayImages(IMAGES[:, 0], "test"), LABELS, Preparation(8, 3)
+    )  # 4x4 images where 8x8 are expected
+    with pytest.raises(ZooError, match=r"^image \d+ of test is 4x4 pixels, smaller") as caught:
         take(batches(wrong, workers=workers).iterate(), 1)
     assert "Traceback" not in str(caught.value)
 
 
 @dataclass(frozen=True)
-class Deadly:
+class Exits:
     labels: np.ndarray
 
     def __len__(self) -> int:
@@ -233,5 +233,5 @@ class Deadly:
 
 
 def test_a_worker_that_dies_is_one_sentence() -> None:
-    with pytest.raises(ZooError, match=r"has died.*--set data\.workers=N"):
-        take(batches(Deadly(LABELS), workers=1).iterate(), 1)
+    with pytest.raises(ZooError, match=r"died.*--set data\.workers=N"):
+        take(batches(Exits(LABELS), workers=1).iterate(), 1)

@@ -1,4 +1,4 @@
-"""Data sets on the Hub, with the Hub's client stood in for."""
+"""Datasets on the Hub, with a stand-in for ``load_dataset``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from numbered import (
     make_parquet,
+    numbered_image,
     numbers,
     opened,
-    picture,
     png,
 )
 
@@ -19,7 +19,7 @@ from zoo.errors import ZooError
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ...]]:
-    """A local folder stands in for every data set; the calls are kept."""
+    """Returns the calls of ``load_dataset``, each answered with a local folder."""
     import datasets
 
     calls: list[tuple[Any, ...]] = []
@@ -40,11 +40,13 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ...]
     [
         ("mnist", ("ylecun/mnist", None, {"revision": None})),
         ("svhn", ("ufldl-stanford/svhn", "cropped_digits", {"revision": None})),
-        ("me/pictures", ("me/pictures", None, {"revision": None})),
-        ("me/pictures@v1:small", ("me/pictures", "small", {"revision": "v1"})),
+        ("me/birds", ("me/birds", None, {"revision": None})),
+        ("me/birds@v1:small", ("me/birds", "small", {"revision": "v1"})),
     ],
 )
-def test_hub_sets(source: str, call: tuple[Any, ...], hub: list[tuple[Any, ...]]) -> None:
+def test_a_source_becomes_a_call_of_load_dataset(
+    source: str, call: tuple[Any, ...], hub: list[tuple[Any, ...]]
+) -> None:
     data = opened(source)
     assert hub == [call]
     assert numbers(data) == {"train": [0, 1, 2, 3, 4], "validation": [], "test": [5, 6]}
@@ -52,17 +54,17 @@ def test_hub_sets(source: str, call: tuple[Any, ...], hub: list[tuple[Any, ...]]
     assert data.license == {"mnist": "MIT", "svhn": "non-commercial use only"}.get(source)
 
 
-def test_hub_splits_of_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_names_of_splits(monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
-    table = datasets.Dataset.from_dict({"image": [png(picture(1)), b"junk"]})
+    table = datasets.Dataset.from_dict({"image": [png(numbered_image(1)), b"junk"]})
     good, bad = table.select([0]), table
     monkeypatch.setattr(
         datasets,
         "load_dataset",
         lambda *_, **__: {"training": good, "valid": good, "extra": good, "test": bad},
     )
-    with pytest.raises(ZooError, match=r"^row 1 of the split 'test' of a/b is no picture"):
+    with pytest.raises(ZooError, match=r"^row 1 of the split 'test' of a/b is not an image"):
         opened("a/b")
     tables = {"training": good, "valid": good, "extra": good}
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: tables)
@@ -83,27 +85,27 @@ def hub_errors() -> list[Any]:
         "Config name is missing.\nPlease pick one among the available configs: ['x', 'y']\nSo"
     )
     return [
-        (ConnectionError("Couldn't reach"), r"'a/b' here, and a/b cannot be fetched.*check the ne"),
-        (missing, r"no file or folder 'a/b' here, and a/b is not on the Hub, or is private"),
-        (gated, r"a/b is gated on the Hub: ask for access on its page, and set HF_TOKEN"),
-        (configs, r"needs one of its configurations, x, y: .* such as a/b:x"),
+        (ConnectionError("Couldn't reach"), r"'a/b', and a/b cannot be downloaded.*check the ne"),
+        (missing, r"no file or folder 'a/b', and a/b is not on the Hub, or is private"),
+        (gated, r"a/b is gated on the Hub: request access on its page, and set HF_TOKEN"),
+        (configs, r"needs one of its configurations, x, y: .* for example a/b:x"),
         (RuntimeError("Dataset scripts are no longer supported, but found b.py"), r"scripts are"),
     ]
 
 
 @pytest.mark.parametrize("case", range(5))
-def test_hub_failures_are_one_sentence(case: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_one_sentence_with_the_fix(case: int, monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
     from huggingface_hub import constants
 
-    error, says = hub_errors()[case]
+    error, message = hub_errors()[case]
 
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr(datasets, "load_dataset", fail)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    with pytest.raises(ZooError, match=says) as caught:
+    with pytest.raises(ZooError, match=message) as caught:
         opened("a/b")
     assert "\n" not in str(caught.value)
     if case == 0:

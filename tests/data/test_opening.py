@@ -1,4 +1,4 @@
-"""What is done to a set: sizes, channels, transparency, and where it lives."""
+"""Preparation of a dataset: sizes, channels, transparency, in memory or streamed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numbered import (
     make_folder,
+    numbered_image,
     opened,
-    picture,
     png,
 )
 from PIL import Image
@@ -19,67 +19,69 @@ from zoo.data import ResidentSplit, StreamedSplit, open_data
 from zoo.errors import ZooError
 
 
-def test_pictures_of_several_sizes_need_data_size(tmp_path: Path) -> None:
+def test_images_of_several_sizes_need_data_size(tmp_path: Path) -> None:
     folder = make_folder(tmp_path, {".": 2})
-    (folder / "z.png").write_bytes(png(picture(9, size=12)))
+    (folder / "z.png").write_bytes(png(numbered_image(9, size=12)))
     with pytest.raises(ZooError, match=r"z\.png is 12x12 .* others are 8x8.*data\.size=8"):
         opened(folder)
     data = opened(folder, size=8)
-    assert data.notes == ("1 of 3 pictures was scaled to 8 pixels a side.",)
+    assert data.notes == ("1 of 3 images was scaled to 8 pixels a side.",)
     with pytest.raises(ZooError, match=r"00000\.png is 8x8 .* data\.size=8, or --set data\.pad=2"):
         opened(folder, size=12)
     data = opened(folder, size=12, pad=2)
-    assert data.notes == ("2 of 3 pictures were given a black border, to 12 pixels.",)
+    assert data.notes == ("2 of 3 images were given a black border, to 12 pixels.",)
 
 
-def test_pictures_that_are_not_square_need_data_size(tmp_path: Path) -> None:
+def test_images_that_are_not_square_need_data_size(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=np.zeros((3, 10, 6), np.uint8))
-    with pytest.raises(ZooError, match=r"picture 0 of 'images' in .*a\.npz is 6x10.*data\.size=6"):
+    with pytest.raises(ZooError, match=r"image 0 of 'images' in .*a\.npz is 6x10.*data\.size=6"):
         opened(tmp_path / "a.npz")
     data = opened(tmp_path / "a.npz", size=6)
-    assert data.notes == ("All 3 pictures were cropped to the square at the centre.",)
+    assert data.notes == ("All 3 images were cropped to the center square.",)
 
 
-def test_channels_are_those_of_the_pictures_or_of_the_configuration(tmp_path: Path) -> None:
+def test_channels_are_those_of_the_images_or_of_the_configuration(tmp_path: Path) -> None:
     gray = np.arange(192, dtype=np.uint8).reshape(3, 8, 8)
-    np.savez(tmp_path / "grey.npz", images=gray)
-    assert opened(tmp_path / "grey.npz").image.channels == 1
-    data = opened(tmp_path / "grey.npz", channels=3)
+    np.savez(tmp_path / "gray.npz", images=gray)
+    assert opened(tmp_path / "gray.npz").image_spec.channels == 1
+    data = opened(tmp_path / "gray.npz", channels=3)
     assert data.splits["train"][0][0].shape == (3, 8, 8)
-    assert data.notes == ("All 3 pictures were grey and repeated in three channels.",)
+    assert data.notes == ("All 3 images were gray and repeated in three channels.",)
 
     np.savez(tmp_path / "stored.npz", images=np.stack([gray] * 3, axis=-1))
     data = opened(tmp_path / "stored.npz")
-    assert data.image.channels == 1
-    assert "stored in colour but all that were looked at are grey" in data.notes[0]
+    assert data.image_spec.channels == 1
+    assert "stored in color but all that were checked are gray" in data.notes[0]
     np.testing.assert_array_equal(data.splits["train"][1][0][0], gray[1])
 
-    np.savez(tmp_path / "colour.npz", images=np.stack([picture(i) for i in range(3)]))
-    assert opened(tmp_path / "colour.npz").image.channels == 3
-    data = opened(tmp_path / "colour.npz", channels=1)
-    assert data.notes == ("All 3 pictures were in colour and made grey.",)
+    np.savez(tmp_path / "color.npz", images=np.stack([numbered_image(i) for i in range(3)]))
+    assert opened(tmp_path / "color.npz").image_spec.channels == 3
+    data = opened(tmp_path / "color.npz", channels=1)
+    assert data.notes == ("All 3 images were converted from color to gray.",)
 
 
-@pytest.mark.parametrize(("ink", "ground"), [(20, "white"), (250, "black")])
-def test_transparent_pictures_lie_on_what_shows_them(ink: int, ground: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ink", "background"), [(20, "white"), (250, "black")])
+def test_the_background_of_transparent_images_contrasts(
+    ink: int, background: str, tmp_path: Path
+) -> None:
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[2:6, 2:6] = (ink, ink, ink, 255)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     data = opened(tmp_path)
-    assert f"The only picture was partly transparent and laid on {ground}." in data.notes
+    assert f"The only image was partly transparent and laid on {background}." in data.notes
     image = data.splits["train"][0][0]
-    assert image[0, 0, 0] == {"white": 255, "black": 0}[ground]
+    assert image[0, 0, 0] == {"white": 255, "black": 0}[background]
     assert image[0, 3, 3] == ink
 
 
-def test_colors_that_nobody_sees_do_not_count(tmp_path: Path) -> None:
+def test_colors_of_transparent_pixels_do_not_count(tmp_path: Path) -> None:
     pixels = np.full((8, 8, 4), 90, np.uint8)
     pixels[0] = (255, 0, 0, 0)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    assert opened(tmp_path).image.channels == 1
+    assert opened(tmp_path).image_spec.channels == 1
 
 
-def test_a_set_is_resident_up_to_its_limit(tmp_path: Path) -> None:
+def test_a_dataset_is_resident_up_to_its_limit(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=np.zeros((16, 8, 8), np.uint8))
     size = 16 * 8 * 8 / 2**30
     kinds = [

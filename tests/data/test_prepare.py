@@ -1,4 +1,4 @@
-"""One picture of any format, mode and size becomes the array that was asked for, or a sentence."""
+"""Images of any format, mode and size become arrays of one shape, or an error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.data.decode import Change, open_picture
+from zoo.data.decode import Change, decode_image
 from zoo.data.prepare import Preparation
 from zoo.errors import ZooError
 
@@ -20,13 +20,13 @@ def color(width: int = 8, height: int = 8) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def file(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def test_a_picture_that_fits_is_taken_as_it_is() -> None:
+def test_an_image_of_the_right_shape_is_unchanged() -> None:
     pixels, change = Preparation(8, 1).apply(Image.fromarray(GRAY), "a")
     assert pixels.shape == (1, 8, 8)
     assert pixels.dtype == np.uint8
@@ -40,11 +40,11 @@ def test_a_picture_that_fits_is_taken_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1)])
-def test_arrays_are_pictures_too(shape: tuple[int, ...]) -> None:
+def test_arrays_are_images_too(shape: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(Preparation(8, 1)(GRAY.reshape(shape), "a")[0], GRAY)
 
 
-def test_channels_are_made_gray_or_repeated() -> None:
+def test_channels_become_gray_or_are_repeated() -> None:
     image = color()
     pixels, change = Preparation(8, 1).apply(image, "a")
     np.testing.assert_array_equal(pixels[0], np.asarray(image.convert("L")))
@@ -59,7 +59,7 @@ def test_channels_are_made_gray_or_repeated() -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_turns_the_picture(orientation: int) -> None:
+def test_exif_orientation_rotates_the_image(orientation: int) -> None:
     upright = color()
     stored = {
         1: None,
@@ -73,63 +73,63 @@ def test_exif_orientation_turns_the_picture(orientation: int) -> None:
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = file(upright if stored is None else upright.transpose(stored), exif=exif)
-    pixels, change = Preparation(8, 3).apply(open_picture(data, "a"), "a")
+    data = encoded(upright if stored is None else upright.transpose(stored), exif=exif)
+    pixels, change = Preparation(8, 3).apply(decode_image(data, "a"), "a")
     np.testing.assert_array_equal(pixels.transpose(1, 2, 0), np.asarray(upright))
-    assert change == (Change.NONE if orientation == 1 else Change.TURNED)
+    assert change == (Change.NONE if orientation == 1 else Change.ROTATED)
 
 
 def test_16_bits_keep_their_range() -> None:
     wide = (np.arange(64, dtype=np.uint32).reshape(8, 8) * 65535 // 63).astype(np.uint16)
     expected = np.round(wide / 257)
-    image = open_picture(file(Image.fromarray(wide)), "a")
+    image = decode_image(encoded(Image.fromarray(wide)), "a")
     assert image.mode.startswith("I")
-    for picture in (image, Image.fromarray(wide.astype(np.int32))):
-        pixels, change = Preparation(8, 1).apply(picture, "a")
+    for stored in (image, Image.fromarray(wide.astype(np.int32))):
+        pixels, change = Preparation(8, 1).apply(stored, "a")
         np.testing.assert_array_equal(pixels[0], expected)
         assert change == Change.DEPTH
 
 
 def test_palettes_and_one_bit() -> None:
     palette = color().quantize(8)
-    pixels = Preparation(8, 3)(open_picture(file(palette), "a"), "a")
+    pixels = Preparation(8, 3)(decode_image(encoded(palette), "a"), "a")
     np.testing.assert_array_equal(pixels.transpose(1, 2, 0), np.asarray(palette.convert("RGB")))
 
     bits = Image.fromarray(GRAY).convert("1", dither=Image.Dither.NONE)
-    pixels = Preparation(8, 1)(open_picture(file(bits), "a"), "a")
+    pixels = Preparation(8, 1)(decode_image(encoded(bits), "a"), "a")
     np.testing.assert_array_equal(pixels[0], np.where(np.asarray(bits), 255, 0))
 
 
 def test_cmyk_becomes_rgb() -> None:
-    image = open_picture(file(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF"), "a")
+    image = decode_image(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF"), "a")
     pixels, change = Preparation(8, 3).apply(image, "a")
     assert pixels[:, 0, 0].tolist() == [255, 0, 0]
-    assert change == Change.SPACE
+    assert change == Change.COLOR_SPACE
 
 
-@pytest.mark.parametrize(("ground", "expected"), [(255, [155, 255, 155]), (0, [0, 100, 0])])
-def test_transparency_is_laid_on_the_ground(ground: int, expected: list[int]) -> None:
-    picture = Image.new("RGBA", (8, 8), (0, 255, 0, 100))
-    pixels, change = Preparation(8, 3, ground=ground).apply(picture, "a")
+@pytest.mark.parametrize(("background", "expected"), [(255, [155, 255, 155]), (0, [0, 100, 0])])
+def test_transparency_is_laid_on_the_background(background: int, expected: list[int]) -> None:
+    image = Image.new("RGBA", (8, 8), (0, 255, 0, 100))
+    pixels, change = Preparation(8, 3, background=background).apply(image, "a")
     assert pixels[:, 3, 3].tolist() == expected
     assert change == Change.ALPHA
 
     clear = Image.new("LA", (8, 8), (77, 0))
-    assert Preparation(8, 1, ground=ground)(clear, "a").tolist() == [[[ground] * 8] * 8]
+    assert Preparation(8, 1, background=background)(clear, "a").tolist() == [[[background] * 8] * 8]
 
 
-def test_a_palette_with_a_clear_color() -> None:
+def test_a_palette_with_a_transparent_color() -> None:
     palette = Image.new("P", (8, 8), 1)
     palette.putpalette([0, 0, 0, 200, 10, 20])
     palette.putpixel((0, 0), 0)
-    image = open_picture(file(palette, transparency=0), "a")
-    pixels, change = Preparation(8, 3, ground=255).apply(image, "a")
+    image = decode_image(encoded(palette, transparency=0), "a")
+    pixels, change = Preparation(8, 3, background=255).apply(image, "a")
     assert pixels[:, 0, 0].tolist() == [255, 255, 255]
     assert pixels[:, 1, 1].tolist() == [200, 10, 20]
     assert change == Change.ALPHA
 
 
-def test_an_opaque_alpha_channel_is_no_transparency() -> None:
+def test_an_opaque_alpha_channel_is_dropped() -> None:
     image = color()
     image.putalpha(255)
     pixels, change = Preparation(8, 3).apply(image, "a")
@@ -148,7 +148,7 @@ def test_a_black_border_is_even() -> None:
     assert (odd[0, 1:29, 1:29] == 255).all()
 
 
-def test_a_small_picture_without_enough_border_is_refused() -> None:
+def test_an_image_too_small_for_the_border_is_refused() -> None:
     with pytest.raises(ZooError) as caught:
         Preparation(32, 1, pad=2)(np.zeros((27, 28), np.uint8), "x/a.png")
     assert str(caught.value) == (
@@ -159,7 +159,7 @@ def test_a_small_picture_without_enough_border_is_refused() -> None:
         Preparation(512, 1)(np.zeros((28, 28), np.uint8), "a")
 
 
-def test_a_large_picture_is_cropped_at_the_center_and_scaled() -> None:
+def test_a_large_image_is_cropped_to_the_center_and_scaled() -> None:
     wide = np.zeros((8, 20), np.uint8)
     wide[:, 6:14] = GRAY
     pixels, change = Preparation(8, 1).apply(wide, "a")
@@ -171,7 +171,7 @@ def test_a_large_picture_is_cropped_at_the_center_and_scaled() -> None:
     np.testing.assert_array_equal(pixels.transpose(1, 2, 0), np.asarray(expected))
     assert change == Change.CROPPED | Change.SCALED
 
-    # Antialiased: the finest checkerboard becomes grey, where picking pixels gives black or white.
+    # Antialiased: a checkerboard of pixels becomes gray, not black or white.
     board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
     inner = Preparation(16, 1)(board, "a")[0, 2:-2, 2:-2]
     assert inner.min() > 100
@@ -185,20 +185,20 @@ def test_exact_refuses_another_size() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF"])
 def test_a_truncated_file_is_one_sentence(kind: str) -> None:
-    data = file(color(64, 64), kind)
-    with pytest.raises(ZooError, match=r"^cut\.x (cannot be decoded|is no picture)") as caught:
-        Preparation(64, 3)(open_picture(data[: len(data) // 2], "cut.x"), "cut.x")
+    data = encoded(color(64, 64), kind)
+    with pytest.raises(ZooError, match=r"^cut\.x (cannot be decoded|is not an image)") as caught:
+        Preparation(64, 3)(decode_image(data[: len(data) // 2], "cut.x"), "cut.x")
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("data", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n"])
-def test_what_is_no_picture_is_named(data: bytes) -> None:
-    with pytest.raises(ZooError, match=r"^n\.png (is no picture|cannot be decoded)"):
-        open_picture(data, "n.png")
+@pytest.mark.parametrize("data", [b"", b"not an image", b"\x89PNG\r\n\x1a\n"])
+def test_a_file_that_is_not_an_image_is_named(data: bytes) -> None:
+    with pytest.raises(ZooError, match=r"^n\.png (is not an image|cannot be decoded)"):
+        decode_image(data, "n.png")
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "stored",
     [
         Image.fromarray(np.zeros((8, 8), np.float32)),
         np.zeros((8, 8), np.float32),
@@ -206,6 +206,6 @@ def test_what_is_no_picture_is_named(data: bytes) -> None:
         np.zeros((0, 8), np.uint8),
     ],
 )
-def test_what_has_no_known_range_or_shape_is_refused(picture: object) -> None:
+def test_an_unknown_range_or_shape_is_refused(stored: object) -> None:
     with pytest.raises(ZooError, match=r"^odd "):
-        Preparation(8, 1)(picture, "odd")
+        Preparation(8, 1)(stored, "odd")

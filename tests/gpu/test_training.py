@@ -205,12 +205,12 @@ def test_batches_are_made_on_the_device(
     split, before = data.splits["train"], 0
     if device == "cuda":
         before = torch.cuda.memory_allocated()
-    found = Batches(split, data.image, 16, 0, device).iterate(3)
-    exact = Batches(split, data.image, 16, 0, "cpu").iterate(3)
+    found = Batches(split, data.image_spec, 16, 0, device).iterate(3)
+    exact = Batches(split, data.image_spec, 16, 0, "cpu").iterate(3)
     for _ in range(3):
         raw = next(found)
-        assert (raw.pictures.device.type, raw.pictures.dtype) == (device, torch.uint8)
-        assert torch.equal(raw.pictures.cpu(), next(exact).pictures)
+        assert (raw.pixels.device.type, raw.pixels.dtype) == (device, torch.uint8)
+        assert torch.equal(raw.pixels.cpu(), next(exact).pixels)
     if device == "cuda":
         taken = torch.cuda.memory_allocated() - before
         record_property("MiB on the GPU", taken / 2**20)

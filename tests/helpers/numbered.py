@@ -1,4 +1,4 @@
-"""Pictures that spell their own number, as a folder, as parquet and as arrays."""
+"""Images that encode their own number, as a folder, as parquet and as arrays."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from zoo.data import Dataset, open_data
 Maker = Callable[[Path, dict[str, int]], Path]
 
 
-def picture(number: int, size: int = 8) -> np.ndarray:
-    """A picture like no other: its first pixels spell ``number``."""
+def numbered_image(number: int, size: int = 8) -> np.ndarray:
+    """Returns an image whose first pixel encodes ``number``."""
     pixels = np.full((size, size, 3), 40, np.uint8)
     pixels[0, 0] = (number % 256, number // 256, 7)
     return pixels
@@ -45,7 +45,7 @@ def opened(source: object, **options: Any) -> Dataset:
     return open_data(DataConfig(source=str(source), **options))
 
 
-# The same pictures, numbered over all splits, in each kind of source.
+# The same images, numbered over all splits, in each kind of source.
 
 
 def make_folder(root: Path, splits: dict[str, int]) -> Path:
@@ -54,7 +54,7 @@ def make_folder(root: Path, splits: dict[str, int]) -> Path:
         folder = root / "faces" / split
         folder.mkdir(parents=True)
         for i in range(first, first + count):
-            (folder / f"{i:05}.png").write_bytes(png(picture(i)))
+            (folder / f"{i:05}.png").write_bytes(png(numbered_image(i)))
         first += count
     return root / "faces"
 
@@ -67,7 +67,9 @@ def make_parquet(root: Path, splits: dict[str, int]) -> Path:
     folder.mkdir(parents=True)
     first = 0
     for split, count in splits.items():
-        cells = [{"bytes": png(picture(i)), "path": None} for i in range(first, first + count)]
+        cells = [
+            {"bytes": png(numbered_image(i)), "path": None} for i in range(first, first + count)
+        ]
         pq.write_table(pa.table({"image": cells}), folder / f"{split}-00000-of-00001.parquet")
         first += count
     return folder.parent
@@ -76,7 +78,9 @@ def make_parquet(root: Path, splits: dict[str, int]) -> Path:
 def make_npz(root: Path, splits: dict[str, int]) -> Path:
     arrays, first = {}, 0
     for split, count in splits.items():
-        arrays[f"{split}_images"] = np.stack([picture(i) for i in range(first, first + count)])
+        arrays[f"{split}_images"] = np.stack(
+            [numbered_image(i) for i in range(first, first + count)]
+        )
         first += count
     np.savez(root / "set.npz", **arrays)
     return root / "set.npz"

@@ -69,16 +69,16 @@ def _given(
 ) -> tuple[Tensor, Labels, str]:
     """The first pictures below ``paths``, ``[N, C, H, W]`` in [0, 1], with their class and what to
     call them."""
-    from zoo.data.given import find_pictures, read_pictures
+    from zoo.data.image_files import find_images, read_images
 
     if label is None and run.latent.classes:
         raise _unlabeled(run, "these pictures")
-    found = find_pictures(paths)
+    found = find_images(paths)
     some = found.first(count)
     if len(some) < len(found):
         click.echo(f"the first {len(some)} of {len(found):,} pictures: -n takes more", err=True)
     many = "1 picture" if len(some) == 1 else f"{len(some)} pictures"
-    return run.as_images(read_pictures(some, run.data_config())), label, many
+    return run.as_images(read_images(some, run.data_config())), label, many
 
 
 def _of_test_split(run: Run, count: int, label: int | None) -> tuple[Tensor, Labels, str]:

@@ -1,8 +1,8 @@
 """Images for training and evaluation: sources, splits, preparation and batches.
 
 :func:`open_data` takes a :class:`zoo.DataConfig` and returns a :class:`Dataset`;
-:mod:`zoo.data.batches` makes training batches of its splits. Importing this package is cheap:
-numpy, Pillow, torch and datasets are loaded when something is opened.
+:mod:`zoo.data.batches` makes batches of its splits. Importing this package loads neither numpy,
+torch, Pillow nor datasets.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ __all__ = ["Dataset", "ResidentSplit", "Split", "StreamedSplit", "open_data"]
 
 
 def open_data(config: DataConfig, progress: Callable[[int, int], None] | None = None) -> Dataset:
-    """The pictures that ``config`` describes, brought to one size and number of channels.
+    """Returns the images that ``config`` describes, of one size and number of channels.
 
-    Sets of at most ``config.resident_gib`` GiB, all splits together, are decoded here and now, and
-    ``progress(done, total)`` is called as that goes on; larger ones are decoded as they are read.
+    A dataset of at most ``config.resident_gib`` GiB, all splits together, is decoded now, with
+    calls of ``progress(done, total)``; a larger one is decoded while it is read.
 
-    Raises :class:`zoo.errors.UsageError` for a source that is neither a path, nor a name, nor a
-    Hub data set, and :class:`zoo.errors.ZooError` for pictures that cannot be used; the message is
-    one sentence that names the file or row and says what to do.
+    Raises :class:`zoo.errors.UsageError` for a source that is not a path, a known name or a dataset
+    on the Hub, and :class:`zoo.errors.ZooError`, naming the file or row, for an image that cannot
+    be used.
     """
-    from zoo.data.find import find
-    from zoo.data.opening import prepared
+    from zoo.data.find import find_source
+    from zoo.data.opening import prepare_dataset
 
-    return prepared(find(config.source), config, progress)
+    return prepare_dataset(find_source(config.source), config, progress)

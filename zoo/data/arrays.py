@@ -1,4 +1,4 @@
-"""Pictures that a source holds in memory as one array."""
+"""Stored images in one array in memory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class ArrayPictures:
-    """``images`` uint8 [N, H, W] or [N, H, W, C]; ``name`` says in messages what they are of."""
+class ArrayImages:
+    """``images`` uint8 [N, H, W] or [N, H, W, C]; ``name`` is that of the array in messages."""
 
     images: NDArray[np.uint8]
     name: str
@@ -23,5 +23,5 @@ class ArrayPictures:
     def open(self, index: int) -> NDArray[np.uint8]:
         return self.images[index]
 
-    def where(self, index: int) -> str:
-        return f"picture {index} of {self.name}"
+    def location(self, index: int) -> str:
+        return f"image {index} of {self.name}"

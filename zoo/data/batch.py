@@ -1,4 +1,4 @@
-"""A batch of pictures as a training step sees it."""
+"""A batch of images in a training step."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from zoo.specs import Latent
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One process's pictures of a batch, on its device.
+    """One process's part of a batch, on its device.
 
-    ``levels`` uint8 [N, C, S, S], 0 to 2^bits - 1; ``labels`` int64 [N], or None where the
-    pictures have none. ``world`` processes hold N pictures each, and this is the ``rank``-th.
+    ``levels`` uint8 [N, C, S, S], 0 to 2^bits - 1; ``labels`` int64 [N], or None without labels.
+    Each of ``world`` processes has N images; this is the process ``rank``.
     """
 
     levels: Tensor
@@ -31,7 +31,7 @@ class Batch:
 
     @property
     def dimensions(self) -> int:
-        """Numbers in a picture, C * S * S."""
+        """The number of values in an image, C * S * S."""
         return self.levels[0].numel()
 
     @cached_property
@@ -48,24 +48,24 @@ class Batch:
     def dequantized(self) -> Tensor:
         """float32 [N, C, S, S] in [0, 1): (level + u) / 2^bits, u uniform on [0, 1).
 
-        Drawn once, with :meth:`rand`, when it is first asked for.
+        u is drawn with :meth:`rand` on the first access, and kept.
         """
         return dequantize(self.levels, self.rand(*self.levels.shape[1:]), self.bits)
 
     def rand(self, *shape: int) -> Tensor:
-        """Uniform on [0, 1), float32 [N, *shape].
+        """Returns uniform noise on [0, 1), float32 [N, *shape].
 
-        The global generator of the device draws for all processes, and each keeps its own rows:
-        with the same seed, several processes draw together what one would draw alone.
+        Each process draws the noise of all processes from the device's global generator and keeps
+        its own rows: with one seed, several processes together have the noise of a single one.
         """
-        return self._mine(torch.rand(self._world_shape(shape), device=self.levels.device))
+        return self._own_rows(torch.rand(self._world_shape(shape), device=self.levels.device))
 
     def randn(self, *shape: int) -> Tensor:
-        """Standard normal, float32 [N, *shape], drawn as :meth:`rand` draws."""
-        return self._mine(torch.randn(self._world_shape(shape), device=self.levels.device))
+        """Returns standard normal noise, float32 [N, *shape], drawn like :meth:`rand`."""
+        return self._own_rows(torch.randn(self._world_shape(shape), device=self.levels.device))
 
     def latents(self, latent: Latent) -> Tensor:
-        """A latent for each picture, float32 [N, latent.size], drawn as :meth:`rand` draws."""
+        """Returns a latent for each image, float32 [N, latent.size], drawn like :meth:`rand`."""
         if latent.distribution == "normal":
             return self.randn(latent.size)
         uniform = self.rand(latent.size)
@@ -74,5 +74,5 @@ class Batch:
     def _world_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (self.world * len(self), *shape)
 
-    def _mine(self, drawn: Tensor) -> Tensor:
-        return drawn[self.rank * len(self) : (self.rank + 1) * len(self)]
+    def _own_rows(self, noise: Tensor) -> Tensor:
+        return noise[self.rank * len(self) : (self.rank + 1) * len(self)]

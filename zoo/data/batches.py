@@ -1,12 +1,12 @@
-"""Batches of a split: in the random order of training, or once in order for evaluation.
+"""Batches of a split: endless, in random order, for training; or once, in order, for evaluation.
 
-A resident split lies on the device as uint8, and batches are gathered there; a streamed one is
-decoded by worker processes that run ahead.
+A resident split is copied to the device as uint8 and its batches are gathered there; a streamed one
+is decoded by worker processes ahead of time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -22,27 +22,27 @@ from zoo.specs import ImageSpec
 
 
 class Raw(NamedTuple):
-    """Pictures before any random draw, on the device: uint8 [N, C, S, S], 0 to 255, and labels
-    int64 [N], or None."""
+    """A batch before any random draw, on the device: ``pixels`` uint8 [N, C, S, S], 0 to 255, and
+    ``labels`` int64 [N] or None."""
 
-    pictures: Tensor
+    pixels: Tensor
     labels: Tensor | None
 
 
 class Batches:
     """The training batches of one of ``world`` processes.
 
-    ``batch_size`` counts the pictures of all processes together. Which pictures a batch has is a
-    function of ``seed`` and its index alone (:class:`zoo.data.order.Order`). ``workers`` processes
-    decode a split that is streamed; 0 decodes in this one.
+    ``batch_size`` counts the images of all processes together. The images of a batch are a function
+    of ``seed`` and its index alone (:class:`zoo.data.order.Order`). ``workers`` processes decode a
+    streamed split; with 0 this process does.
 
-    Raises ZooError for an empty split and for a batch size that is no multiple of ``world``.
+    Raises ZooError for an empty split and for a batch size that is not a multiple of ``world``.
     """
 
     def __init__(
         self,
         split: Split,
-        image: ImageSpec,
+        image_spec: ImageSpec,
         batch_size: int,
         seed: int,
         device: torch.device | str,
@@ -51,96 +51,116 @@ class Batches:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self.split, self.image, self.flip, self.workers = split, image, flip, workers
+        self.split, self.image_spec, self.flip, self.workers = split, image_spec, flip, workers
         self.device = torch.device(device)
         self.rank, self.world = rank, world
         self.order = Order(len(split), batch_size, seed, rank, world)
 
     def iterate(self, start: int = 0) -> Iterator[Raw]:
-        """This process's part of the batches ``start``, ``start + 1``, ... without end.
+        """Yields this process's part of the batches ``start``, ``start + 1``, ... without end.
 
-        It draws nothing from torch's global generators and does not wait for the device.
+        Draws nothing from torch's global generators and does not wait for the device.
         """
+        order = EndlessOrder(self.order, start)
         if isinstance(self.split, ResidentSplit):
-            return self._gathered(self.split, start)
-        return _streamed(
-            self.split, EndlessOrder(self.order, start), self.image, self.device, self.workers
-        )
+            return self._gather(self.split, order)
+        return _stream(self.split, order, self.image_spec, self.device, self.workers)
 
     def make(self, raw: Raw) -> Batch:
-        """The batch of ``raw``: mirrored where ``flip`` says and by torch's global generator, and
-        quantised. Seed torch before it, and a step's draws are a function of that seed."""
-        batch = _batch(raw, self.image, self.rank, self.world)
+        """Returns the batch of ``raw``, quantized and, with ``flip``, mirrored at random.
+
+        Draws from torch's global generator: seed it first to make the batch a function of the seed.
+        """
+        batch = _batch(raw, self.image_spec, self.rank, self.world)
         if not self.flip:
             return batch
         mirrored = batch.rand(1, 1, 1) < 0.5
         levels = torch.where(mirrored, batch.levels.flip(-1), batch.levels)
         return Batch(levels, batch.labels, batch.bits, batch.rank, batch.world)
 
-    def _gathered(self, split: ResidentSplit, start: int) -> Iterator[Raw]:
+    def _gather(self, split: ResidentSplit, order: EndlessOrder) -> Iterator[Raw]:
         try:
-            pictures = torch.from_numpy(split.images).to(self.device)
+            pixels = torch.from_numpy(split.images).to(self.device)
         except torch.OutOfMemoryError as error:
             raise ZooError(
-                f"the {split.images.nbytes / 2**30:.1f} GiB of training pictures do not fit on "
+                f"the training images ({split.images.nbytes / 2**30:.1f} GiB) do not fit on "
                 f"{self.device}: --set data.resident_gib=0 streams them"
             ) from error
         labels = None
-        if _labeled(split, self.image):
+        if _is_labeled(split, self.image_spec):
             labels = torch.from_numpy(split.labels).to(self.device)
-        for chosen in EndlessOrder(self.order, start):
-            index = _to(torch.from_numpy(chosen), self.device)
+        for indices in order:
+            index = _to(torch.from_numpy(indices), self.device)
             yield Raw(
-                pictures.index_select(0, index),
+                pixels.index_select(0, index),
                 None if labels is None else labels.index_select(0, index),
             )
 
 
 def in_order(
     split: Split,
-    image: ImageSpec,
+    image_spec: ImageSpec,
     batch_size: int,
     device: torch.device | str,
     workers: int = 2,
 ) -> Iterator[Batch]:
-    """Every picture of ``split`` once, in order; the last batch may be smaller."""
+    """Yields every image of ``split`` once, in order; the last batch may be smaller."""
     device = torch.device(device)
     starts = range(0, len(split), batch_size)
-    if not isinstance(split, ResidentSplit):
-        chunks = [range(start, min(start + batch_size, len(split))) for start in starts]
-        for raw in _streamed(split, chunks, image, device, workers):
-            yield _batch(raw, image)
-        return
-    labeled = _labeled(split, image)
-    for start in starts:
-        pictures = torch.from_numpy(split.images[start : start + batch_size])
-        labels = torch.from_numpy(split.labels[start : start + batch_size])
-        yield _batch(Raw(_to(pictures, device), _to(labels, device) if labeled else None), image)
+    chunks = [range(start, min(start + batch_size, len(split))) for start in starts]
+    if isinstance(split, ResidentSplit):
+        raws = _slices(split, chunks, image_spec, device)
+    else:
+        raws = _stream(split, chunks, image_spec, device, workers)
+    return (_batch(raw, image_spec) for raw in raws)
 
 
-def _streamed(
+def _slices(
+    split: ResidentSplit, chunks: list[range], image_spec: ImageSpec, device: torch.device
+) -> Iterator[Raw]:
+    pairs = (
+        (
+            torch.from_numpy(split.images[chunk.start : chunk.stop]),
+            torch.from_numpy(split.labels[chunk.start : chunk.stop]),
+        )
+        for chunk in chunks
+    )
+    return _on_device(pairs, split, image_spec, device)
+
+
+def _stream(
     split: Split,
     order: EndlessOrder | list[range],
-    image: ImageSpec,
+    image_spec: ImageSpec,
     device: torch.device,
     workers: int,
 ) -> Iterator[Raw]:
-    labeled = _labeled(split, image)
-    for pictures, labels in stream(split, order, workers, pin=device.type == "cuda"):
-        yield Raw(_to(pictures, device), _to(labels, device) if labeled else None)
+    pairs = stream(split, order, workers, pin=device.type == "cuda")
+    return _on_device(pairs, split, image_spec, device)
 
 
-def _batch(raw: Raw, image: ImageSpec, rank: int = 0, world: int = 1) -> Batch:
-    return Batch(to_levels(raw.pictures, image.bits), raw.labels, image.bits, rank, world)
+def _on_device(
+    pairs: Iterable[tuple[Tensor, Tensor]],
+    split: Split,
+    image_spec: ImageSpec,
+    device: torch.device,
+) -> Iterator[Raw]:
+    labeled = _is_labeled(split, image_spec)
+    for pixels, labels in pairs:
+        yield Raw(_to(pixels, device), _to(labels, device) if labeled else None)
 
 
-def _labeled(split: Split, image: ImageSpec) -> bool:
-    """Whether every picture has a label; the test pictures of some sets have none."""
-    return image.classes > 0 and bool((split.labels >= 0).all())
+def _batch(raw: Raw, image_spec: ImageSpec, rank: int = 0, world: int = 1) -> Batch:
+    return Batch(to_levels(raw.pixels, image_spec.bits), raw.labels, image_spec.bits, rank, world)
+
+
+def _is_labeled(split: Split, image_spec: ImageSpec) -> bool:
+    """Whether every image has a label; the test images of some datasets have none."""
+    return image_spec.classes > 0 and bool((split.labels >= 0).all())
 
 
 def _to(tensor: Tensor, device: torch.device) -> Tensor:
-    """On the device, without waiting for it: CUDA copies so from pinned memory alone."""
+    """Copies to the device without waiting, which CUDA does from pinned memory only."""
     if device.type == "cuda" and not tensor.is_cuda:
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)

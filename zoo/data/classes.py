@@ -1,4 +1,4 @@
-"""Labels of any kind as numbers from 0."""
+"""Labels of any kind as integers from 0."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def unlabeled(count: int) -> NDArray[np.int64]:
-    """Labels of ``count`` pictures that have none: int64 [count] of -1."""
+    """Returns -1, which means no label, ``count`` times: int64 [count]."""
     import numpy as np
 
     return np.full(count, -1, dtype=np.int64)
@@ -20,11 +20,10 @@ def unlabeled(count: int) -> NDArray[np.int64]:
 def numbered(
     labels: Mapping[str, Sequence[object]],
 ) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
-    """Each split's labels as int64, and the names of the classes.
+    """Returns each split's labels as int64, and the names of the classes.
 
-    The distinct labels of all splits, sorted, are the classes 0, 1, ...: words by alphabet,
-    numbers by size. None is no label, -1. Raises TypeError for labels that are neither words nor
-    whole numbers.
+    Classes are the distinct labels of all splits: words in alphabetical order, integers by value.
+    None becomes -1. Raises TypeError for labels that are neither words nor integers.
     """
     import numpy as np
 

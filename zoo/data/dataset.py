@@ -1,4 +1,4 @@
-"""A data set as the rest of the zoo sees it: named splits of pictures of one shape."""
+"""A prepared dataset: splits of images of one shape."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.prepare import Preparation
-    from zoo.data.source import Pictures
+    from zoo.data.source import StoredImages
     from zoo.specs import ImageSpec
 
 
 class Split(Protocol):
-    """Pictures of one shape: ``len(split)``, and ``split[i]`` as a uint8 array [C, S, S] with
-    values 0 to 255 and its label, -1 where there is none."""
+    """Images of one shape: ``split[i]`` is a uint8 array [C, S, S], 0 to 255, and its label."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The labels of all pictures, int64 [N]; -1 where there is none."""
+        """The labels of all images, int64 [N]; -1 for none."""
         ...
 
     def __len__(self) -> int: ...
@@ -45,39 +44,37 @@ class ResidentSplit:
 
 @dataclass(frozen=True, eq=False)
 class StreamedSplit:
-    """A split whose pictures are decoded as they are read; it is sent whole to worker processes.
+    """A split that decodes an image each time it is read; worker processes get a copy.
 
-    Reading a picture that is broken or cannot be brought to the shape raises
-    :class:`zoo.errors.ZooError`, which names it.
+    Reading raises :class:`zoo.errors.ZooError`, naming the image, if it cannot be prepared.
     """
 
-    pictures: Pictures
+    stored: StoredImages
     labels: NDArray[np.int64]
     prepare: Preparation
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.stored)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], int]:
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         index %= len(self)
-        picture = self.pictures.open(index)
-        return self.prepare(picture, self.pictures.where(index)), int(self.labels[index])
+        image = self.stored.open(index)
+        return self.prepare(image, self.stored.location(index)), int(self.labels[index])
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Pictures brought to one shape, in the splits "train", "validation" and "test".
+    """Images of one shape, in the splits "train", "validation" and "test".
 
-    ``name`` is a local path's last component without suffix, else the source as it was given.
-    ``validation`` and ``test`` may be empty. ``class_names`` has ``image.classes`` names.
-    ``license`` is None where it is not known. ``notes`` are sentences for the user on what was
-    done to the pictures.
+    ``name`` is a path's last component without suffix, else the source as configured. "validation"
+    and "test" may be empty. ``class_names`` has ``image_spec.classes`` entries. ``license`` is None
+    if unknown. ``notes`` are sentences for the user about the preparation.
     """
 
     name: str
-    image: ImageSpec
+    image_spec: ImageSpec
     splits: Mapping[str, Split]
     class_names: tuple[str, ...] = ()
     license: str | None = None

@@ -1,7 +1,7 @@
-"""Pictures of any format and mode, read with Pillow and made plain.
+"""Decoding with Pillow: images of any format and mode as plain images.
 
-Plain is upright, 8 bits, and one of the modes L, LA, RGB and RGBA, with an alpha channel only
-where something is transparent.
+A plain image is upright, of 8 bits, in mode L, LA, RGB or RGBA; it has an alpha channel only if
+some pixel is transparent.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from zoo.data.source import Picture
+    from zoo.data.source import StoredImage
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _ARRAY_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
 class Change(enum.Flag):
-    """What was done to a picture, for the notes."""
+    """Changes made to an image, for the notes of a dataset."""
 
     NONE = 0
-    TURNED = enum.auto()
+    ROTATED = enum.auto()
     DEPTH = enum.auto()
-    SPACE = enum.auto()
+    COLOR_SPACE = enum.auto()
     ALPHA = enum.auto()
     GRAYED = enum.auto()
     REPEATED = enum.auto()
@@ -39,10 +39,10 @@ class Change(enum.Flag):
     CROPPED = enum.auto()
 
 
-def open_picture(data: bytes, where: str) -> Image:
-    """The picture in ``data``, decoded; of several frames, the first.
+def decode_image(data: bytes, location: str) -> Image:
+    """Returns the image in ``data``, the first frame of an animation.
 
-    Raises ZooError, naming ``where``, if Pillow cannot read it, truncated files included.
+    Raises ZooError, naming ``location``, if Pillow cannot read it or the file is truncated.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -50,16 +50,16 @@ def open_picture(data: bytes, where: str) -> Image:
         image = Image.open(io.BytesIO(data))
         image.load()
     except UnidentifiedImageError as error:
-        raise _no_picture(where) from error
+        raise _not_an_image(location) from error
     except MemoryError:
         raise
-    except Exception as error:  # decoders raise what they like: SyntaxError, struct.error, ...
-        raise _broken(where, error) from error
+    except Exception as error:  # decoders also raise SyntaxError, struct.error, ...
+        raise _broken(location, error) from error
     return image
 
 
-def check_picture(path: Path) -> None:
-    """Raise ZooError, naming ``path``, if Pillow does not take its beginning for a picture's."""
+def check_header(path: Path) -> None:
+    """Raises ZooError if Pillow does not recognize the file by its header."""
     from PIL import Image
 
     try:
@@ -68,31 +68,31 @@ def check_picture(path: Path) -> None:
     except MemoryError:
         raise
     except Exception as error:
-        raise _no_picture(str(path)) from error
+        raise _not_an_image(str(path)) from error
 
 
-def plain(picture: Picture, where: str) -> tuple[Image, Change]:
-    """The picture upright, in 8 bits, in mode L, LA, RGB or RGBA, and what was done for that.
+def plain(stored: StoredImage, location: str) -> tuple[Image, Change]:
+    """Returns a plain image and the changes made.
 
-    ``picture`` is a Pillow image, or a uint8 array [H, W] or [H, W, C] of 1 to 4 channels. Raises
-    ZooError, naming ``where``, for a picture that is broken or whose range of values is unknown.
+    Raises ZooError, naming ``location``, for an image that is broken, has more than 4 channels, or
+    whose range of values is unknown.
     """
     from PIL import Image
 
-    image = picture if isinstance(picture, Image.Image) else _from_array(picture, where)
+    image = stored if isinstance(stored, Image.Image) else _from_array(stored, location)
     try:
         image.load()
-        image, turned = _upright(image)
-        image, converted = _eight_bits(image, where)
-        return _without_idle_alpha(image), turned | converted
+        image, rotated = _upright(image)
+        image, converted = _eight_bits(image, location)
+        return _without_opaque_alpha(image), rotated | converted
     except (ZooError, MemoryError):
         raise
     except Exception as error:
-        raise _broken(where, error) from error
+        raise _broken(location, error) from error
 
 
 def has_color(image: Image) -> bool:
-    """Whether a plain picture has a visible pixel that is not grey."""
+    """Whether a plain image has a visible pixel that is not gray."""
     import numpy as np
 
     if image.mode not in ("RGB", "RGBA"):
@@ -104,16 +104,16 @@ def has_color(image: Image) -> bool:
     return bool(colored.any())
 
 
-def lay_on(image: Image, ground: int) -> Image:
-    """A plain picture without its alpha channel, on black (0) or white (255)."""
+def flatten_alpha(image: Image, background: int) -> Image:
+    """Returns a plain image without alpha channel, composited on black (0) or white (255)."""
     from PIL import Image
 
     if image.mode not in ("LA", "RGBA"):
         return image
     mode = image.mode[:-1]
-    paper = Image.new(mode, image.size, ground if mode == "L" else (ground,) * 3)
-    paper.paste(image.convert(mode), mask=image.getchannel("A"))
-    return paper
+    canvas = Image.new(mode, image.size, background if mode == "L" else (background,) * 3)
+    canvas.paste(image.convert(mode), mask=image.getchannel("A"))
+    return canvas
 
 
 def _upright(image: Image) -> tuple[Image, Change]:
@@ -121,27 +121,27 @@ def _upright(image: Image) -> tuple[Image, Change]:
 
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # a picture with a broken EXIF block is still a picture
+    except Exception:  # the EXIF block is broken, the image is not
         return image, Change.NONE
     if orientation not in range(2, 9):
         return image, Change.NONE
-    return ImageOps.exif_transpose(image), Change.TURNED
+    return ImageOps.exif_transpose(image), Change.ROTATED
 
 
-def _eight_bits(image: Image, where: str) -> tuple[Image, Change]:
+def _eight_bits(image: Image, location: str) -> tuple[Image, Change]:
     from PIL import Image
 
     mode = image.mode
     if mode == "I" or mode.startswith("I;16"):
         import numpy as np
 
-        # Mode I holds what formats store as 16 bits in numbers of 32.
+        # Pillow decodes 16-bit formats to mode I, which has 32 bits.
         values = np.asarray(image).astype(np.int64).clip(0, 65535)
         eight = ((values * 255 + 32767) // 65535).astype(np.uint8)
         return Image.fromarray(eight, "L"), Change.DEPTH
     if mode == "F":
         raise ZooError(
-            f"{where} has pixels in floating point, whose range is not known: save it with 8 bits"
+            f"{location} has floating-point pixels, whose range is unknown: save it with 8 bits"
         )
     if mode in ("La", "RGBa"):
         return image.convert(mode.upper()), Change.NONE
@@ -151,35 +151,34 @@ def _eight_bits(image: Image, where: str) -> tuple[Image, Change]:
         return image.convert("L"), Change.NONE
     if mode in ("RGB", "RGBX", "P"):
         return image.convert("RGB"), Change.NONE
-    return image.convert("RGB"), Change.SPACE
+    return image.convert("RGB"), Change.COLOR_SPACE
 
 
-def _without_idle_alpha(image: Image) -> Image:
+def _without_opaque_alpha(image: Image) -> Image:
     if image.mode in ("LA", "RGBA") and image.getchannel("A").getextrema() == (255, 255):
         return image.convert(image.mode[:-1])
     return image
 
 
-def _from_array(array: NDArray[np.uint8], where: str) -> Image:
+def _from_array(array: NDArray[np.uint8], location: str) -> Image:
     import numpy as np
     from PIL import Image
 
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or 0 in array.shape:
         raise ZooError(
-            f"{where} is {array.dtype} {list(array.shape)}: give uint8 [H, W] or [H, W, C]"
+            f"{location} is {array.dtype} {list(array.shape)}: use uint8 [H, W] or [H, W, C]"
         )
     channels = array.shape[2] if array.ndim == 3 else 1
     if channels not in _ARRAY_MODES:
-        raise ZooError(f"{where} has {channels} channels: give 1 to 4, the last axis")
+        raise ZooError(f"{location} has {channels} channels: the last axis must have 1 to 4")
     if channels == 1:
         array = array.reshape(array.shape[:2])
     return Image.fromarray(np.ascontiguousarray(array), _ARRAY_MODES[channels])
 
 
-def _no_picture(where: str) -> ZooError:
-    return ZooError(f"{where} is no picture that Pillow can read: mend it or take it out")
+def _not_an_image(location: str) -> ZooError:
+    return ZooError(f"{location} is not an image that Pillow can read: repair or remove it")
 
 
-def _broken(where: str, error: Exception) -> ZooError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return ZooError(f"{where} cannot be decoded ({reason}): mend the picture or take it out")
+def _broken(location: str, error: Exception) -> ZooError:
+    return ZooError(f"{location} cannot be decoded ({first_line(error)}): repair or remove it")

@@ -1,4 +1,4 @@
-"""From the word after ``--data`` to a source: a path, a name, or a data set on the Hub."""
+"""The source that ``data.source`` names: a path, a known name, or a dataset on the Hub."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from pathlib import Path
 
 from zoo.data import digits, folder, hub, names, npz, parquet
 from zoo.data.source import Source
-from zoo.data.walk import files_below
 from zoo.errors import UsageError
 
 
-def find(source: str) -> Source:
-    """The source that ``source`` names; a path that exists wins over a name.
+def find_source(source: str) -> Source:
+    """Opens ``source``; a path that exists wins over a name.
 
-    Raises UsageError where it is none of them.
+    Raises UsageError if it is neither a path, a known name nor ``user/dataset``.
     """
     path = names.path_of(source)
     if path is not None:
-        return _with_note(_local(path), source)
+        return _with_note(_open_path(path), source)
     origin = names.origin(source)
     if origin is None:
         raise names.unknown(source)
     return digits.open_digits() if origin.repository is None else hub.open_hub(source, origin)
 
 
-def _local(path: Path) -> Source:
+def _open_path(path: Path) -> Source:
     if path.is_dir():
-        files = files_below(path)
+        files = folder.files_below(path)
         if any(name.lower().endswith(".parquet") for name in files):
             return parquet.open_parquet(path, files)
         return folder.open_folder(path, files)
@@ -37,14 +36,14 @@ def _local(path: Path) -> Source:
         case ".parquet":
             return parquet.open_parquet(path, [path.name])
     raise UsageError(
-        f"{path} is no data that can be read: data.source takes a folder of pictures, a .parquet "
-        "file or a folder of them, or an .npz file"
+        f"{path} has an unknown format: data.source must be a folder of images, a .parquet file or "
+        "a folder of them, or an .npz file"
     )
 
 
-def _with_note(source: Source, given: str) -> Source:
-    """A folder that is called like a known data set is taken, but not in silence."""
-    if given not in names.KNOWN:
-        return source
-    note = f"{given!r} is the folder of that name here, not the data set."
-    return replace(source, notes=(note, *source.notes))
+def _with_note(opened: Source, source: str) -> Source:
+    """Adds a note where a path is called like a known dataset."""
+    if source not in names.KNOWN:
+        return opened
+    note = f"{source!r} is the local folder of that name, not the known dataset."
+    return replace(opened, notes=(note, *opened.notes))

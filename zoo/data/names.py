@@ -1,6 +1,7 @@
 """Names of data, the values of ``data.source``: a path, a known name, or ``user/dataset``.
 
 A path that exists wins over a name. A run stores :func:`name_of` its source, never the path.
+``user/dataset@revision`` and ``user/dataset:configuration`` work too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""An ``.npz`` file of uint8 arrays, under the names that are in use.
+"""An ``.npz`` file of uint8 arrays, under common names.
 
-``images`` with ``labels``; or ``train_images`` with ``train_labels`` and likewise ``val_``,
+``images`` with ``labels``; or ``train_images`` with ``train_labels``, likewise with ``val_``,
 ``valid_``, ``validation_`` and ``test_``; or Keras' ``x_train`` with ``y_train``, ``x_val``,
 ``x_test``. Nothing is ever unpickled.
 """
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.arrays import ArrayPictures
+from zoo.data.arrays import ArrayImages
 from zoo.data.classes import numbered, unlabeled
 from zoo.data.names import local_name
-from zoo.data.source import Part, Source
+from zoo.data.source import Source, StoredSplit
 from zoo.data.splits import ALIASES
-from zoo.errors import ZooError
+from zoo.errors import ZooError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,57 +28,56 @@ _KEYS = {
     **{f"{word}_images": (split, f"{word}_labels") for word, split in ALIASES.items()},
     **{f"x_{word}": (split, f"y_{word}") for word, split in ALIASES.items()},
 }
-"""A key of pictures: its split and the key of their labels."""
+"""A key of images: its split and the key of the labels."""
+
+_READ = frozenset(_KEYS) | {label for _, label in _KEYS.values()}
 
 
 @dataclass(frozen=True, eq=False)
-class NpzPictures(ArrayPictures):
-    """An array of an ``.npz``; other processes read it from the file, not through a pipe."""
+class NpzImages(ArrayImages):
+    """An array of an ``.npz``; worker processes read it from the file, not through a pipe."""
 
     path: Path = field(default_factory=Path)
     key: str = "images"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self.path.absolute(), self.key, self.name)
+        return _read_again, (self.path.absolute(), self.key, self.name)
 
 
 def open_npz(path: Path) -> Source:
-    """The pictures in the file; raises ZooError, naming file and key, for what cannot be used."""
+    """Returns the images of a file; raises ZooError, naming file and key, for unusable arrays."""
     arrays = _load(path)
-    parts: dict[str, NpzPictures] = {}
+    images: dict[str, NpzImages] = {}
     labels: dict[str, list[object]] = {}
     for key, (split, label_key) in _KEYS.items():
         if key not in arrays:
             continue
-        if split in parts:
-            raise ZooError(f"{path} has two arrays of {split} pictures, {key!r} is one: keep one")
-        pictures = _images(arrays[key], key, path)
-        parts[split] = NpzPictures(pictures, f"{key!r} in {path}", path, key)
+        if split in images:
+            raise ZooError(f"{path} has two arrays of {split} images, {key!r} is one: keep one")
+        array = _check_images(arrays[key], key, path)
+        images[split] = NpzImages(array, f"{key!r} in {path}", path, key)
         if label_key in arrays:
-            labels[split] = _label_list(arrays[label_key], label_key, len(pictures), path)
-    if not parts:
+            labels[split] = _label_list(arrays[label_key], label_key, len(array), path)
+    if not images:
         raise ZooError(
-            f"{path} has no pictures under a known key, only {', '.join(arrays) or 'nothing'}: "
-            "call them images, or train_images and test_images, or x_train and x_test"
+            f"{path} has no images under a known key, only {', '.join(arrays) or 'nothing'}: "
+            "use images, or train_images and test_images, or x_train and x_test"
         )
     try:
         columns, names = numbered(labels)
     except TypeError as error:
-        raise ZooError(f"{path} has {error}: labels must be whole numbers or words") from error
-    missing = {split: unlabeled(len(part)) for split, part in parts.items()}
-    return Source(
-        local_name(path),
-        {split: Part(part, (missing | columns)[split]) for split, part in parts.items()},
-        names,
-    )
+        raise ZooError(f"{path} has {error}: labels must be integers or words") from error
+    columns = {split: unlabeled(len(array)) for split, array in images.items()} | columns
+    splits = {split: StoredSplit(array, columns[split]) for split, array in images.items()}
+    return Source(local_name(path), splits, names)
 
 
 def _load(path: Path, *keys: str) -> dict[str, NDArray[Any]]:
-    """The arrays of an ``.npz`` by key: all, or those asked for."""
+    """Returns the arrays of an ``.npz`` by key: ``keys``, by default all."""
     import numpy as np
 
     if not zipfile.is_zipfile(path):
-        raise ZooError(f"{path} is no .npz file: write it with numpy.savez_compressed")
+        raise ZooError(f"{path} is not an .npz file: write it with numpy.savez_compressed")
     try:
         with np.load(path, allow_pickle=False) as archive:
             wanted = keys or [key for key in archive.files if key in _READ]
@@ -86,48 +85,43 @@ def _load(path: Path, *keys: str) -> dict[str, NDArray[Any]]:
             return others | {key: archive[key] for key in wanted}
     except MemoryError:
         raise
-    except Exception as error:  # zipfile, zlib and numpy each have their own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # zipfile, zlib and numpy have no common base
         raise ZooError(
-            f"{path} cannot be read ({reason}): write plain uint8 arrays with "
+            f"{path} cannot be read ({first_line(error)}): write plain uint8 arrays with "
             "numpy.savez_compressed"
         ) from error
 
 
-_READ = frozenset(_KEYS) | {label for _, label in _KEYS.values()}
+def _read_again(path: Path, key: str, name: str) -> NpzImages:
+    return NpzImages(_load(path, key)[key], name, path, key)
 
 
-def _again(path: Path, key: str, name: str) -> NpzPictures:
-    return NpzPictures(_load(path, key)[key], name, path, key)
-
-
-def _images(array: NDArray[Any], key: str, path: Path) -> NDArray[np.uint8]:
+def _check_images(array: NDArray[Any], key: str, path: Path) -> NDArray[np.uint8]:
     import numpy as np
 
     shape = list(array.shape)
     if array.dtype != np.uint8:
-        mend = (
+        fix = (
             "(images * 255).round().astype('uint8') if they are in [0, 1]"
             if array.dtype.kind == "f"
             else "images.astype('uint8')"
         )
         raise ZooError(
-            f"{key!r} in {path} is {array.dtype}: pictures must be uint8, 0 to 255; save {mend}"
+            f"{key!r} in {path} is {array.dtype}: images must be uint8, 0 to 255; save {fix}"
         )
     if array.ndim == 4 and shape[3] > 4 and shape[1] in (1, 3):
         raise ZooError(
-            f"{key!r} in {path} is {shape}: the channels come last; save "
+            f"{key!r} in {path} is {shape}: channels must be the last axis; save "
             "images.transpose(0, 2, 3, 1)"
         )
     if array.ndim not in (3, 4) or (array.ndim == 4 and not 1 <= shape[3] <= 4):
-        raise ZooError(f"{key!r} in {path} is {shape}: pictures must be [N, H, W] or [N, H, W, C]")
+        raise ZooError(f"{key!r} in {path} is {shape}: images must be [N, H, W] or [N, H, W, C]")
     return array
 
 
 def _label_list(array: NDArray[Any], key: str, count: int, path: Path) -> list[object]:
     if array.shape not in ((count,), (count, 1)):
         raise ZooError(
-            f"{key!r} in {path} is {list(array.shape)} for {count} pictures: labels must be "
-            f"[{count}]"
+            f"{key!r} in {path} is {list(array.shape)} for {count} images: labels must be [{count}]"
         )
     return list(array.reshape(-1).tolist())

@@ -1,4 +1,4 @@
-"""From a source to a data set: splits, shape, labels, and where the pictures are kept."""
+"""From a source to a dataset: splits, shape, labels, and images in memory or streamed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 from zoo.data.classes import unlabeled
 from zoo.data.dataset import Dataset, ResidentSplit, Split, StreamedSplit
 from zoo.data.decode import Change
-from zoo.data.source import Part, Source
+from zoo.data.source import Source, StoredSplit
 from zoo.data.splits import divide
-from zoo.data.survey import spread, survey, tell
+from zoo.data.survey import describe_changes, spread, survey
 from zoo.specs import ImageSpec
 
 if TYPE_CHECKING:
@@ -26,94 +26,100 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
-TRIED = 256
-"""How many pictures of a split that is streamed are decoded at once, to find faults early."""
+CHECKED = 256
+"""The number of images of a streamed split that are decoded when it is opened, to find faults."""
 
 _CHUNK = 64
 
 
-def prepared(source: Source, config: DataConfig, progress: Progress | None = None) -> Dataset:
-    """The data set that ``config`` makes of ``source``; see :func:`zoo.data.open_data`."""
-    parts = divide(source.parts, source.name)
-    found = survey(config, parts["train"].pictures)
-    make = found.preparation
-    names, labels, notes = _labels(source, parts)
-    parts = {split: Part(part.pictures, labels[split]) for split, part in parts.items()}
+def prepare_dataset(
+    source: Source, config: DataConfig, progress: Progress | None = None
+) -> Dataset:
+    """Returns the dataset that ``config`` makes of ``source``; see :func:`zoo.data.open_data`."""
+    stored = divide(source.splits, source.name)
+    surveyed = survey(config, stored["train"].images)
+    preparation = surveyed.preparation
+    class_names, labels, notes = _labels(source, stored)
+    stored = {split: StoredSplit(part.images, labels[split]) for split, part in stored.items()}
 
-    total = sum(map(len, parts.values()))
-    resident = total * make.channels * make.size**2 <= config.resident_gib * 2**30
-    work = {
-        split: np.arange(len(part)) if resident else spread(len(part), TRIED)
-        for split, part in parts.items()
+    total = sum(map(len, stored.values()))
+    size = total * preparation.channels * preparation.size**2
+    resident = size <= config.resident_gib * 2**30
+    indices = {
+        split: np.arange(len(part)) if resident else spread(len(part), CHECKED)
+        for split, part in stored.items()
     }
-    looked, done = sum(map(len, work.values())), 0
+    decoded, done = sum(map(len, indices.values())), 0
     changes: Counter[Change] = Counter()
     splits: dict[str, Split] = {}
-    for split, part in parts.items():
+    for split, part in stored.items():
         before = done
 
         def report(count: int, before: int = before) -> None:
             if progress is not None:
-                progress(before + count, looked)
+                progress(before + count, decoded)
 
-        images = _decode(part, work[split], make, changes, report)
-        done += len(work[split])
+        images = _decode(part, indices[split], preparation, changes, report)
+        done += len(indices[split])
         splits[split] = (
             ResidentSplit(images, part.labels)
             if resident
-            else StreamedSplit(part.pictures, part.labels, make)
+            else StreamedSplit(part.images, part.labels, preparation)
         )
+    change_notes = describe_changes(changes, decoded, total, preparation)
     return Dataset(
         name=source.name,
-        image=ImageSpec(make.channels, make.size, len(names), config.bits),
+        image_spec=ImageSpec(preparation.channels, preparation.size, len(class_names), config.bits),
         splits=splits,
-        class_names=names,
+        class_names=class_names,
         license=source.license,
-        notes=(*source.notes, *notes, *found.notes, *tell(changes, looked, total, make)),
+        notes=(*source.notes, *notes, *surveyed.notes, *change_notes),
     )
 
 
 def _labels(
-    source: Source, parts: dict[str, Part]
+    source: Source, stored: dict[str, StoredSplit]
 ) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]], list[str]]:
-    """The classes, if they say something: two at least, and one for every training picture."""
+    """Returns class names, labels and notes; no classes if there are fewer than two, or if a
+    training image has no label."""
     names, notes = source.class_names, []
-    if len(names) > 1 and (parts["train"].labels < 0).any():
-        notes.append("Labels were left out: some training pictures have none.")
+    if len(names) > 1 and (stored["train"].labels < 0).any():
+        notes.append("Labels were left out: some training images have none.")
         names = ()
     if len(names) < 2:
-        return (), {split: unlabeled(len(part)) for split, part in parts.items()}, notes
-    return names, {split: part.labels for split, part in parts.items()}, notes
+        return (), {split: unlabeled(len(part)) for split, part in stored.items()}, notes
+    return names, {split: part.labels for split, part in stored.items()}, notes
 
 
 def _decode(
-    part: Part,
+    stored: StoredSplit,
     indices: NDArray[np.int64],
-    make: Preparation,
+    preparation: Preparation,
     changes: Counter[Change],
     report: Callable[[int], None],
 ) -> NDArray[np.uint8]:
-    """The pictures at ``indices`` as uint8 [N, C, S, S]; ``changes`` counts what was done.
+    """Returns the images at ``indices`` as uint8 [N, C, S, S] and counts their ``changes``.
 
-    Threads, for Pillow decodes and scales without holding the interpreter.
+    Uses threads: Pillow releases the GIL while it decodes and scales.
     """
-    images = np.empty((len(indices), make.channels, make.size, make.size), dtype=np.uint8)
+    shape = (len(indices), preparation.channels, preparation.size, preparation.size)
+    images = np.empty(shape, dtype=np.uint8)
 
-    def fill(places: Sequence[int]) -> Counter[Change]:
-        found: Counter[Change] = Counter()
-        for place in places:
-            index = int(indices[place])
-            picture = part.pictures.open(index)
-            images[place], change = make.apply(picture, part.pictures.where(index))
-            found.update(change)
-        return found
+    def fill(positions: Sequence[int]) -> Counter[Change]:
+        counts: Counter[Change] = Counter()
+        for position in positions:
+            index = int(indices[position])
+            image, location = stored.images.open(index), stored.images.location(index)
+            images[position], change = preparation.apply(image, location)
+            counts.update(change)
+        return counts
 
-    places = range(len(indices))
-    chunks = [places[start : start + _CHUNK] for start in range(0, len(places), _CHUNK)]
+    positions = range(len(indices))
+    chunks = [positions[start : start + _CHUNK] for start in range(0, len(positions), _CHUNK)]
     pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1))
     try:
-        for chunk, found in zip(chunks, pool.map(fill, chunks), strict=True):
-            changes.update(found)
+        for chunk, counts in zip(chunks, pool.map(fill, chunks), strict=True):
+            changes.update(counts)
             report(chunk[-1] + 1)
     finally:
         pool.shutdown(cancel_futures=True)

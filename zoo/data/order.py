@@ -1,4 +1,4 @@
-"""The order of pictures in training: a pure function of the seed and the batch's index."""
+"""The order of training images, a function of the seed and the batch's index alone."""
 
 from __future__ import annotations
 
@@ -14,36 +14,35 @@ if TYPE_CHECKING:
 
 
 class Order:
-    """Which pictures make a batch, for one of ``world`` processes.
+    """The image indices of each batch, for one of ``world`` processes.
 
-    All epochs follow one another, each in a random order of its own, and batch ``b`` is what
-    lies at the positions ``b * batch_size`` to ``(b + 1) * batch_size - 1``: batches may straddle
-    epochs, and nothing is dropped. Each process takes a contiguous slice of the batch.
+    Epochs are concatenated, each in its own random order, and batch ``b`` has the positions
+    ``b * batch_size`` to ``(b + 1) * batch_size - 1``: batches may span two epochs, and no image is
+    dropped. Each process takes a contiguous slice of the batch.
     """
 
     def __init__(
         self, count: int, batch_size: int, seed: int, rank: int = 0, world: int = 1
     ) -> None:
         if count < 1:
-            raise ZooError("there is no picture to train on: give a data.source with some")
+            raise ZooError("there are no training images: use another data.source")
         if batch_size < 1 or batch_size % world:
             raise ZooError(
-                f"training.batch_size is {batch_size}, which {world} processes cannot share: "
-                f"choose a multiple of {world}"
+                f"training.batch_size must be a multiple of the {world} processes; got {batch_size}"
             )
         self.count, self.batch_size, self.seed = count, batch_size, seed
         self.rank, self.share = rank, batch_size // world
         self._last: tuple[int, NDArray[np.int64]] | None = None
 
     def batch(self, index: int) -> NDArray[np.int64]:
-        """The pictures of this process's part of batch ``index``: int64 [batch_size / world]."""
+        """Returns this process's part of batch ``index``: int64 [batch_size / world]."""
         import numpy as np
 
         start = index * self.batch_size + self.rank * self.share
         stop, pieces = start + self.share, []
         while start < stop:
-            epoch, place = divmod(start, self.count)
-            pieces.append(self._epoch(epoch)[place : place + stop - start])
+            epoch, position = divmod(start, self.count)
+            pieces.append(self._epoch(epoch)[position : position + stop - start])
             start += len(pieces[-1])
         return np.concatenate(pieces)
 
@@ -58,7 +57,7 @@ class Order:
 
 @dataclass(frozen=True)
 class EndlessOrder:
-    """The batches of an order from ``start`` on, for a loader that asks for one after another."""
+    """The batches of an order from ``start`` on, as the sampler of a loader."""
 
     order: Order
     start: int

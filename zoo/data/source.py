@@ -1,4 +1,4 @@
-"""What every source of pictures gives: pictures as they are stored, by split, with labels."""
+"""The interface of a source: stored images by split, with labels."""
 
 from __future__ import annotations
 
@@ -11,64 +11,64 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    Picture: TypeAlias = Image | NDArray[np.uint8]
+    StoredImage: TypeAlias = Image | NDArray[np.uint8]
     """A Pillow image, or a uint8 array [H, W] or [H, W, C]."""
 
 
-class Pictures(Protocol):
-    """Stored pictures; small enough to be sent to worker processes."""
+class StoredImages(Protocol):
+    """Images of any size and mode; cheap to send to worker processes."""
 
     def __len__(self) -> int: ...
 
-    def open(self, index: int) -> Picture:
-        """The picture, of any size and mode; ZooError, naming it, where it cannot be read."""
+    def open(self, index: int) -> StoredImage:
+        """Returns an image; raises ZooError, naming it, if it cannot be read."""
         ...
 
-    def where(self, index: int) -> str:
-        """The file or row of a picture, for messages."""
+    def location(self, index: int) -> str:
+        """Returns the file or row of an image, for messages."""
         ...
 
 
 @dataclass(frozen=True)
 class Selected:
-    """Some of the pictures of a split, in the order of ``indices``."""
+    """A subset of stored images, in the order of ``indices``."""
 
-    pictures: Pictures
+    images: StoredImages
     indices: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def open(self, index: int) -> Picture:
-        return self.pictures.open(int(self.indices[index]))
+    def open(self, index: int) -> StoredImage:
+        return self.images.open(int(self.indices[index]))
 
-    def where(self, index: int) -> str:
-        return self.pictures.where(int(self.indices[index]))
+    def location(self, index: int) -> str:
+        return self.images.location(int(self.indices[index]))
 
 
 @dataclass(frozen=True)
-class Part:
-    """Pictures and their labels, int64 [N] with -1 where there is none."""
+class StoredSplit:
+    """Stored images and their labels, int64 [N], -1 for none."""
 
-    pictures: Pictures
+    images: StoredImages
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
-    def select(self, indices: NDArray[np.int64]) -> Part:
-        return Part(Selected(self.pictures, indices), self.labels[indices])
+    def select(self, indices: NDArray[np.int64]) -> StoredSplit:
+        return StoredSplit(Selected(self.images, indices), self.labels[indices])
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source's splits under the names that it gives them, "train", "validation" or "test".
+    """The splits that a source has, named "train", "validation" or "test".
 
-    Labels count into ``class_names``.
+    Labels are indices of ``class_names``.
     """
 
     name: str
-    parts: Mapping[str, Part]
+    splits: Mapping[str, StoredSplit]
     class_names: tuple[str, ...] = ()
     license: str | None = None
     notes: tuple[str, ...] = ()

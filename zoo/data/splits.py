@@ -1,13 +1,13 @@
-"""The split rule: which pictures are trained on, and which are never.
+"""The split rule.
 
-Splits that a source names are taken as they stand. What it lacks is taken out of what it has:
+Splits that a source names are kept. Missing ones are taken out of the training split:
 
-- without a validation split, every 20th training picture (index mod 20 = 19) becomes validation;
-- without a test split, every 20th training picture (index mod 20 = 9) becomes test;
-- a source of one split only, whatever its name, counts as training pictures for both.
+- without a validation split, every 20th training image (index mod 20 = 19) becomes validation;
+- without a test split, every 20th training image (index mod 20 = 9) becomes test;
+- the only split of a source, whatever its name, is the training split in both rules.
 
-Indices count from 0 in the source's order, before anything is taken. Every picture is in one
-split exactly.
+Indices count from 0 in the source's order, before any image is taken. Every image is in exactly one
+split.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from zoo.data.source import Part
+from zoo.data.source import StoredSplit
 from zoo.errors import ZooError
 
 SPLITS = ("train", "validation", "test")
@@ -32,7 +32,7 @@ ALIASES = {
     "test": "test",
     "testing": "test",
 }
-"""Names of folders, and of a Hub data set's splits, that say which split they are."""
+"""Splits by the names of folders, npz keys and splits on the Hub."""
 
 _WORDS = re.compile(
     r"(?:^|[-._ 0-9/])(?:(?P<train>train)[a-z]*|(?P<validation>valid[a-z]*|val|dev)|"
@@ -41,9 +41,9 @@ _WORDS = re.compile(
 
 
 def split_in(path: str) -> str | None:
-    """The split that a file's relative path names, as on the Hub: ``data/train-00000.parquet``.
+    """Returns the split in a file's relative path, as on the Hub: ``data/train-00000.parquet``.
 
-    The file's own name comes before the names of its folders.
+    The file's own name has precedence over the names of its folders.
     """
     for part in reversed(path.lower().split("/")):
         if match := _WORDS.search(part):
@@ -51,30 +51,30 @@ def split_in(path: str) -> str | None:
     return None
 
 
-def divide(parts: Mapping[str, Part], name: str) -> dict[str, Part]:
-    """All three splits by the rule above; ``validation`` and ``test`` may be empty.
+def divide(splits: Mapping[str, StoredSplit], name: str) -> dict[str, StoredSplit]:
+    """Returns all three splits by the split rule; ``validation`` and ``test`` may be empty.
 
-    Raises ZooError, naming the data ``name``, where nothing is left to train on.
+    Raises ZooError, naming the dataset ``name``, if there are no training images.
     """
     import numpy as np
 
-    given = {split: part for split, part in parts.items() if len(part)}
-    if len(given) == 1:
-        given = {"train": next(iter(given.values()))}
-    if "train" not in given:
-        has = " and ".join(given) or "no picture"
+    divided = {split: images for split, images in splits.items() if len(images)}
+    if len(divided) == 1:
+        divided = {"train": next(iter(divided.values()))}
+    if "train" not in divided:
+        present = " and ".join(divided) or "no images"
         raise ZooError(
-            f"{name} has no picture to train on, only {has}: name a split train, or give all "
-            "pictures in one"
+            f"{name} has no training images, only {present}: name a split train, or use a single "
+            "split"
         )
-    train = given["train"]
-    turn = np.arange(len(train)) % PERIOD
+    train = divided["train"]
+    remainder = np.arange(len(train)) % PERIOD
     keep = np.ones(len(train), dtype=bool)
-    for split, remainder in REMAINDERS.items():
-        if split not in given:
-            chosen = turn == remainder
-            given[split] = train.select(np.flatnonzero(chosen))
-            keep &= ~chosen
+    for split, wanted in REMAINDERS.items():
+        if split not in divided:
+            taken = remainder == wanted
+            divided[split] = train.select(np.flatnonzero(taken))
+            keep &= ~taken
     if not keep.all():
-        given["train"] = train.select(np.flatnonzero(keep))
-    return {split: given[split] for split in SPLITS}
+        divided["train"] = train.select(np.flatnonzero(keep))
+    return {split: divided[split] for split in SPLITS}

@@ -1,4 +1,4 @@
-"""Decoding in worker processes, in the order that is asked for."""
+"""Decoding in worker processes, in a given order."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from zoo.data.dataset import Split
 from zoo.errors import ZooError
 
 Indices: TypeAlias = NDArray[np.int64] | range
-"""The pictures of a batch."""
+"""The images of a batch."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reader(Dataset[tuple[Tensor, Tensor] | str]):
-    """Reads a whole batch for the loader: pictures uint8 [N, C, S, S] and labels int64 [N].
+    """Reads a whole batch for the loader: uint8 [N, C, S, S] and labels int64 [N].
 
-    A fault comes back as its sentence: raised in a worker, it would arrive as a traceback.
+    Returns the message of a ZooError: if a worker raises it, the loader adds a traceback.
     """
 
     split: Split
@@ -36,49 +36,49 @@ class Reader(Dataset[tuple[Tensor, Tensor] | str]):
             pairs = [self.split[int(index)] for index in indices]
         except ZooError as error:
             return str(error)
-        pictures = torch.from_numpy(np.stack([picture for picture, _ in pairs]))
-        return pictures, torch.tensor([label for _, label in pairs])
+        images = torch.from_numpy(np.stack([image for image, _ in pairs]))
+        return images, torch.tensor([label for _, label in pairs])
 
 
 def stream(
     split: Split, order: Iterable[Indices], workers: int, pin: bool
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of ``order``, each the indices of pictures of ``split``, as they were asked for.
+    """Yields the batches of ``order``, each the indices of images of ``split``.
 
-    ``workers`` processes decode ahead, none if 0; ``pin`` gives pinned memory, for CUDA. Raises
-    ZooError for a picture that cannot be read and for a worker that died.
+    ``workers`` processes decode ahead, none if 0; ``pin`` returns pinned memory, for CUDA. Raises
+    ZooError for an image that cannot be read and for a worker that died.
     """
     loader = DataLoader(
         Reader(split),
         sampler=order,
-        batch_size=None,  # an index is a whole batch, so that one worker reads it
+        batch_size=None,  # each index is a whole batch, read by one worker
         num_workers=min(workers, _processors()),
         pin_memory=pin,
-        worker_init_fn=_leave_signals,
-        # A loader draws a seed for its workers: not from the generator that training uses.
+        worker_init_fn=_reset_signals,
+        # Workers are seeded from it, and not from the global generator that training uses.
         generator=torch.Generator(),
     )
     batches = iter(loader)
     while True:
         try:
-            found = next(batches)
+            batch = next(batches)
         except StopIteration:
             return
         except RuntimeError as error:
             if not re.search("exited unexpectedly|killed by signal", str(error)):
                 raise
             raise ZooError(
-                "a process that decodes pictures has died, perhaps for want of memory: use "
+                "a process that decodes images died, perhaps out of memory: use "
                 f"fewer than {workers} with --set data.workers=N, or 0"
             ) from error
-        if isinstance(found, str):
-            raise ZooError(found)
-        yield found[0], found[1]
+        if isinstance(batch, str):
+            raise ZooError(batch)
+        yield batch[0], batch[1]
 
 
-def _leave_signals(worker: int) -> None:
-    """Ctrl-C reaches every process of the terminal, but it is the parent that saves and stops;
-    and a worker that inherited the parent's handler of SIGTERM could not be ended."""
+def _reset_signals(worker: int) -> None:
+    """Ignores Ctrl-C, which reaches all processes of the terminal but is handled by the parent, and
+    undoes the inherited handler of SIGTERM, so that the parent can stop the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

@@ -1,6 +1,6 @@
-"""Pictures in a column of a table of the ``datasets`` library: parquet files and the Hub's sets.
+"""Images in a column of a table of the ``datasets`` library: parquet files and the Hub.
 
-Cells are decoded here and not by ``datasets``, so that a cell that is no picture can be named.
+Cells are decoded here and not by ``datasets``, so that errors can name the cell.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.classes import numbered, unlabeled
-from zoo.data.decode import open_picture
-from zoo.data.source import Part
-from zoo.errors import ZooError
+from zoo.data.decode import decode_image
+from zoo.data.source import StoredSplit
+from zoo.errors import ZooError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from zoo.data.source import Picture
+    from zoo.data.source import StoredImage
 
 IMAGE_COLUMNS = ("image", "img", "picture", "images", "png", "jpg")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target", "digit", "character")
-"""Names of columns that are looked for, in this order."""
+"""Column names, the preferred first."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Names rows: those of ``files`` as they follow one another, ``counts[i]`` rows each."""
+    """Names of rows: those of ``files`` in order, ``counts[i]`` rows each."""
 
     files: tuple[str, ...]
     counts: tuple[int, ...]
@@ -44,7 +44,7 @@ class Rows:
 
 
 @dataclass(frozen=True, eq=False)
-class TablePictures:
+class TableImages:
     """The cells of ``column``; paths in them are relative to ``folder``."""
 
     table: Any
@@ -55,22 +55,22 @@ class TablePictures:
     def __len__(self) -> int:
         return len(self.table)
 
-    def where(self, index: int) -> str:
+    def location(self, index: int) -> str:
         return self.rows.name(index)
 
-    def open(self, index: int) -> Picture:
+    def open(self, index: int) -> StoredImage:
         cell = self.table[index][self.column]
-        where = self.where(index)
+        location = self.location(index)
         if isinstance(cell, Mapping):
-            cell = cell.get("bytes") or self._stored(cell.get("path"))
+            cell = cell.get("bytes") or self._file(cell.get("path"))
         if isinstance(cell, bytes):
-            return open_picture(cell, where)
+            return decode_image(cell, location)
         if isinstance(cell, list):
-            return _pixels(cell, where)
-        raise ZooError(f"{where} has no picture in its column {self.column!r}: take the row out")
+            return _pixels(cell, location)
+        raise ZooError(f"{location} has no image in its column {self.column!r}: remove the row")
 
-    def _stored(self, path: str | None) -> bytes | None:
-        """The file that a cell names, if it is one on this machine."""
+    def _file(self, path: str | None) -> bytes | None:
+        """Returns the content of the file that a cell names, None if it is not on this machine."""
         if not path or (self.folder is None and not Path(path).is_absolute()):
             return None
         try:
@@ -79,48 +79,48 @@ class TablePictures:
             return None
 
 
-def table_parts(
-    tables: Mapping[str, Any], rows: Mapping[str, Rows], what: str, folder: Path | None = None
-) -> tuple[dict[str, Part], tuple[str, ...], tuple[str, ...]]:
-    """The splits, the class names and notes of tables by split.
+def table_splits(
+    tables: Mapping[str, Any], rows: Mapping[str, Rows], name: str, folder: Path | None = None
+) -> tuple[dict[str, StoredSplit], tuple[str, ...], tuple[str, ...]]:
+    """Returns the splits, the class names and notes of tables by split.
 
-    The column of pictures is the first of type Image, else the first of IMAGE_COLUMNS; labels are
-    in the first of LABEL_COLUMNS, if there is one. Raises ZooError, naming ``what``.
+    The images are in the first column of type Image, else the first of IMAGE_COLUMNS; labels are
+    in the first of LABEL_COLUMNS, if there is one. Raises ZooError, naming ``name``.
     """
     from datasets import ClassLabel, Image
 
     first = next(iter(tables.values()))
-    column = _image_column(first.features, what)
-    label = next((name for name in LABEL_COLUMNS if name in first.features), None)
+    column = _image_column(first.features, name)
+    label = next((key for key in LABEL_COLUMNS if key in first.features), None)
     notes: list[str] = []
-    names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
     columns: dict[str, NDArray[np.int64]] = {}
     if label is not None:
         values = {split: _column(table, label) for split, table in tables.items()}
         feature = first.features[label]
         try:
             if isinstance(feature, ClassLabel):
-                columns, names = _class_labels(values), tuple(feature.names)
+                columns, class_names = _class_labels(values), tuple(feature.names)
             else:
-                columns, names = numbered(values)
-        except TypeError:  # captions, boxes, measurements: not a class
-            notes.append(f"The column {label!r} holds no classes and was left out.")
-    parts = {}
+                columns, class_names = numbered(values)
+        except TypeError:  # captions, boxes, measurements
+            notes.append(f"The column {label!r} was left out: it does not contain classes.")
+    splits = {}
     for split, table in tables.items():
         if not _is_pixels(first.features[column]):
             table = table.cast_column(column, Image(decode=False))
         table = table.select_columns([column])
         labels = columns.get(split)
-        parts[split] = Part(
-            TablePictures(table, column, rows[split], folder),
+        splits[split] = StoredSplit(
+            TableImages(table, column, rows[split], folder),
             unlabeled(len(table)) if labels is None else labels,
         )
-    return parts, names, tuple(notes)
+    return splits, class_names, tuple(notes)
 
 
 @contextlib.contextmanager
 def quiet(bars: bool = False) -> Iterator[None]:
-    """Keeps ``datasets`` from drawing progress bars, unless ``bars``, and from log lines."""
+    """Turns off log lines of ``datasets`` and, unless ``bars``, its progress bars."""
     import datasets
 
     were_off = datasets.utils.are_progress_bars_disabled()
@@ -139,25 +139,24 @@ def quiet(bars: bool = False) -> Iterator[None]:
             datasets.utils.enable_progress_bars()
 
 
-def cause(error: BaseException) -> str:
-    """The first line of the error at the bottom: ``datasets`` wraps what went wrong."""
+def root_cause(error: BaseException) -> str:
+    """Returns the first line of the original error, which ``datasets`` wraps in others."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+    return first_line(error)
 
 
-def _image_column(features: Mapping[str, Any], what: str) -> str:
+def _image_column(features: Mapping[str, Any], name: str) -> str:
     from datasets import Image
 
-    for name, feature in features.items():
+    for column, feature in features.items():
         if isinstance(feature, Image):
-            return name
-    for name in IMAGE_COLUMNS:
-        if name in features:
-            return name
+            return column
+    for column in IMAGE_COLUMNS:
+        if column in features:
+            return column
     raise ZooError(
-        f"{what} has no column of pictures, only {', '.join(features) or 'none at all'}: call it "
+        f"{name} has no column of images, only {', '.join(features) or 'none at all'}: call it "
         "image"
     )
 
@@ -180,14 +179,14 @@ def _class_labels(values: Mapping[str, Sequence[object]]) -> dict[str, NDArray[n
     }
 
 
-def _pixels(cell: list[Any], where: str) -> NDArray[np.uint8]:
+def _pixels(cell: list[Any], location: str) -> NDArray[np.uint8]:
     import numpy as np
 
     try:
         array = np.asarray(cell)
-        whole = array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= 255
-    except ValueError:  # rows of unequal length, or no pixel
-        whole = False
-    if not whole:
-        raise ZooError(f"{where} holds no whole numbers from 0 to 255: take the row out")
+        valid = array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= 255
+    except ValueError:  # rows of unequal length, or no pixels
+        valid = False
+    if not valid:
+        raise ZooError(f"{location} has pixels other than integers from 0 to 255: remove the row")
     return array.astype(np.uint8)

@@ -100,17 +100,17 @@ def classifier_features(
     Its key is the pictures and labels, their shape and the recipe. Raises ZooError for data without
     labels.
     """
-    if not data.image.classes:
+    if not data.image_spec.classes:
         raise ZooError(no_labels(data))
     train = _labeled(data.splits["train"], MOST_TRAINED)
     test = _labeled(data.splits["test"], MOST_TESTED)
-    key = _key(data.image, train, test)
+    key = _key(data.image_spec, train, test)
     path = (cache_folder() if folder is None else folder) / f"{key}.safetensors"
-    network = Classifier(data.image)
+    network = Classifier(data.image_spec)
     with _locked(path, progress):
         facts = _kept(path, network)
         if facts is None:
-            accuracy = _train(network.to(device), data.image, train, test, progress)
+            accuracy = _train(network.to(device), data.image_spec, train, test, progress)
             save_tensors(path, network.state_dict())
             # Last, with the hash of the other file: without it, or with another, nothing is kept.
             facts = {"recipe": RECIPE, "accuracy": accuracy, "weights": short_hash(path)}
@@ -126,7 +126,7 @@ def classifier_features(
     return FeatureNetwork(
         name,
         "_cnn",
-        f"in the {FEATURES} features of a small CNN that was taught the {data.image.classes} "
+        f"in the {FEATURES} features of a small CNN that was taught the {data.image_spec.classes} "
         f"classes of the training split ({seen}{name})",
         extract,
         accuracy,

@@ -42,4 +42,4 @@ def feature_network(
         )
     from zoo.evaluation.onnx_features import onnx_features
 
-    return onnx_features(path, data.image, device)
+    return onnx_features(path, data.image_spec, device)

@@ -82,7 +82,7 @@ def image_nats(
     """
     total = len(data.splits[split]) if most is None else min(most, len(data.splits[split]))
     for index, batch in enumerate(
-        in_order(data.splits[split], data.image, BATCH_SIZE, model.device)
+        in_order(data.splits[split], data.image_spec, BATCH_SIZE, model.device)
     ):
         first = index * BATCH_SIZE
         if first >= total:
@@ -112,5 +112,5 @@ def validation_bits_per_dim(model: Model, data: Dataset, seed: int) -> float | N
     if not model.scores or not len(data.splits["validation"]):
         return None
     parts = image_nats(model, data, "validation", seed, Scored(model), VALIDATION_IMAGES)
-    bit = data.image.dimensions * math.log(2)
+    bit = data.image_spec.dimensions * math.log(2)
     return float((torch.cat(list(parts)) / bit).mean().item())

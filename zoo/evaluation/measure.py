@@ -118,7 +118,7 @@ def evaluate(
 
 
 def _protocol(data: Dataset, plan: Plan) -> Protocol:
-    image = data.image
+    image = data.image_spec
     images = _images(data, plan)
     return Protocol(data.name, plan.split, images, plan.seed, image.bits, image.dimensions, "")
 
@@ -140,7 +140,7 @@ def _likelihoods(
         scored = Scored(model)
         nats = _nats(model, data, plan, scored, "scoring images", progress)
         protocol = replace(protocol, method=scored.method)
-        bit = data.image.dimensions * math.log(2)
+        bit = data.image_spec.dimensions * math.log(2)
         if "bits_per_dim" in wanted:
             metrics.append(_mean("bits_per_dim", nats / bit, "bits/dim", protocol))
         if "nats" in wanted:
@@ -176,7 +176,7 @@ def _mean(name: str, values: Tensor, unit: str, protocol: Protocol) -> Metric:
 
 def _no_distance(data: Dataset, plan: Plan, names: list[str]) -> str:
     """Why samples cannot be compared with these data; empty where they can."""
-    if plan.features is None and not data.image.classes:
+    if plan.features is None and not data.image_spec.classes:
         return no_labels(data)
     fewest = max(
         {"fid": frechet.FEWEST, "kid": kernel.FEWEST}.get(name, neighbors.FEWEST) for name in names
@@ -254,7 +254,7 @@ def _real_features(
 
     def images() -> Iterator[Tensor]:
         left = total
-        for batch in in_order(data.splits[plan.split], data.image, BATCH_SIZE, model.device):
+        for batch in in_order(data.splits[plan.split], data.image_spec, BATCH_SIZE, model.device):
             yield batch.images[:left]
             left -= len(batch)
             if left <= 0:

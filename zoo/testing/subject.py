@@ -100,7 +100,7 @@ class Subject:
 
     @property
     def image(self) -> ImageSpec:
-        return self.data.image
+        return self.data.image_spec
 
     def batch(self, n: int) -> Batch:
         """The first ``n`` training pictures."""

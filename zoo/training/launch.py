@@ -80,7 +80,7 @@ def _train(
     from zoo.training.loop import Loop
 
     seed_torch(config.training.seed, WEIGHTS)
-    model = build(owner, config.model, data.image, accelerator.device)
+    model = build(owner, config.model, data.image_spec, accelerator.device)
     objective = model.objective(config)
     observer = observe(model, folder, config)
     loop = Loop(model, folder, config, objective, data, accelerator, reporter, observer)
@@ -91,7 +91,7 @@ def _train(
             model=model.name,
             plugin=owner.plugin.reference(),
             config=config,
-            image=data.image,
+            image=data.image_spec,
             source=data.name,
             hardware=hardware(accelerator.device, accelerator.num_processes),
             summary=_summary(model, config, data),
@@ -230,7 +230,7 @@ def _check_count(folder: RunFolder, data: Dataset) -> None:
 def _cost(model: Model, config: Config, loop: Loop, data: Dataset) -> str:
     count = sum(p.numel() for network in loop.plain.values() for p in network.parameters())
     kept = sum(p.numel() for p in model.network.parameters()) if config.training.ema_decay else 0
-    image = data.image
+    image = data.image_spec
     return (
         f"{model.name} on {data.name}: {len(data.splits['train']):,} pictures "
         f"{image.channels}x{image.size}x{image.size}, {image.bits} bits; {count:,} parameters, "

@@ -318,7 +318,7 @@ class Loop:
     def _batches_of(self, batch_size: int, alone: bool = False) -> Batches:
         return Batches(
             self.data.splits["train"],
-            self.data.image,
+            self.data.image_spec,
             batch_size,
             self.training.seed,
             self.accelerator.device,
