@@ -1,4 +1,4 @@
-"""``zoo new-plugin``: the tree that it writes, what it refuses, and that what it writes works."""
+"""``zoo new-plugin``: the files that it writes, invalid names, and a test of the written plugin."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from zoo.scaffold import write_plugin
 
 
 def tool(*command: str | Path, **environment: str) -> None:
-    """Run a module of this Python, which must be content."""
-    done = subprocess.run(
+    """Runs a Python module, which must succeed."""
+    process = subprocess.run(
         [sys.executable, "-m", *map(str, command)],
         cwd=ROOT,
         env=os.environ | environment,
@@ -32,11 +32,11 @@ def tool(*command: str | Path, **environment: str) -> None:
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 def install(site: Site, folder: Path) -> None:
-    """Have a plugin on the path as its pyproject.toml tells pip to install it."""
+    """Puts a plugin on the path, with the metadata that pip would install."""
     project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
     ((name, package),) = project["entry-points"]["zoo"].items()
     site.add(project["name"], "", name, project["version"])
@@ -46,11 +46,11 @@ def install(site: Site, folder: Path) -> None:
     site.modules += [package, f"{package}.config", f"{package}.model"]
 
 
-def test_the_tree_has_every_file_and_no_placeholder(here: Path, commands: Commands) -> None:
+def test_it_writes_every_file_and_fills_every_placeholder(here: Path, commands: Commands) -> None:
     result = commands("new-plugin", "two-moons")
     assert (result.status, result.err) == (0, "")
-    written = {name for name, data in contents(here).items() if data is not None}
-    assert written == {
+    files = {name for name, data in contents(here).items() if data is not None}
+    assert files == {
         f"genzoo-two-moons/{name}"
         for name in (
             "pyproject.toml",
@@ -76,14 +76,16 @@ def test_the_tree_has_every_file_and_no_placeholder(here: Path, commands: Comman
 def test_the_project_names_the_distribution_and_the_entry_point(tmp_path: Path) -> None:
     folder = write_plugin("two-moons", tmp_path)
     assert folder == tmp_path / "genzoo-two-moons"
-    written = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
-    assert written["project"]["name"] == "genzoo-two-moons"
-    assert written["project"]["dependencies"] == ["genzoo"]
-    assert written["project"]["entry-points"] == {"zoo": {"two-moons": "zoo_two_moons"}}
-    assert written["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["zoo_two_moons"]
+    pyproject = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
+    assert pyproject["project"]["name"] == "genzoo-two-moons"
+    assert pyproject["project"]["dependencies"] == ["genzoo"]
+    assert pyproject["project"]["entry-points"] == {"zoo": {"two-moons": "zoo_two_moons"}}
+    assert pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["zoo_two_moons"]
 
 
-def test_it_says_what_to_do_next_and_out_names_the_folder(here: Path, commands: Commands) -> None:
+def test_it_prints_the_next_commands_and_out_sets_the_folder(
+    here: Path, commands: Commands
+) -> None:
     result = commands("new-plugin", "waves", "-o", "my plugins/sea")
     assert result.out.splitlines() == [
         "written: my plugins/sea",
@@ -96,29 +98,29 @@ def test_it_says_what_to_do_next_and_out_names_the_folder(here: Path, commands: 
 
 @pytest.mark.parametrize("name", ["Waves", "3d", "-waves", "waves-", "a b", "a.b", "../x", "wäve"])
 @pytest.mark.usefixtures("untouched")
-def test_a_name_that_no_package_can_have_is_refused(name: str, commands: Commands) -> None:
-    sentence = commands.fails(2, "new-plugin", "--", name)
-    assert f"a model cannot be called {name!r}" in sentence
+def test_an_invalid_name_is_an_error(name: str, commands: Commands) -> None:
+    message = commands.fails(2, "new-plugin", "--", name)
+    assert f"{name!r} is not a valid model name" in message
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
+    ("name", "message"),
     [
-        ("class", "'class' is a word of Python's own"),
-        ("none", "'none' is a word of Python's own"),
-        ("model", "asks for a class ModelConfig, which is one of genzoo's own"),
-        ("batch", "asks for a class Batch, which is one of genzoo's own"),
-        ("cards", "there is a package zoo_cards already"),
+        ("class", "'class' is a Python keyword"),
+        ("none", "'none' is a Python keyword"),
+        ("model", "needs a class ModelConfig, which genzoo has already"),
+        ("batch", "needs a class Batch, which genzoo has already"),
+        ("cards", "a package zoo_cards is already installed"),
         ("glow", "the plugin 'glow' (genzoo "),
     ],
 )
 @pytest.mark.usefixtures("untouched")
-def test_a_name_that_is_taken_is_refused(name: str, says: str, commands: Commands) -> None:
-    assert says in commands.fails(2, "new-plugin", name)
+def test_a_taken_name_is_an_error(name: str, message: str, commands: Commands) -> None:
+    assert message in commands.fails(2, "new-plugin", name)
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
-def test_what_stands_there_is_left_alone(kind: str, here: Path, commands: Commands) -> None:
+def test_an_existing_target_is_not_changed(kind: str, here: Path, commands: Commands) -> None:
     target = here / "genzoo-waves"
     if kind == "file":
         target.write_text("mine")
@@ -127,31 +129,31 @@ def test_what_stands_there_is_left_alone(kind: str, here: Path, commands: Comman
     else:
         target.symlink_to("nowhere")
     before = contents(here) if kind != "link" else target.readlink()
-    assert "something stands at genzoo-waves" in commands.fails(2, "new-plugin", "waves")
+    assert "genzoo-waves exists" in commands.fails(2, "new-plugin", "waves")
     assert before == (contents(here) if kind != "link" else target.readlink())
 
 
-def test_it_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_writes_all_files_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = Path.write_text
 
-    def full(path: Path, *arguments: object, **named: object) -> int:
+    def fail_on_model(path: Path, *arguments: object, **keywords: object) -> int:
         if path.name == "model.py":
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write(path, *arguments, **named)
+        return write(path, *arguments, **keywords)
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_text", fail_on_model)
     with pytest.raises(ZooError, match="disk is full"):
         write_plugin("waves", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_second_plugin_of_one_name_is_refused(tmp_path: Path) -> None:
+def test_a_second_plugin_with_the_same_name_is_an_error(tmp_path: Path) -> None:
     write_plugin("waves", tmp_path)
-    with pytest.raises(UsageError, match="something stands at"):
+    with pytest.raises(UsageError, match="exists"):
         write_plugin("waves", tmp_path)
 
 
-def test_what_is_written_is_clean(tmp_path: Path) -> None:
+def test_the_written_plugin_passes_ruff_and_mypy(tmp_path: Path) -> None:
     folder = write_plugin("two-moons", tmp_path)
     config = ("--config", ROOT / "pyproject.toml")
     tool("ruff", "check", "--no-cache", *config, folder)
@@ -172,9 +174,9 @@ def test_a_written_plugin_is_listed_trains_and_samples(
     run = zoo.load("runs/two-moons-digits", device="cpu")
     first, last = (zoo.runs.folder.read_metrics(run.path)[i]["bits_per_dim"] for i in (0, -1))
     assert last < first
-    pictures = run.sample(3)
-    assert pictures.shape == (3, 1, 8, 8)
-    assert (run.reconstruct(pictures) - pictures).abs().max() < 1e-4
+    images = run.sample(3)
+    assert images.shape == (3, 1, 8, 8)
+    assert (run.reconstruct(images) - images).abs().max() < 1e-4
     card = (run.path / "README.md").read_text("utf-8")
     assert "# two-moons-digits: Two Moons on digits" in card
     assert "$" not in card

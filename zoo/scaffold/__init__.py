@@ -1,8 +1,8 @@
-"""A plugin to begin from: ``zoo new-plugin NAME`` fills the templates that lie beside this file.
+"""The templates of ``zoo new-plugin NAME``, and the function that fills them.
 
-A template is a :class:`string.Template`. ``$name`` is the model, ``$module`` its name in
-Python, ``$package`` its package, ``$network`` and ``$config`` its classes, ``$title`` its name in
-words; ``$$`` is a dollar.
+Each ``.in`` file is a :class:`string.Template`. ``$name`` is the model, ``$module`` its name as an
+identifier, ``$package`` its package, ``$network`` and ``$config`` its classes, and ``$title`` its
+name in words; ``$$`` is a dollar sign.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ _TEMPLATES = {
 
 
 def write_plugin(name: str, parent: Path) -> Path:
-    """Write the plugin of the model ``name`` to ``parent/genzoo-NAME`` and return that folder."""
+    """Writes a plugin with the model ``name`` to ``parent/genzoo-NAME`` and returns that folder."""
     return write_plugin_to(name, parent / f"genzoo-{name}")
 
 
 def write_plugin_to(name: str, folder: Path) -> Path:
-    """The same to a folder of another name; it appears whole or not at all.
+    """Writes a plugin with the model ``name`` to ``folder``, atomically.
 
-    Raises UsageError for a name that cannot be, and where something stands at ``folder``.
+    Raises UsageError if the name is invalid or taken, or if ``folder`` exists.
     """
-    texts = _filled(name)
+    texts = _filled_templates(name)
     if folder.exists() or folder.is_symlink():
-        raise UsageError(f"something stands at {folder}: name another folder with --out")
-    with replacing_folder(folder) as beside:
+        raise UsageError(f"{folder} exists: choose another folder with --out")
+    with replacing_folder(folder) as new:
         for path, text in texts.items():
-            (beside / path).parent.mkdir(exist_ok=True)
-            (beside / path).write_text(text, encoding="utf-8")
+            (new / path).parent.mkdir(exist_ok=True)
+            (new / path).write_text(text, encoding="utf-8")
     return folder
 
 
-def _filled(name: str) -> dict[str, str]:
-    """The plugin's files by path. Raises UsageError for a name that cannot be."""
+def _filled_templates(name: str) -> dict[str, str]:
+    """The plugin's files by path. Raises UsageError if the name is invalid or taken."""
     if not re.fullmatch(r"[a-z]([a-z0-9_-]*[a-z0-9])?", name):
         raise UsageError(
-            f"a model cannot be called {name!r}: take lower-case letters, digits, - and _, with a "
-            "letter first and no - or _ at the end"
+            f"{name!r} is not a valid model name: use lower-case letters, digits, - and _, with a "
+            "letter first and a letter or digit last"
         )
     module = name.replace("-", "_")
     words = [word.capitalize() for word in module.split("_") if word]
     network, package = "".join(words), f"zoo_{module}"
     if keyword.iskeyword(name) or keyword.iskeyword(network):
-        raise UsageError(f"{name!r} is a word of Python's own: choose another name")
+        raise UsageError(f"{name!r} is a Python keyword: choose another name")
     if find_spec(package) is not None:
-        raise UsageError(f"there is a package {package} already: choose another name")
+        raise UsageError(f"a package {package} is already installed: choose another name")
     config, title = f"{network}Config", " ".join(words)
     values = {
         "name": name,
@@ -77,7 +77,7 @@ def _filled(name: str) -> dict[str, str]:
     for path, text in texts.items():
         if path.endswith(".py") and (taken := {network, config} & _imported(text, package)):
             raise UsageError(
-                f"the name {name!r} asks for a class {min(taken)}, which is one of genzoo's own: "
+                f"the name {name!r} needs a class {min(taken)}, which genzoo has already: "
                 "choose another name"
             )
     return {**texts, f"{package}/py.typed": ""}
@@ -92,7 +92,7 @@ def _read(template: str) -> str:
 
 
 def _imported(code: str, package: str) -> set[str]:
-    """The names that code imports from elsewhere than ``package``."""
+    """The names that ``code`` imports from packages other than ``package``."""
     return {
         alias.name
         for node in ast.walk(ast.parse(code))
