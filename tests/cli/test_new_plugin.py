@@ -172,7 +172,7 @@ def test_a_written_plugin_is_listed_trains_and_samples(
     small = ("--steps", "100", "--set", "depth=2", "--set", "width=32", "--device", "cpu")
     assert commands("train", "two-moons", *small).status == 0
     run = zoo.load("runs/two-moons-digits", device="cpu")
-    first, last = (zoo.runs.folder.read_metrics(run.path)[i]["bits_per_dim"] for i in (0, -1))
+    first, last = (run.folder.read_metrics()[i]["bits_per_dim"] for i in (0, -1))
     assert last < first
     images = run.sample(3)
     assert images.shape == (3, 1, 8, 8)
