@@ -94,7 +94,7 @@ def train(
     ``batch_size``, ``seed`` and ``precision``. Raises UsageError and ZooError as the command does.
     """
     from zoo.run import train as train_run
-    from zoo.system.progress import Reporter, reporter
+    from zoo.system.progress import Progress, progress
     from zoo.training.request import Request
 
     if unknown := set(training) - set(_TRAINING):
@@ -121,7 +121,7 @@ def train(
         device=device,
         track=track,
     )
-    return train_run(plugins, request, Reporter() if quiet else reporter())
+    return train_run(plugins, request, Progress() if quiet else progress())
 
 
 def load(

@@ -21,8 +21,7 @@ from zoo.system.device import choose_device
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
-    from zoo.evaluation.progress import Progress
-    from zoo.system.progress import Reporter
+    from zoo.system.progress import Progress
     from zoo.training.request import Request
 
 
@@ -70,7 +69,7 @@ class Run(Model):
         """
         from zoo.data import open_data
         from zoo.evaluation.measure import Plan, check_plan, evaluate
-        from zoo.evaluation.progress import Progress
+        from zoo.system.progress import Progress
 
         plan = Plan(
             split,
@@ -171,7 +170,7 @@ class HookObserver:
         self._host.notify("zoo_run_finished", run=self._run, step=step)
 
 
-def train(host: Host, request: Request, reporter: Reporter) -> Run:
+def train(host: Host, request: Request, progress: Progress) -> Run:
     """Trains as requested and returns the finished run, in evaluation mode.
 
     Raises as :func:`zoo.training.launch.launch`.
@@ -181,5 +180,5 @@ def train(host: Host, request: Request, reporter: Reporter) -> Run:
     def observe(model: Model, folder: RunFolder, config: Config) -> HookObserver:
         return HookObserver(host, run_of(model, folder, config, host))
 
-    model, folder, config = launch(request, host.owner, reporter, observe)
+    model, folder, config = launch(request, host.owner, progress, observe)
     return run_of(model, folder, config, host)

@@ -75,7 +75,7 @@ class Unobserved:
 
 
 def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender:
-    from zoo.system.progress import Reporter
+    from zoo.system.progress import Progress
     from zoo.training.launch import _accelerator
     from zoo.training.loop import Loop
     from zoo.training.meter import Meter
@@ -86,7 +86,7 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender
     model = build(host().owner(subject.model), config.model, data.image_spec, accelerator.device)
     objective = model.objective(config)
     loop = Loop(
-        model, RunFolder(folder), config, objective, data, accelerator, Reporter(), Unobserved()
+        model, RunFolder(folder), config, objective, data, accelerator, Progress(), Unobserved()
     )
     loop._initialize()
     loop._prepare()

@@ -22,7 +22,7 @@ from zoo.evaluation.frechet import frechet_distance
 from zoo.evaluation.kernel import kernel_distance, subsets_of
 from zoo.evaluation.measure import MOST_SAMPLES
 from zoo.evaluation.neighbors import NEIGHBORS, precision_recall
-from zoo.evaluation.progress import Progress
+from zoo.system.progress import Progress
 
 REAL, NOISE = "real pictures", "noise"
 

@@ -139,7 +139,7 @@ def _add_anchors(results: dict[str, Any], record: Mapping[str, Any], run: Run, s
         return
     from anchors import anchors
 
-    from zoo.cli.progress import progress
+    from zoo.system.progress import progress
 
     told = progress()
     told.say(f"measuring real pictures and noise of {record['data']}")

@@ -43,7 +43,7 @@ def command(
     latents and real pictures. Over the tolerance nothing is written, and an earlier export stays.
     """
     from zoo.api import load
-    from zoo.cli.progress import progress
+    from zoo.system.progress import progress
     from zoo_onnx.export import export
 
     loaded = load(run, "cpu")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import torch
 
 from zoo.errors import UsageError, ZooError
-from zoo.evaluation.progress import Progress
 from zoo.export import graphs
 from zoo.system.files import mended, replacing, write_json
 from zoo.system.onnxruntime import require_provider
+from zoo.system.progress import Progress
 from zoo_onnx import convert, metadata, parity
 from zoo_onnx.runtime import FOLDER
 

@@ -24,10 +24,10 @@ from zoo_onnx.session import Session
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo.evaluation.progress import Progress
     from zoo.model import Model
     from zoo.run import Run
     from zoo.specs import Graph
+    from zoo.system.progress import Progress
 
 BATCHES = (1, 3, 64)
 """Batch sizes, none of which is the traced one."""

@@ -148,7 +148,7 @@ def test_real_pictures_are_measured_as_zoo_evaluate_measures_samples(
 ) -> None:
     """A model that draws the very pictures of the anchor gets the anchor's metrics."""
     from zoo.data import open_data
-    from zoo.evaluation.progress import Progress
+    from zoo.system.progress import Progress
 
     run = zoo.load(finished / "out/nice")
     data = open_data(run.data_config())

@@ -10,7 +10,7 @@ from zoo import hookspecs
 from zoo.config.resolve import Setting
 from zoo.plugins.host import Host, Plugin
 from zoo.run import train
-from zoo.system.progress import Reporter
+from zoo.system.progress import Progress
 from zoo.training.request import Request
 
 PAGE = ROOT / "docs/plugins.md"
@@ -32,7 +32,7 @@ def test_it_trains_and_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert host.add(Plugin("dot", "page", "0"), zoo_dot).cause is None
     settings = [Setting("training", "steps", 100, "")]
     request = Request("dot", settings=settings, out=tmp_path / "run", device="cpu")
-    run = train(host, request, Reporter())
+    run = train(host, request, Progress())
     lines = run.folder.read_metrics()
     assert lines[-1]["bits_per_dim"] < lines[0]["bits_per_dim"] - 0.1
     assert run.sample(3).shape == (3, 1, 8, 8)

@@ -24,8 +24,8 @@ from zoo.evaluation.frechet import frechet_distance
 from zoo.evaluation.kernel import kernel_distance
 from zoo.evaluation.neighbors import precision_recall
 from zoo.evaluation.onnx_features import onnx_features
-from zoo.evaluation.progress import Progress
 from zoo.specs import ImageSpec
+from zoo.system.progress import Progress
 
 pytest_plugins = ["providers"]
 

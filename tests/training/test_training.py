@@ -19,9 +19,9 @@ from zoo.objectives.optimizers import make_optimizer, rate_factor
 from zoo.run import train
 from zoo.sampling.seeding import seed_for
 from zoo.system.console import duration
-from zoo.system.progress import Lines, Reporter, State
+from zoo.system.progress import Lines, Progress
 from zoo.training.checkpoint import (
-    Progress,
+    Position,
     find_checkpoints,
     load_checkpoint,
     save_checkpoint,
@@ -29,6 +29,7 @@ from zoo.training.checkpoint import (
 from zoo.training.ema import ema_of
 from zoo.training.limits import Limits
 from zoo.training.request import Request, unasked_preset
+from zoo.training.status import Status
 
 
 def run(model: str, out: Path, resume: bool = False, **settings: object):
@@ -37,7 +38,7 @@ def run(model: str, out: Path, resume: bool = False, **settings: object):
         Setting(*key.replace("__", ".").split("."), value, key) for key, value in settings.items()
     ]
     request = Request(model, settings=chosen, out=out, resume=resume, device="cpu")
-    return train(tiny.tiny_host(), request, Reporter())
+    return train(tiny.tiny_host(), request, Progress())
 
 
 def lines_of(folder: Path) -> list[dict]:
@@ -275,7 +276,8 @@ def test_bf16_is_taken_where_the_gpu_has_it_and_does_not_emulate_it(
 def test_progress_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(every=1000)
     for step in (1, 2, 3):
-        lines.show(State(step, step / 3, {"bits_per_dim": 2.5}, 1234.5, 61, step == 3))
+        status = Status(step, {"bits_per_dim": 2.5}, 1234.5, 61)
+        lines.step(step / 3, str(status), status.short, milestone=step == 3)
     out, error = capsys.readouterr()
     assert out == ""
     assert error.splitlines() == [
@@ -322,7 +324,7 @@ def test_observers_see_the_run(tmp_path: Path) -> None:
 
     host = tiny.tiny_host()
     host.add(Plugin("watcher", "tests", "0"), Watcher())
-    train(host, Request("tiny", out=tmp_path / "r", device="cpu"), Reporter())
+    train(host, Request("tiny", out=tmp_path / "r", device="cpu"), Progress())
     assert seen == [
         ("started", None), ("step", 10), ("step", 20), ("checkpoint", 20), ("finished", 20),
     ]  # fmt: skip
@@ -330,7 +332,7 @@ def test_observers_see_the_run(tmp_path: Path) -> None:
 
 def test_tensorboard_reads_what_is_tracked(tmp_path: Path) -> None:
     request = Request("tiny", out=tmp_path / "r", device="cpu", track="tensorboard")
-    train(tiny.tiny_host(), request, Reporter())
+    train(tiny.tiny_host(), request, Progress())
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     (events,) = {
@@ -371,7 +373,7 @@ def test_a_resumed_optimizer_has_its_moments_where_they_belong(tmp_path: Path) -
 
     network, optimizer = fresh()
     step(network, optimizer)
-    save_checkpoint(tmp_path, Progress(1), {"n": network}, {"n": optimizer})
+    save_checkpoint(tmp_path, Position(1), {"n": network}, {"n": optimizer})
     other, other_optimizer = fresh()
     load_checkpoint(find_checkpoints(tmp_path)[-1], {"n": other}, {"n": other_optimizer})
     step(network, optimizer)

@@ -13,7 +13,7 @@ from zoo.evaluation.metrics import NAMES, protocols, read_evaluation, title_of, 
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
-    from zoo.evaluation.progress import Progress
+    from zoo.system.progress import Progress
 
 
 @click.command("evaluate")
@@ -87,8 +87,8 @@ def command(
     not a folder here are printed alone.
     """
     from zoo.api import load
-    from zoo.cli.progress import progress
     from zoo.report.card import DamagedCard, write_metrics
+    from zoo.system.progress import progress
 
     loaded = load(run, device)
     told = progress()

@@ -64,11 +64,11 @@ def command(
         return _launch(processes)
 
     from zoo.run import train
-    from zoo.system.progress import reporter
+    from zoo.system.progress import progress
     from zoo.training.request import Request
 
     request = Request(model, preset, file, settings, out, resume, device, track)
-    run = train(plugins, request, reporter())
+    run = train(plugins, request, progress())
     if os.environ.get("LOCAL_RANK", "0") == "0":
         click.echo(f"pictures: {run.path / 'samples' / 'grid.png'}")
         click.echo(f"next:     zoo sample {run.path}")

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.dataset import Dataset
-    from zoo.evaluation.progress import Progress
     from zoo.specs import ImageSpec
+    from zoo.system.progress import Progress
 
 RECIPE = 1
 """Counted up when anything below changes what is trained."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from zoo.data.dataset import Dataset
     from zoo.evaluation.features import FeatureNetwork
-    from zoo.evaluation.progress import Progress
+    from zoo.system.progress import Progress
 
 INCEPTION = "inception"
 

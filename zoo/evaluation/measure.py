@@ -33,7 +33,7 @@ from zoo.evaluation.metrics import (
     check_names,
     title_of,
 )
-from zoo.evaluation.progress import Progress
+from zoo.system.progress import Progress
 
 if TYPE_CHECKING:
     from zoo.data.dataset import Dataset

@@ -1,92 +1,94 @@
-"""What a run says while it goes: a bar in a terminal, plain lines elsewhere, on standard error."""
+"""Progress of long work on standard error: a bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import Any
 
-from zoo.system.console import OneLine, duration, say
-
-
-@dataclass(frozen=True)
-class State:
-    """Where a run stands: shown, never stored; ``checkpoint``: it was saved just now."""
-
-    step: int
-    progress: float
-    metrics: Mapping[str, float]
-    images_per_second: float
-    seconds_left: float
-    checkpoint: bool = False
-
-    def __str__(self) -> str:
-        shown = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in self.metrics.items()]
-        return "  ".join(
-            [
-                f"step {self.step}",
-                *shown[:3],
-                f"{self.images_per_second:.0f} images/s",
-                f"{duration(self.seconds_left)} left",
-            ]
-        )
+from zoo.system.console import say
 
 
-class Reporter:
-    """Says nothing: for Python callers who want silence, and for all processes but the first."""
+class Progress:
+    """Silent: for Python callers, and for all processes but the first."""
 
     def say(self, text: str) -> None:
-        """A line for the user."""
+        """Prints a line."""
 
-    def reading(self, done: int, total: int) -> None:
-        """So many of the data's pictures are decoded."""
+    def show(self, task: str, done: int, total: int) -> None:
+        """``done`` of ``total`` units of ``task`` are finished."""
 
-    def show(self, state: State) -> None:
-        """Where the run stands now."""
+    def step(self, part: float, line: str, short: str, milestone: bool = False) -> None:
+        """``part`` of a training run, 0 to 1, is finished: ``line`` says where it stands, ``short``
+        is its beginning for a bar; a line at a milestone is always printed."""
 
     def close(self) -> None:
-        """The run is over."""
+        """The work is finished."""
 
 
-class Lines(Reporter):
-    """Plain lines, at checkpoints and else one every ``every`` seconds at most."""
+class Lines(Progress):
+    """Prints a line for a task that takes over ``first`` seconds, then one every ``every``
+    seconds."""
 
-    def __init__(self, every: float = 10.0) -> None:
-        self.every = every
-        self._next = 0.0
+    def __init__(self, first: float = 1.0, every: float = 10.0) -> None:
+        self.first, self.every = first, every
+        self._task, self._next = "", 0.0
 
     def say(self, text: str) -> None:
         say(text)
 
-    def show(self, state: State) -> None:
-        if time.monotonic() >= self._next or state.checkpoint:
+    def show(self, task: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if task != self._task:
+            self._task, self._next = task, now + self.first
+        elif now >= self._next and done < total:
+            self._next = now + self.every
+            self.say(f"{task}: {done:,} of {total:,}")
+
+    def step(self, part: float, line: str, short: str, milestone: bool = False) -> None:
+        if milestone or time.monotonic() >= self._next:
             self._next = time.monotonic() + self.every
-            self.say(str(state))
+            self.say(line)
 
 
-class Bar(Reporter):
-    """A progress bar that stays on one line, and a line above it at each checkpoint."""
+class Bar(Progress):
+    """A progress bar on one line, with lines above it."""
 
     def __init__(self) -> None:
-        self._line = OneLine()
+        from rich.console import Console
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        self._bar = RichProgress(
+            BarColumn(bar_width=16),
+            TaskProgressColumn(),
+            TextColumn("{task.description}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task: Any = None
 
     def say(self, text: str) -> None:
-        self._line.say(text)
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def reading(self, done: int, total: int) -> None:
-        self._line.draw(done / total, f"reading {total:,} pictures")
+    def show(self, task: str, done: int, total: int) -> None:
+        self._draw(done / total, task)
 
-    def show(self, state: State) -> None:
-        if state.checkpoint:
-            self.say(str(state))
-        watched = dict([*state.metrics.items()][:1])
-        self._line.draw(state.progress, str(replace(state, metrics=watched)))
+    def step(self, part: float, line: str, short: str, milestone: bool = False) -> None:
+        if milestone:
+            self.say(line)
+        self._draw(part, short)
 
     def close(self) -> None:
-        self._line.close()
+        self._bar.stop()
+
+    def _draw(self, part: float, text: str) -> None:
+        if self._task is None:
+            self._bar.start()
+            self._task = self._bar.add_task("", total=1.0)
+        self._bar.update(self._task, completed=part, description=text)
 
 
-def reporter() -> Reporter:
-    """A bar where standard error is a terminal, lines elsewhere."""
+def progress() -> Progress:
+    """Returns a bar if standard error is a terminal, else lines."""
     return Bar() if sys.stderr.isatty() else Lines()

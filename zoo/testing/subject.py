@@ -23,7 +23,7 @@ from zoo.run import Run, load_with, train
 from zoo.sampling import latents
 from zoo.sampling.seeding import WEIGHTS, seed_torch
 from zoo.specs import ImageSpec, ModelConfig
-from zoo.system.progress import Reporter
+from zoo.system.progress import Progress
 from zoo.training.request import Request
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Subject:
         settings, device = self.settings(**training), str(self.device)
         out = self.folder / name
         request = Request(self.name, self.preset, None, settings, out, resume, device)
-        return train(self.host, request, Reporter())
+        return train(self.host, request, Progress())
 
     def load(self, path: Path) -> Run:
         """The run in a folder, as ``zoo.load`` gives it; torch's generator stands elsewhere than

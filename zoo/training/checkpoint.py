@@ -22,8 +22,8 @@ KEPT = 2
 
 
 @dataclass
-class Progress:
-    """How far a run is: steps done and seconds spent."""
+class Position:
+    """Steps done and seconds spent."""
 
     step: int = 0
     seconds: float = 0.0
@@ -31,7 +31,7 @@ class Progress:
 
 def save_checkpoint(
     folder: Path,
-    progress: Progress,
+    position: Position,
     networks: Mapping[str, nn.Module],
     optimizers: Mapping[str, Optimizer],
 ) -> None:
@@ -49,12 +49,12 @@ def save_checkpoint(
                     tensors[f"optimizer/{name}/{index}/{key}"] = value
                 else:
                     plain[name]["state"].setdefault(str(index), {})[key] = value
-    target = folder / CHECKPOINTS / f"step-{progress.step:08d}"
+    target = folder / CHECKPOINTS / f"step-{position.step:08d}"
     if target.exists():
         return
     with replacing_folder(target) as beside:
         save_tensors(beside / "state.safetensors", tensors)
-        write_json(beside / "state.json", {"progress": asdict(progress), "optimizers": plain})
+        write_json(beside / "state.json", {"progress": asdict(position), "optimizers": plain})
     for old in find_checkpoints(folder)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -64,9 +64,9 @@ def find_checkpoints(folder: Path) -> list[Path]:
     return sorted((folder / CHECKPOINTS).glob("step-[0-9]*"))
 
 
-def read_progress(checkpoint: Path) -> Progress:
+def read_position(checkpoint: Path) -> Position:
     """How far the run was. Raises ZooError for a checkpoint that cannot be read."""
-    return Progress(**_read_json(checkpoint)["progress"])
+    return Position(**_read_json(checkpoint)["progress"])
 
 
 def load_checkpoint(

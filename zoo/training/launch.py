@@ -20,7 +20,7 @@ from zoo.system.console import duration
 from zoo.system.device import choose_device
 from zoo.system.files import sweep, write_json
 from zoo.system.hardware import hardware
-from zoo.system.progress import Reporter
+from zoo.system.progress import Progress
 from zoo.training.checkpoint import find_checkpoints
 from zoo.training.request import Request, continued, fresh, leads, unasked_preset
 
@@ -40,7 +40,7 @@ Observe = Callable[[Model, RunFolder, Config], "Observer"]
 
 
 def launch(
-    request: Request, find: FindOwner, reporter: Reporter, observe: Observe
+    request: Request, find: FindOwner, progress: Progress, observe: Observe
 ) -> tuple[Model, RunFolder, Config]:
     """Trains as requested; returns the trained model, in evaluation mode, its folder and its
     configuration.
@@ -53,17 +53,19 @@ def launch(
         continued(owner.spec, request) if request.resume else fresh(owner.spec, request)
     )
     try:
-        data = open_data(config.data, reporter.reading)
+        data = open_data(
+            config.data, lambda done, total: progress.show("reading images", done, total)
+        )
         with _locked(folder):
             accelerator = _accelerator(config, device, folder, request.track)
             folder = _of_the_first(folder)
             if not accelerator.is_main_process:
-                reporter = Reporter()
+                progress = Progress()
             run = RunFolder(folder)
-            model = _train(owner, request, run, config, data, accelerator, reporter, observe, find)
+            model = _train(owner, request, run, config, data, accelerator, progress, observe, find)
             return model, run, config
     finally:
-        reporter.close()
+        progress.close()
 
 
 def _train(
@@ -73,7 +75,7 @@ def _train(
     config: Config,
     data: Dataset,
     accelerator: Accelerator,
-    reporter: Reporter,
+    progress: Progress,
     observe: Observe,
     find: FindOwner,
 ) -> Model:
@@ -83,7 +85,7 @@ def _train(
     model = build(owner, config.model, data.image_spec, accelerator.device)
     objective = model.objective(config)
     observer = observe(model, folder, config)
-    loop = Loop(model, folder, config, objective, data, accelerator, reporter, observer)
+    loop = Loop(model, folder, config, objective, data, accelerator, progress, observer)
     if accelerator.is_main_process:
         if request.resume:
             _check_count(folder, data)
@@ -99,26 +101,26 @@ def _train(
         write_json(folder.path / DATA_RECORD, _data_record(config, data))
     accelerator.wait_for_everyone()
     if (note := unasked_preset(owner.spec, request)) is not None:
-        reporter.say(note)
+        progress.say(note)
     for note in data.notes:
-        reporter.say(note)
-    reporter.say(_cost(model, config, loop, data))
+        progress.say(note)
+    progress.say(_cost(model, config, loop, data))
     stopped = loop.fit(request.resume)
     if accelerator.is_main_process:
         try:
             write_card(folder.path, find)
         except DamagedCard as error:  # the run is finished, and worth more than its card
-            reporter.say(f"the card stays as it is: {error}")
-        observer.finished(loop.progress.step)
+            progress.say(f"the card stays as it is: {error}")
+        observer.finished(loop.position.step)
     loop.leave()
     if stopped:
         raise Interrupted(
-            f"stopped at step {loop.progress.step}; resume with: zoo train {model.name} "
+            f"stopped at step {loop.position.step}; resume with: zoo train {model.name} "
             f"--out {folder.path} --resume",
             stopped,
         )
-    seconds = duration(loop.progress.seconds)
-    reporter.say(f"{loop.progress.step} steps in {seconds}: {folder.path}")
+    seconds = duration(loop.position.seconds)
+    progress.say(f"{loop.position.step} steps in {seconds}: {folder.path}")
     model.network.eval()
     return model
 

@@ -20,18 +20,19 @@ from zoo.runs.folder import BOOKKEEPING, CURVE, GRID, SAMPLES, VALIDATION, WEIGH
 from zoo.runs.weights import save_tensors
 from zoo.sampling.seeding import FIRST_BATCH, STEP, seed_torch
 from zoo.system.memory import peak_memory
-from zoo.system.progress import Reporter, State
+from zoo.system.progress import Progress
 from zoo.training.checkpoint import (
-    Progress,
+    Position,
     find_checkpoints,
     load_checkpoint,
-    read_progress,
+    read_position,
     save_checkpoint,
 )
 from zoo.training.ema import ema_of
 from zoo.training.interrupts import Interrupts
 from zoo.training.limits import Limits
 from zoo.training.meter import Meter
+from zoo.training.status import Status
 from zoo.training.synchronized import synchronize_batch_norm
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Loop:
         objective: Objective,
         data: Dataset,
         accelerator: Accelerator,
-        reporter: Reporter,
+        progress: Progress,
         observer: Observer,
     ) -> None:
         self.model, self.folder, self.config = model, folder, config
@@ -85,10 +86,10 @@ class Loop:
         self.objective = objective
         self.data = data
         self.accelerator = accelerator
-        self.reporter = reporter
+        self.progress = progress
         self.main = accelerator.is_main_process
         self.limits = Limits(self.training, len(data.splits["train"]), objective.batches_per_step)
-        self.progress = Progress()
+        self.position = Position()
         self.plain = dict(objective.networks)
         self.ema = (
             ema_of(model.network, self.training.ema_decay) if self.training.ema_decay else None
@@ -115,13 +116,13 @@ class Loop:
             self._initialize()
         self._prepare()
         if self.main:
-            self.folder.truncate_metrics(self.progress.step)
+            self.folder.truncate_metrics(self.position.step)
             self.observer.started()
         with Interrupts() as interrupts:
             try:
                 stopped = self._train(interrupts)
             finally:
-                self.reporter.close()
+                self.progress.close()
         self._finish()
         return stopped
 
@@ -139,8 +140,8 @@ class Loop:
         checkpoint = find_checkpoints(self.folder.path)[-1]
         self._move()
         load_checkpoint(checkpoint, self._networks_to_keep(), self.objective.optimizers)
-        self.progress = read_progress(checkpoint)
-        self.reporter.say(f"going on from step {self.progress.step}")
+        self.position = read_position(checkpoint)
+        self.progress.say(f"going on from step {self.position.step}")
 
     def _move(self) -> None:
         for network in [*self.plain.values(), self.model.network]:
@@ -170,15 +171,15 @@ class Loop:
     def _train(self, interrupts: Interrupts) -> int:
         """Step until the end; returns the exit status that an interrupt asked for, or 0."""
         per_step = self.objective.batches_per_step
-        batches = iter(self._batches.iterate(self.progress.step * per_step))
+        batches = iter(self._batches.iterate(self.position.step * per_step))
         self._meter = Meter(self.accelerator)
-        started, before = time.perf_counter(), self.progress.seconds
+        started, before = time.perf_counter(), self.position.seconds
         for network in self.objective.networks.values():
             network.train()
-        done = self.limits.progress(self.progress.step, before) >= 1
+        done = self.limits.progress(self.position.step, before) >= 1
         if done:
-            self.reporter.say(
-                f"nothing is left to do at step {self.progress.step} of {self.limits}: "
+            self.progress.say(
+                f"nothing is left to do at step {self.position.step} of {self.limits}: "
                 "raise --steps, --epochs or --minutes to go on"
             )
             # A kill may have come between the last checkpoint and the weights.
@@ -187,13 +188,13 @@ class Loop:
         while not done and not stop:
             raws = [next(batches) for _ in range(per_step)]
             self._step(raws)
-            self.progress.step += 1
-            step = self.progress.step
+            self.position.step += 1
+            step = self.position.step
             at_log = step % self.training.log_every == 0
             seconds, stop = before + time.perf_counter() - started, interrupts.exit_code
             if self.accelerator.num_processes > 1:
-                seconds, stop = self._agree(seconds, stop) if at_log else (self.progress.seconds, 0)
-            self.progress.seconds = seconds
+                seconds, stop = self._agree(seconds, stop) if at_log else (self.position.seconds, 0)
+            self.position.seconds = seconds
             done = self.limits.progress(step, seconds) >= 1
             at_checkpoint = done or stop or step % self.training.checkpoint_every == 0
             if at_log or at_checkpoint:
@@ -203,19 +204,19 @@ class Loop:
         return stop
 
     def _step(self, raws: list[Any]) -> None:
-        seed_torch(self.training.seed, STEP, self.progress.step)
+        seed_torch(self.training.seed, STEP, self.position.step)
         batches = [self._batches.make(raw) for raw in raws]
         with self.model.owner.blame("zoo_train"):
             metrics = self.objective.step(batches, self._update)
         if self.ema is not None:
             self.ema.update_parameters(self.model.network)
-        self._meter.add(self.progress.step + 1, metrics, self._norms)
+        self._meter.add(self.position.step + 1, metrics, self._norms)
         self._norms.clear()
 
     def _update(self, name: str, loss: Tensor) -> None:
         optimizer = self._optimizers[name]
-        progress = self.limits.progress(self.progress.step, self.progress.seconds)
-        factor = rate_factor(self.training, self.progress.step, progress)
+        progress = self.limits.progress(self.position.step, self.position.seconds)
+        factor = rate_factor(self.training, self.position.step, progress)
         for group, rate in zip(optimizer.param_groups, self._rates[name], strict=True):
             group["lr"] = rate * factor
         optimizer.zero_grad()
@@ -233,7 +234,7 @@ class Loop:
         if (bad := self._meter.first_bad_step) is not None:
             raise ZooError(self._not_finite(bad))
         values, steps_per_second = self._meter.read()
-        step, seconds = self.progress.step, self.progress.seconds
+        step, seconds = self.position.step, self.position.seconds
         per_step = self.training.batch_size * self.objective.batches_per_step
         speed = steps_per_second * per_step
         line = {
@@ -257,19 +258,20 @@ class Loop:
         left = self.limits.seconds_left(step, seconds, steps_per_second)
         if not self._told_speed:
             self._told_speed = True
-            self.reporter.say(f"{speed:.0f} images/s, {peak_memory(self.accelerator.device)}")
+            self.progress.say(f"{speed:.0f} images/s, {peak_memory(self.accelerator.device)}")
         done = self.limits.progress(step, seconds)
-        self.reporter.show(State(step, done, shown, speed, left, checkpoint=validate))
+        status = Status(step, shown, speed, left)
+        self.progress.step(done, str(status), status.short, milestone=validate)
         self._meter.restart_clock()
 
     def _checkpoint(self) -> None:
         self.accelerator.wait_for_everyone()
         if self.main:
             save_checkpoint(
-                self.folder.path, self.progress, self._networks_to_keep(), self.objective.optimizers
+                self.folder.path, self.position, self._networks_to_keep(), self.objective.optimizers
             )
             self._write_weights()
-            self.observer.checkpoint(self.progress.step)
+            self.observer.checkpoint(self.position.step)
         self.accelerator.wait_for_everyone()
         for network in self.objective.networks.values():
             network.train()
@@ -282,7 +284,7 @@ class Loop:
             save_tensors(path / WEIGHTS, self.kept.state_dict())
             model = self.model.with_network(self.kept)
             sheet = grid(model.sample(GRID_PICTURES, seed=self.training.seed).numpy())
-            save_png(path / SAMPLES / f"step-{self.progress.step:08d}.png", sheet)
+            save_png(path / SAMPLES / f"step-{self.position.step:08d}.png", sheet)
             save_png(path / GRID, sheet)
 
     def _finish(self) -> None:

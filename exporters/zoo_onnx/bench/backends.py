@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from zoo.errors import ZooError
-from zoo.evaluation.progress import Progress
 from zoo.export import graphs
 from zoo.sampling import latents
 from zoo.system.onnxruntime import open_session
+from zoo.system.progress import Progress
 from zoo_onnx.runtime import FOLDER
 
 if TYPE_CHECKING:

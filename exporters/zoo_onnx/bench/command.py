@@ -63,7 +63,7 @@ def command(
         raise UsageError(f"-o {out}: name a picture that ends in .png")
 
     from zoo.api import load
-    from zoo.cli.progress import Lines
+    from zoo.system.progress import Lines
     from zoo_onnx.bench import report
     from zoo_onnx.bench.speed import bench
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import ZooError
-from zoo.evaluation.progress import Progress
 from zoo.export import graphs
 from zoo.system.hardware import hardware
 from zoo.system.onnxruntime import require_provider
+from zoo.system.progress import Progress
 from zoo_onnx.bench import backends, limit, measure
 from zoo_onnx.bench.backends import TITLES, Batch, Draw
 
