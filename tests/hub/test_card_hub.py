@@ -27,17 +27,17 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 from zoo_hub.card import refresh
 
 PROTOCOL = Protocol("digits", "test", 90, 0, 4, 64, "exact")
-FIGURES = (
+METRICS = (
     Metric("bits_per_dim", 2.0625, "bits", PROTOCOL, 0.01),
     Metric("fid_cnn", 1e-7, "", PROTOCOL),
     Metric("recall_cnn", 0.0, "", PROTOCOL),
 )
 
 
-def write_metrics(folder: Path, figures: tuple[Metric, ...] = FIGURES) -> None:
+def write_metrics(folder: Path, metrics: tuple[Metric, ...] = METRICS) -> None:
     write_evaluation(
         folder,
-        Evaluation(figures, {"kid_cnn": "a reason | of mine"}, RunFolder(folder).short_digest()),
+        Evaluation(metrics, {"kid_cnn": "a reason | of mine"}, RunFolder(folder).short_digest()),
     )
 
 
@@ -113,7 +113,7 @@ def test_the_hub_validates_the_card_of_every_model(
 def test_metrics_that_are_gone_leave_the_metadata(run: Path) -> None:
     write_metrics(run)
     refresh(run)
-    write_metrics(run, FIGURES[1:])
+    write_metrics(run, METRICS[1:])
     results = ModelCard(refresh(run).read_text()).data.eval_results
     assert [result.metric_type for result in results] == ["fid_cnn", "recall_cnn"]
     (run / "metrics.json").unlink()
@@ -126,8 +126,8 @@ def test_a_metric_that_is_not_finite_is_omitted_with_a_note(run: Path) -> None:
     write_metrics(run)
     path = run / "metrics.json"
     values = json.loads(path.read_text("utf-8"))
-    values["figures"][1]["value"] = float("nan")
-    values["figures"][2]["standard_error"] = float("inf")
+    values["metrics"][1]["value"] = float("nan")
+    values["metrics"][2]["standard_error"] = float("inf")
     path.write_text(json.dumps(values), "utf-8")
     with open(run / "metrics.jsonl", "a", encoding="utf-8") as file:
         file.write('{"step": 12, "epoch": 0.5, "seconds": 1.0, "loss": NaN, "bits_per_dim": 2.5}\n')
@@ -155,8 +155,8 @@ def test_datasets_of_the_hub_are_linked(
 ) -> None:
     """With ``stored`` None config.json is that of an older run; else mnist is a folder's name."""
     (run / "checkpoints/data.json").unlink()
-    facts = {} if stored is None else {"parameters": 5}
-    change_config(run, data={"source": source}, facts=facts)
+    summary = {} if stored is None else {"parameters": 5}
+    change_config(run, data={"source": source}, summary=summary)
     text = refresh(run).read_text("utf-8")
     assert ModelCard(text).data.datasets == datasets
     assert row in text
@@ -181,8 +181,8 @@ def test_names_of_data_never_break_yaml_or_markdown(run: Path, name: str) -> Non
     from markdown_it import MarkdownIt
 
     change_config(run, data={"source": name}, summary={"dataset": name, "data_license": name})
-    facts = Protocol(name, "test", 90, 0, 4, 64, f"by {name}")
-    write_metrics(run, (Metric("nats", 1.5, "nats", facts),))
+    protocol = Protocol(name, "test", 90, 0, 4, 64, f"by {name}")
+    write_metrics(run, (Metric("nats", 1.5, "nats", protocol),))
     path = refresh(run, license="cc0-1.0", new=True)
     text = path.read_text("utf-8")
     refresh(run)

@@ -35,11 +35,11 @@ def test_a_card_has_time_throughput_hardware_seed_and_versions(trained: zoo.Run)
     assert float(rows["images per second"].replace(",", "")) == pytest.approx(
         seen / last["seconds"], rel=0.01
     )
-    facts = stored["summary"]
-    assert facts["parameters"] == sum(p.numel() for p in trained.network.parameters())
-    assert rows["parameters"] == f"{facts['parameters']:,}"
-    assert facts["latent"] == {"size": 64, "distribution": "normal", "classes": 0}
-    assert rows["data license"] == facts["data_license"] == "CC BY 4.0"
+    summary = stored["summary"]
+    assert summary["parameters"] == sum(p.numel() for p in trained.network.parameters())
+    assert rows["parameters"] == f"{summary['parameters']:,}"
+    assert summary["latent"] == {"size": 64, "distribution": "normal", "classes": 0}
+    assert rows["data license"] == summary["data_license"] == "CC BY 4.0"
     assert rows["seed"] == "0"
     assert rows["genzoo, torch, Python"] == ", ".join(stored["versions"].values())
 
