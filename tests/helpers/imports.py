@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -10,10 +11,15 @@ Graph = Mapping[str, set[str]]
 """The modules that each module imports, by full name."""
 
 
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imported(path: Path, functions: bool = True) -> Iterator[tuple[str, str | None]]:
     """Every module that a file imports and the name that it takes from it, if any; without
     ``functions``, imports inside functions are left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path)
     if not functions:
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
