@@ -19,17 +19,19 @@ def _tree(path: Path) -> ast.Module:
 def imported(path: Path, functions: bool = True) -> Iterator[tuple[str, str | None]]:
     """Every module that a file imports and the name that it takes from it, if any; without
     ``functions``, imports inside functions are left out."""
-    tree = _tree(path)
-    if not functions:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                node.body = []
-    for node in ast.walk(tree):
+    for node in _nodes(_tree(path), functions):
         if isinstance(node, ast.Import):
             yield from ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: write the full names of modules"
             yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+def _nodes(node: ast.AST, functions: bool) -> Iterator[ast.AST]:
+    yield node
+    if functions or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        for child in ast.iter_child_nodes(node):
+            yield from _nodes(child, functions)
 
 
 def modules_of(*roots: Path) -> dict[str, Path]:
