@@ -1,4 +1,4 @@
-"""What README shows is so: its listing and its Python; test_docs.py has its commands."""
+"""The listing and the Python of README; test_docs.py runs its commands."""
 
 import re
 from pathlib import Path
@@ -28,13 +28,13 @@ def test_the_python_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     names: dict = {}
     short = block.replace("steps=500", 'steps=20, quiet=True, config={"depth": 1, "width": 8}')
     exec(compile(short, "README.md", "exec"), names)
-    assert names["pictures"].shape == (16, 1, 8, 8)
+    assert names["images"].shape == (16, 1, 8, 8)
     again = names["run"].decode(names["z"])
-    assert torch.allclose(again, names["pictures"], atol=1e-4)
+    assert torch.allclose(again, names["images"], atol=1e-4)
     assert names["bits"].shape == (16,)
 
 
-def test_the_graphs_draw_what_the_run_draws(exported) -> None:
+def test_the_graphs_generate_the_images_of_the_run(exported) -> None:
     (block,) = [b for b in blocks("python") if "OnnxModel" in b]
     run = exported("nice")
     names: dict = {}
