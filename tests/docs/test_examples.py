@@ -1,4 +1,4 @@
-"""The apps in examples/ draw from exported graphs what genzoo draws, and have no genzoo in them."""
+"""The apps in examples/ generate the same images as genzoo, without importing it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from zoo_web.folder import ORT_CDN, ORT_FILES
 EXAMPLES = browser.ROOT / "examples"
 MODELS = ("glow", "dcgan", "nice")  # latents normal, with a label; uniform; logistic
 LARGE = 2**64 - 1
-"""A seed of which every bit counts, which no float64 holds."""
+"""A 64-bit seed that float64 cannot represent."""
 
 
 @pytest.fixture(params=MODELS)
@@ -35,13 +35,13 @@ def run(request: pytest.FixtureRequest, exported: Callable[[str], Run]) -> Run:
 
 
 @pytest.fixture(scope="module")
-def colored(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A model of three channels that are not the same."""
+def color_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A model with three different channels."""
     run = zoo.train(
         "vae",
         steps=4,
         config={"width": 16, "depth": 1, "data.channels": 3},
-        out=tmp_path_factory.mktemp("coloured") / "vae-digits",
+        out=tmp_path_factory.mktemp("color") / "vae-digits",
         device="cpu",
         quiet=True,
     )
@@ -53,15 +53,15 @@ def sampler(run: Run) -> Path:
     return run.path / "onnx" / "sampler.onnx"
 
 
-def drawn(run: Run, n: int, seed: int, temperature: float | None = None) -> Any:
-    return OnnxModel.load(run.path, "cpu").sample(n, temperature, seed)
+def samples(run: Run, n: int, seed: int, temperature: float | None = None) -> Any:
+    return OnnxModel.load(run.path, "cpu").sample(n, seed=seed, temperature=temperature)
 
 
-def sheet(images: Any, columns: int) -> Any:
-    """Pictures ``[N, C, H, W]`` in full rows: uint8 ``[rows * H, columns * W, 3]``."""
-    whole = to_bytes(images)
-    rows = [np.concatenate(whole[i : i + columns], 1) for i in range(0, len(whole), columns)]
-    return np.repeat(np.concatenate(rows), 3 // whole.shape[-1], -1)
+def tiled(images: Any, columns: int) -> Any:
+    """Images ``[N, C, H, W]`` in full rows: uint8 ``[rows * H, columns * W, 3]``."""
+    pixels = to_bytes(images)
+    rows = [np.concatenate(pixels[i : i + columns], 1) for i in range(0, len(pixels), columns)]
+    return np.repeat(np.concatenate(rows), 3 // pixels.shape[-1], -1)
 
 
 def read_ppm(path: Path) -> Any:
@@ -72,101 +72,101 @@ def read_ppm(path: Path) -> Any:
         return np.asarray(image)
 
 
-def differ(one: Any, other: Any) -> int:
-    assert one.shape == other.shape
-    return int(np.abs(one.astype(int) - other.astype(int)).max())
+def max_difference(actual: Any, expected: Any) -> int:
+    assert actual.shape == expected.shape
+    return int(np.abs(actual.astype(int) - expected.astype(int)).max())
 
 
 def app(*command: object) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [*map(str, command)], capture_output=True, text=True, timeout=120, check=False
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 def python(*arguments: object) -> str:
-    """draw.py in a process of its own; what it says is which of genzoo and torch it imported."""
+    """Runs sample.py in a new process, which prints the imported modules of genzoo and torch."""
     code = (
         "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name="
-        "'__main__'); print([one for one in ('torch', 'zoo', 'zoo_onnx') if one in sys.modules])"
+        "'__main__'); print([m for m in ('torch', 'zoo', 'zoo_onnx') if m in sys.modules])"
     )
-    return app(sys.executable, "-c", code, EXAMPLES / "python/draw.py", *arguments)
+    return app(sys.executable, "-c", code, EXAMPLES / "python/sample.py", *arguments)
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """draw.mjs, in a copy of its folder that onnxruntime-node is found from."""
+    """Runs sample.mjs, in a copy of its folder with a link to onnxruntime-node."""
     program, modules = browser.node(), browser.ort_node()
     folder = tmp_path_factory.mktemp("node") / "node"
     shutil.copytree(EXAMPLES / "node", folder, ignore=shutil.ignore_patterns("node_modules"))
     (folder / "node_modules").symlink_to(modules)
-    return lambda *arguments: app(program, folder / "draw.mjs", *arguments)
+    return lambda *arguments: app(program, folder / "sample.mjs", *arguments)
 
 
-def test_python_draws_what_genzoo_draws_without_it(run: Run, tmp_path: Path) -> None:
-    out = tmp_path / "pictures.npy"
-    said = python(sampler(run), "--seed", LARGE, "-n", 12, "-o", out)
-    assert said == "[]\n"
-    found = np.load(out)
-    assert found.dtype == np.float32
-    assert np.allclose(found, drawn(run, 12, LARGE), rtol=0, atol=1e-4)
+def test_the_python_app_matches_genzoo_without_importing_it(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "images.npy"
+    modules = python(sampler(run), "--seed", LARGE, "-n", 12, "-o", out)
+    assert modules == "[]\n"
+    images = np.load(out)
+    assert images.dtype == np.float32
+    assert np.allclose(images, samples(run, 12, LARGE), rtol=0, atol=1e-4)
 
 
-def test_node_draws_what_genzoo_draws(run: Run, node: Callable[..., str], tmp_path: Path) -> None:
-    out = tmp_path / "pictures.f32"
+def test_the_node_app_matches_genzoo(run: Run, node: Callable[..., str], tmp_path: Path) -> None:
+    out = tmp_path / "images.f32"
     node(sampler(run), "--seed", LARGE, "-n", 12, "-o", out)
-    wanted = drawn(run, 12, LARGE)
-    found = np.fromfile(out, np.float32).reshape(wanted.shape)
-    assert np.allclose(found, wanted, rtol=0, atol=1e-4)
+    expected = samples(run, 12, LARGE)
+    images = np.fromfile(out, np.float32).reshape(expected.shape)
+    assert np.allclose(images, expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("language", ["python", "node"])
-def test_a_grid_at_another_temperature(
+def test_grids_at_another_temperature(
     request: pytest.FixtureRequest, exported: Callable[[str], Run], tmp_path: Path, language: str
 ) -> None:
     run, out = exported("glow"), tmp_path / "grid.ppm"
-    draw = python if language == "python" else request.getfixturevalue("node")
-    draw(sampler(run), "--seed", 7, "-n", 8, "--temperature", 0.25, "-o", out)
-    found = read_ppm(out)
-    assert differ(found[:, :16], sheet(drawn(run, 8, 7, 0.25)[[0, 1, 3, 4, 6, 7]], 2)) <= 1
-    assert differ(found[:16, 16:], sheet(drawn(run, 8, 7, 0.25)[[2, 5]], 1)) <= 1
-    assert not found[16:, 16:].any()
+    app = python if language == "python" else request.getfixturevalue("node")
+    app(sampler(run), "--seed", 7, "-n", 8, "--temperature", 0.25, "-o", out)
+    grid = read_ppm(out)
+    assert max_difference(grid[:, :16], tiled(samples(run, 8, 7, 0.25)[[0, 1, 3, 4, 6, 7]], 2)) <= 1
+    assert max_difference(grid[:16, 16:], tiled(samples(run, 8, 7, 0.25)[[2, 5]], 1)) <= 1
+    assert not grid[16:, 16:].any()
 
 
 @pytest.mark.parametrize("language", ["python", "node"])
-def test_a_grid_in_color(
-    request: pytest.FixtureRequest, colored: Run, tmp_path: Path, language: str
+def test_grids_in_color(
+    request: pytest.FixtureRequest, color_run: Run, tmp_path: Path, language: str
 ) -> None:
     out = tmp_path / "grid.ppm"
-    draw = python if language == "python" else request.getfixturevalue("node")
-    draw(sampler(colored), "--seed", 7, "-o", out)
-    wanted = sheet(drawn(colored, 16, 7), 4)
-    assert differ(wanted[..., 0], wanted[..., 2]) > 10
-    assert differ(read_ppm(out), wanted) <= 1
+    app = python if language == "python" else request.getfixturevalue("node")
+    app(sampler(color_run), "--seed", 7, "-o", out)
+    expected = tiled(samples(color_run, 16, 7), 4)
+    assert max_difference(expected[..., 0], expected[..., 2]) > 10
+    assert max_difference(read_ppm(out), expected) <= 1
 
 
 _LISTEN = """async address => {
   const { InferenceSession } = await import(address);
   const { run } = InferenceSession.prototype;
-  InferenceSession.prototype.run = async function (...given) {
-    const outputs = await run.apply(this, given);
+  InferenceSession.prototype.run = async function (...feeds) {
+    const outputs = await run.apply(this, feeds);
     window.image = outputs.image;
     return outputs;
   };
 }"""
 
 
-class Opened:
-    """The page in a browser, and the pictures that its graph gives it."""
+class ExamplePage:
+    """The page in a browser, and the output of its graph."""
 
     def __init__(self, page: browser.Watched, address: str) -> None:
         self.page = page.open(address)
-        page.page.evaluate(_LISTEN, f"{ORT_CDN}{ORT_FILES[0]}")  # the module that the page has too
+        page.page.evaluate(_LISTEN, f"{ORT_CDN}{ORT_FILES[0]}")  # the module that the page imports
 
-    def draws(self, seed: int) -> tuple[Any, Any]:
-        """What the page draws of ``seed``: the graph's float32 ``[16, C, H, W]``, and the pixels of
-        its canvas, uint8 ``[4 * H, 4 * W, 3]``."""
+    def sample(self, seed: int) -> tuple[Any, Any]:
+        """The images for ``seed``: the graph's output, float32 ``[16, C, H, W]``, and the pixels of
+        the canvas, uint8 ``[4 * H, 4 * W, 3]``."""
         self.page.page.evaluate("delete window.image")
         self.page.page.fill("#seed", str(seed))
         self.page.settle()
@@ -176,13 +176,13 @@ class Opened:
         return np.array(images[2], np.float32).reshape(images[1]), pixels
 
 
-def check_page(opened: Opened, run: Run, seed: int) -> None:
-    """The floats are Python's, and the canvas shows them."""
-    images, pixels = opened.draws(seed)
-    wanted = drawn(run, 16, seed)
-    assert images.shape == wanted.shape
-    assert np.abs(images - wanted).max() <= 1e-4
-    assert differ(pixels, sheet(images, 4)) == 0
+def check_page(example: ExamplePage, run: Run, seed: int) -> None:
+    """Compares the graph's output with Python, and the canvas with the output."""
+    images, pixels = example.sample(seed)
+    expected = samples(run, 16, seed)
+    assert images.shape == expected.shape
+    assert np.abs(images - expected).max() <= 1e-4
+    assert max_difference(pixels, tiled(images, 4)) == 0
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def page(chrome: Any) -> Iterator[browser.Watched]:
 
 
 def with_page(run: Run, folder: Path) -> Path:
-    """A copy of the page, with a model beside it."""
+    """Copies the page and the model's graph to ``folder``."""
     shutil.copytree(EXAMPLES / "page", folder)
     for name in ("sampler.onnx", "sampler.json"):
         shutil.copy(run.path / "onnx" / name, folder)
@@ -202,38 +202,36 @@ def with_page(run: Run, folder: Path) -> Path:
 
 
 @pytest.mark.browser
-def test_the_page_draws_what_genzoo_draws(run: Run, page: browser.Watched, tmp_path: Path) -> None:
+def test_the_page_matches_genzoo(run: Run, page: browser.Watched, tmp_path: Path) -> None:
     with browser.served(with_page(run, tmp_path / "page")) as address:
-        opened = Opened(page, address)
+        example = ExamplePage(page, address)
         for seed in (7, LARGE):
-            check_page(opened, run, seed)
+            check_page(example, run, seed)
         page.page.fill("#seed", "-1")
         page.settle()
-        assert page.text("problem") == "the seed must be from 0 to 2^64 - 1, got -1"
+        assert page.text("error") == "the seed must be from 0 to 2^64 - 1, got -1"
         assert page.problems == []
 
 
 @pytest.mark.browser
-def test_the_page_draws_in_color(colored: Run, page: browser.Watched, tmp_path: Path) -> None:
-    with browser.served(with_page(colored, tmp_path / "page")) as address:
-        check_page(Opened(page, address), colored, 7)
+def test_the_page_shows_color_images(color_run: Run, page: browser.Watched, tmp_path: Path) -> None:
+    with browser.served(with_page(color_run, tmp_path / "page")) as address:
+        check_page(ExamplePage(page, address), color_run, 7)
         assert page.problems == []
 
 
 @pytest.mark.browser
-def test_the_page_says_that_a_file_is_missing(
+def test_the_page_reports_a_missing_file(
     exported: Callable[[str], Run], page: browser.Watched, tmp_path: Path
 ) -> None:
     folder = with_page(exported("glow"), tmp_path / "page")
     (folder / "sampler.onnx").unlink()
     with browser.served(folder) as address:
-        assert "sampler.onnx" in page.open(address).text("problem")
+        assert "sampler.onnx" in page.open(address).text("error")
 
 
 @pytest.mark.parametrize("distribution", ["normal", "uniform", "logistic"])
-def test_latents_of_every_seed_and_size_are_those_of_genzoo(
-    tmp_path: Path, distribution: str
-) -> None:
+def test_latents_match_genzoo_for_every_seed_and_size(tmp_path: Path, distribution: str) -> None:
     seeds = (0, 7, 2**32, 2**53 + 1, LARGE)
     shutil.copy(EXAMPLES / "node/latents.js", tmp_path / "latents.mjs")
     (tmp_path / "main.mjs").write_text(
@@ -242,20 +240,20 @@ def test_latents_of_every_seed_and_size_are_those_of_genzoo(
         f'  process.stdout.write(Buffer.from(latents(20, 1023, "{distribution}", seed).buffer));\n'
     )
     command = [browser.node(), tmp_path / "main.mjs"]
-    said = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
-    found = np.frombuffer(said, np.float32).reshape(-1, 20, 1023)
-    wanted = np.stack([latents.draw(20, 1023, distribution, seed) for seed in seeds])  # type: ignore[arg-type]
-    bits = found.view(np.int32).astype(np.int64) - wanted.view(np.int32)
+    output = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+    actual = np.frombuffer(output, np.float32).reshape(-1, 20, 1023)
+    expected = np.stack([latents.draw(20, 1023, distribution, seed) for seed in seeds])  # type: ignore[arg-type]
+    bits = actual.view(np.int32).astype(np.int64) - expected.view(np.int32)
     assert np.abs(bits).max() <= 1, "more than the last bit"
     assert (bits != 0).mean() < 1e-3
 
 
-def test_node_and_page_have_the_same_latents() -> None:
+def test_node_and_page_share_one_latents_file() -> None:
     node, page = EXAMPLES / "node/latents.js", EXAMPLES / "page/latents.js"
     assert node.read_bytes() == page.read_bytes()
 
 
-def test_versions_are_those_that_genzoo_is_tested_with() -> None:
+def test_onnxruntime_versions_are_those_of_the_exporters() -> None:
     version = ORT_CDN.rstrip("/").split("@")[1].split("/")[0]
     assert ORT_CDN in (EXAMPLES / "page/index.html").read_text("utf-8")
     assert f'"onnxruntime-node": "{version}"' in (EXAMPLES / "node/package.json").read_text("utf-8")

@@ -1,6 +1,8 @@
-"""Draw from an exported sampler.onnx with onnxruntime and numpy:
+"""Generate images with an exported sampler.onnx, onnxruntime and numpy:
 
-python draw.py sampler.onnx --seed 7 -n 16 -o grid.ppm    # or .npy: float32 [n, C, H, W] in [0, 1]
+python sample.py sampler.onnx --seed 7 -n 16 -o grid.ppm
+
+An output that ends in .npy is the array, float32 [n, C, H, W] in [0, 1].
 """
 
 import argparse
@@ -11,24 +13,24 @@ import numpy as np
 import onnxruntime
 
 
-def draw(path, n, seed, temperature=None):
-    """Pictures, float32 ``[n, C, H, W]`` in [0, 1]."""
+def sample(path, n, seed, temperature=None):
+    """Images, float32 ``[n, C, H, W]`` in [0, 1]."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    facts = session.get_modelmeta().custom_metadata_map
+    metadata = session.get_modelmeta().custom_metadata_map
     if temperature is None:
-        temperature = json.loads(facts["temperature"])  # at which the pictures look best
+        temperature = json.loads(metadata["temperature"])  # the model's default
     feeds = {
-        "z": latents(n, json.loads(facts["latent_size"]), facts["latent_distribution"], seed),
+        "z": latents(n, json.loads(metadata["latent_size"]), metadata["latent_distribution"], seed),
         "temperature": np.array(temperature, np.float32),
     }
-    if classes := json.loads(facts["classes"]):
+    if classes := json.loads(metadata["classes"]):
         feeds["label"] = np.arange(n) % classes
     (images,) = session.run(["image"], feeds)
     return images
 
 
 def latents(n, size, distribution, seed):
-    """Float32 ``[n, size]``; row i depends on (seed, i) alone, so n changes no picture."""
+    """Latents, float32 ``[n, size]``; row i depends only on the seed and i, not on n."""
     if not 0 <= seed < 2**64:
         raise ValueError(f"the seed must be from 0 to 2^64 - 1, got {seed}")
     block, index = np.meshgrid(np.arange(-(-size // 4)), np.arange(n))
@@ -45,11 +47,8 @@ def latents(n, size, distribution, seed):
 
 
 def philox(block, index, seed):
-    """Four words of 32 bits for each counter (block, index) under the key ``seed``.
-
-    Philox-4x32-10 and its four constants: Salmon et al. 2011, Parallel random numbers: as easy as
-    1, 2, 3.
-    """
+    """Philox-4x32-10 (Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3): four 32-bit
+    words from each counter (block, index) and the key ``seed``."""
     low, half = np.uint64(2**32 - 1), np.uint64(32)
     block, index, seed = block.astype(np.uint64), index.astype(np.uint64), np.uint64(seed)
     c0, c1, c2, c3 = block & low, block >> half, index & low, index >> half
@@ -62,14 +61,14 @@ def philox(block, index, seed):
 
 
 def ppm(images):
-    """The pictures in rows, as the bytes of a PPM file."""
+    """A grid of the images as the bytes of a PPM file."""
     n, _, height, width = images.shape
     columns = math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    sheet = np.zeros((rows * columns, 3, height, width), np.uint8)
-    sheet[:n] = np.rint(images * 255)  # one channel becomes three
-    sheet = sheet.reshape(rows, columns, 3, height, width).transpose(0, 3, 1, 4, 2)
-    return f"P6 {columns * width} {rows * height} 255\n".encode() + sheet.tobytes()
+    grid = np.zeros((rows * columns, 3, height, width), np.uint8)
+    grid[:n] = np.rint(images * 255)  # grayscale to RGB
+    grid = grid.reshape(rows, columns, 3, height, width).transpose(0, 3, 1, 4, 2)
+    return f"P6 {columns * width} {rows * height} 255\n".encode() + grid.tobytes()
 
 
 if __name__ == "__main__":
@@ -79,11 +78,11 @@ if __name__ == "__main__":
     parser.add_argument("-n", type=int, default=16)
     parser.add_argument("--temperature", type=float)
     parser.add_argument("-o", "--out", default="grid.ppm")
-    asked = parser.parse_args()
+    options = parser.parse_args()
 
-    images = draw(asked.sampler, asked.n, asked.seed, asked.temperature)
-    with open(asked.out, "wb") as file:
-        if asked.out.endswith(".npy"):
+    images = sample(options.sampler, options.n, options.seed, options.temperature)
+    with open(options.out, "wb") as file:
+        if options.out.endswith(".npy"):
             np.save(file, images)
         else:
             file.write(ppm(images))
