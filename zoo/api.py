@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import hookspecs
-from zoo.config.resolve import Setting, preset_settings, setting_of, validate, written
+from zoo.config.resolve import Setting, argument_label, preset_settings, setting_of, validate
 from zoo.errors import UsageError
 from zoo.plugins.host import Host
 from zoo.specs import ImageSpec, ModelSpec
@@ -54,17 +54,19 @@ def build(
     spec = plugins.spec(model)
     below = [] if preset is None else preset_settings(spec, preset)
     given = [
-        setting_of(spec, f"model.{key}", value, written(key, value))
+        setting_of(spec, f"model.{key}", value, argument_label(key, value))
         for key, value in config.items()
     ]
     settings = [setting for setting in below if setting.section == "model"] + given
     settings += [
-        Setting("data", "size", image_size, written("image_size", image_size)),
-        Setting("data", "channels", channels, written("channels", channels)),
-        Setting("data", "bits", bits, written("bits", bits)),
+        Setting("data", "size", image_size, argument_label("image_size", image_size)),
+        Setting("data", "channels", channels, argument_label("channels", channels)),
+        Setting("data", "bits", bits, argument_label("bits", bits)),
     ]
     if type(classes) is not int or classes < 0:
-        raise UsageError(f"{written('classes', classes)}: the number of classes must be at least 0")
+        raise UsageError(
+            f"{argument_label('classes', classes)}: the number of classes must be at least 0"
+        )
     import torch
 
     from zoo.model import build
@@ -102,14 +104,14 @@ def train(
     plugins = host()
     spec = plugins.spec(model)
     settings = [
-        Setting("training", key, value, written(key, value))
+        Setting("training", key, value, argument_label(key, value))
         for key, value in training.items()
         if value is not None
     ]
     if data is not None:
-        settings.append(Setting("data", "source", str(data), written("data", str(data))))
+        settings.append(Setting("data", "source", str(data), argument_label("data", str(data))))
     settings += [
-        setting_of(spec, key, value, f"config {written(key, value)}")
+        setting_of(spec, key, value, f"config {argument_label(key, value)}")
         for key, value in (config or {}).items()
     ]
     request = Request(

@@ -26,7 +26,7 @@ Wrong = tuple[Any, str]
 """A value, and a pattern of what the sentence says of the key; ``(bound)`` and such are groups."""
 
 PHRASES = {
-    "integer": "must be a whole number",
+    "integer": "must be an integer",
     "number": "must be a number",
     "boolean": "must be true or false",
     "string": "must be text",

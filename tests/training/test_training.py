@@ -13,7 +13,7 @@ from pydantic import ValidationError
 import zoo
 from zoo.api import host
 from zoo.config.resolve import Setting, resolve
-from zoo.config.sections import MANY, TrainingConfig
+from zoo.config.sections import MAX_VALUE, TrainingConfig
 from zoo.errors import UsageError, ZooError
 from zoo.objectives.optimizers import make_optimizer, rate_factor
 from zoo.run import train
@@ -136,12 +136,14 @@ def test_limits() -> None:
 
 @pytest.mark.parametrize("limit", ["steps", "epochs", "minutes"])
 def test_the_largest_limits_are_still_numbers(limit: str) -> None:
-    training = TrainingConfig(batch_size=1, **{limit: MANY if limit == "steps" else float(MANY)})
+    training = TrainingConfig(
+        batch_size=1, **{limit: MAX_VALUE if limit == "steps" else float(MAX_VALUE)}
+    )
     limits = Limits(training, pictures=10**7)
     assert 0 < limits.progress(1000, 60) < 1e-4
     assert 1e6 < limits.seconds_left(1000, 60, steps_per_second=10.0) < math.inf
     with pytest.raises(ValidationError):
-        TrainingConfig(**{limit: MANY + 1 if limit == "steps" else MANY + 1.0})
+        TrainingConfig(**{limit: MAX_VALUE + 1 if limit == "steps" else MAX_VALUE + 1.0})
 
 
 def test_minutes_end_in_time(tmp_path: Path) -> None:

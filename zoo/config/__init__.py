@@ -1,1 +1,1 @@
-"""Configuration: the sections of a run and how presets, files and flags are resolved."""
+"""Configuration: the sections of a run, and the resolution of presets, files and flags."""

@@ -1,7 +1,7 @@
-"""From defaults, a preset, a TOML file and flags to one validated configuration.
+"""One validated configuration from defaults, a preset, a TOML file and flags.
 
 Later layers win: defaults, ``--preset``, ``--config FILE.toml``, flags and ``--set``. Each value
-remembers the layer that it came from, so that an error can say where to mend it.
+keeps the label of its layer for error messages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zoo.specs import ModelSpec, Section
 
 @dataclass(frozen=True)
 class Setting:
-    """One value, and the words that the user would find it by."""
+    """One value; ``label`` is the argument or file that sets it, for messages."""
 
     section: str
     key: str
@@ -36,7 +36,7 @@ class Setting:
 
 
 def sections_of(spec: ModelSpec) -> dict[str, type[Section]]:
-    """The three sections of a model's configuration, by name."""
+    """Returns the three sections of a model's configuration by name."""
     return {"model": spec.config, "data": DataConfig, "training": TrainingConfig}
 
 
@@ -46,40 +46,39 @@ def resolve(
     file: Path | None = None,
     settings: Iterable[Setting] = (),
 ) -> Config:
-    """The configuration of a new run; without ``preset`` the model's first one is taken.
+    """Returns the configuration of a new run; the default ``preset`` is the model's first.
 
-    Raises UsageError, one sentence that names layer, key, bound and value.
+    Raises UsageError, naming layer, key, bound and value.
     """
-    given = once(settings)
+    upper = unique(settings)
     if file is not None:
-        given = overlay(file_settings(spec, file), given)
-    return validate(spec, overlay(preset_settings(spec, preset), given))
+        upper = overlay(file_settings(spec, file), upper)
+    return validate(spec, overlay(preset_settings(spec, preset), upper))
 
 
-def overlay(below: Iterable[Setting], above: Sequence[Setting]) -> list[Setting]:
-    """Both layers; where the upper one says when to stop, the lower one's limits are dropped."""
-    if any(_is_limit(setting) for setting in above):
-        below = [setting for setting in below if not _is_limit(setting)]
-    return [*below, *above]
+def overlay(lower: Iterable[Setting], upper: Sequence[Setting]) -> list[Setting]:
+    """Returns both layers; if the upper one sets a limit, the lower one's limits are dropped."""
+    if any(_is_limit(setting) for setting in upper):
+        lower = [setting for setting in lower if not _is_limit(setting)]
+    return [*lower, *upper]
 
 
 def validate(spec: ModelSpec, settings: Iterable[Setting]) -> Config:
-    """Lay ``settings`` over the defaults, the last of each key winning, and check them."""
+    """Applies ``settings`` to the defaults, the last one of each key winning, and checks them."""
     values: dict[str, dict[str, Setting]] = {section: {} for section in SECTIONS}
     for setting in settings:
         values[setting.section][setting.key] = setting
     built: dict[str, Any] = {}
     for name, section in sections_of(spec).items():
-        given = values[name]
         try:
-            built[name] = section(**{key: setting.value for key, setting in given.items()})
+            built[name] = section(**{key: setting.value for key, setting in values[name].items()})
         except ValidationError as error:
-            raise UsageError(_sentence(name, given, error)) from None
+            raise UsageError(_message(name, values[name], error)) from None
     return Config(**built)
 
 
-def once(settings: Iterable[Setting]) -> list[Setting]:
-    """The settings as they came; a key that is set twice raises UsageError."""
+def unique(settings: Iterable[Setting]) -> list[Setting]:
+    """Returns the settings unchanged; raises UsageError for a key that is set twice."""
     seen: dict[str, Setting] = {}
     for setting in settings:
         if first := seen.get(setting.name):
@@ -92,7 +91,7 @@ def once(settings: Iterable[Setting]) -> list[Setting]:
 
 
 def preset_settings(spec: ModelSpec, preset: str | None) -> list[Setting]:
-    """What a preset sets; None is the model's first."""
+    """Returns the settings of a preset, by default the model's first."""
     name = next(iter(spec.presets)) if preset is None else preset
     if name not in spec.presets:
         raise UsageError(f"{spec.name} has no preset {name!r}{nearest(name, spec.presets)}")
@@ -100,31 +99,33 @@ def preset_settings(spec: ModelSpec, preset: str | None) -> list[Setting]:
 
 
 def file_settings(spec: ModelSpec, file: Path) -> list[Setting]:
-    """What a TOML file sets, in the sections [model], [data] and [training]."""
+    """Returns the settings of a TOML file with sections [model], [data] and [training]."""
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--config {file}: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config {file} is no TOML: {error}") from None
+        raise UsageError(f"--config {file} is not valid TOML: {error}") from None
     return sectioned_settings(spec, values, str(file))
 
 
 def sectioned_settings(spec: ModelSpec, values: object, label: str) -> list[Setting]:
-    """Values by section and key, as presets, TOML files and config.json hold them."""
+    """Returns the settings of values by section and key: a preset, TOML file or config.json."""
     if not isinstance(values, Mapping):
-        raise UsageError(f"{label}: a configuration has sections with keys, got {_shown(values)}")
+        raise UsageError(
+            f"{label}: a configuration must have sections of keys, got {_as_json(values)}"
+        )
     settings = []
     for section, part in values.items():
         if section not in SECTIONS and not isinstance(part, Mapping):
             raise UsageError(
-                f"{label}: the key {_short(section)!r} stands in no section: put it under "
+                f"{label}: the key {_shorten(section)!r} has no section: put it under "
                 f"{', '.join(SECTIONS[:-1])} or {SECTIONS[-1]}"
             )
         if section not in SECTIONS:
             raise _no_section(section, label)
         if not isinstance(part, Mapping):
-            raise UsageError(f"{label}: {section} is a section of keys, got {_shown(part)}")
+            raise UsageError(f"{label}: {section} must be a section of keys, got {_as_json(part)}")
         settings += [
             setting_of(spec, f"{section}.{key}", value, label) for key, value in part.items()
         ]
@@ -132,24 +133,24 @@ def sectioned_settings(spec: ModelSpec, values: object, label: str) -> list[Sett
 
 
 def parse_assignment(spec: ModelSpec, text: str) -> Setting:
-    """``--set KEY=VALUE``: the value is JSON where it parses as JSON, else text."""
+    """Returns the setting of ``--set KEY=VALUE``; the value is JSON if it is valid, else text."""
     key, equals, value = text.partition("=")
-    label = f"--set {_short(text)}"
+    label = f"--set {_shorten(text)}"
     if not equals:
-        raise UsageError(f"{label}: write it as KEY=VALUE")
+        raise UsageError(f"{label}: use KEY=VALUE")
     return setting_of(spec, key.strip(), texts.read(value), label)
 
 
-def written(key: str, value: object) -> str:
-    """``key=value`` as Python writes it, on one short line: the label of an argument."""
+def argument_label(key: str, value: object) -> str:
+    """Returns ``key=value`` in Python's notation, on one short line: the label of an argument."""
     try:
-        return f"{key}={_short(repr(value))}"
-    except ValueError:  # a number of too many digits
+        return f"{key}={_shorten(repr(value))}"
+    except ValueError:  # an integer of too many digits
         return f"{key}=..."
 
 
 def setting_of(spec: ModelSpec, key: str, value: Any, label: str) -> Setting:
-    """A setting of ``section.key``, or of a bare key that one section alone has."""
+    """Returns a setting of ``section.key``, or of a bare key that only one section has."""
     section, dot, bare = key.partition(".")
     if dot:
         if section not in SECTIONS:
@@ -158,17 +159,17 @@ def setting_of(spec: ModelSpec, key: str, value: Any, label: str) -> Setting:
         if bare not in fields:
             raise _no_key(key, label, _nearest_key(spec, section, bare))
         return Setting(section, bare, value, label)
-    homes = [name for name, part in sections_of(spec).items() if key in part.model_fields]
-    if len(homes) > 1:
-        choices = " or ".join(f"{home}.{key}" for home in homes)
+    sections = [name for name, part in sections_of(spec).items() if key in part.model_fields]
+    if len(sections) > 1:
+        choices = " or ".join(f"{section}.{key}" for section in sections)
         raise UsageError(f"{label}: {key} is ambiguous: {choices}")
-    if not homes:
+    if not sections:
         raise _no_key(key, label, _nearest_key(spec, None, key))
-    return Setting(homes[0], key, value, label)
+    return Setting(sections[0], key, value, label)
 
 
 def changed(before: Config, after: Config) -> list[tuple[str, Any, Any]]:
-    """Key, old and new value of everything that differs, limits aside."""
+    """Returns key, old and new value of all differences except in limits."""
     old, new = before.dump(), after.dump()
     return [
         (f"{section}.{key}", old[section][key], value)
@@ -180,11 +181,11 @@ def changed(before: Config, after: Config) -> list[tuple[str, Any, Any]]:
 
 def _no_section(section: str, label: str) -> UsageError:
     hint = nearest(section, SECTIONS)
-    return UsageError(f"{label}: there is no section {_short(section)!r}{hint}")
+    return UsageError(f"{label}: there is no section {_shorten(section)!r}{hint}")
 
 
 def _no_key(key: str, label: str, hint: str) -> UsageError:
-    return UsageError(f"{label}: there is no key {_short(key)!r}{hint}")
+    return UsageError(f"{label}: there is no key {_shorten(key)!r}{hint}")
 
 
 def _is_limit(setting: Setting) -> bool:
@@ -212,7 +213,7 @@ _PHRASES = {
     "less_than": ("lt", "must be less than {}"),
     "literal_error": ("expected", "must be {}"),
     "multiple_of": ("multiple_of", "must be a multiple of {}"),
-    "int_type": ("", "must be a whole number"),
+    "int_type": ("", "must be an integer"),
     "float_type": ("", "must be a number"),
     "bool_type": ("", "must be true or false"),
     "string_type": ("", "must be text"),
@@ -221,30 +222,30 @@ _PHRASES = {
 }
 
 
-def _sentence(name: str, given: Mapping[str, Setting], error: ValidationError) -> str:
+def _message(name: str, settings: Mapping[str, Setting], error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if not first["loc"]:
-        labels = ", ".join(dict.fromkeys(setting.label for setting in given.values()))
+        labels = ", ".join(dict.fromkeys(setting.label for setting in settings.values()))
         return f"{labels}: {message}" if labels else message
     key = str(first["loc"][0])
-    if key not in given:
-        return f"{name}.{key} has no default: give it with --set {name}.{key}=VALUE"
+    if key not in settings:
+        return f"{name}.{key} has no default: set it with --set {name}.{key}=VALUE"
     argument, phrase = _PHRASES.get(first["type"], ("", ""))
     limit = first.get("ctx", {}).get(argument)
-    said = phrase.format(limit) if phrase else message
-    return f"{given[key].label}: {name}.{key} {said}, got {_shown(first['input'])}"
+    problem = phrase.format(limit) if phrase else message
+    return f"{settings[key].label}: {name}.{key} {problem}, got {_as_json(first['input'])}"
 
 
-def _shown(value: object) -> str:
-    """A value as JSON, shortened where it is long."""
+def _as_json(value: object) -> str:
+    """Returns a value as JSON, shortened."""
     try:
-        return _short(json.dumps(value, default=repr))
+        return _shorten(json.dumps(value, default=repr))
     except (ValueError, RecursionError, TypeError):
         return type(value).__name__
 
 
-def _short(text: str) -> str:
-    """On one line, with what cannot be printed escaped, and shortened where it is long."""
+def _shorten(text: str) -> str:
+    """Returns at most 80 characters on one line, with unprintable ones escaped."""
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"

@@ -1,7 +1,7 @@
-"""A run's configuration: what can be set, its defaults and bounds.
+"""A run's configuration: keys ``section.key`` with their defaults and bounds.
 
-Three sections, ``model``, ``data`` and ``training``; two levels, ``section.key``. How files,
-presets and flags are laid over the defaults is in :mod:`zoo.config.resolve`.
+The sections are ``model``, ``data`` and ``training``. :mod:`zoo.config.resolve` applies presets,
+files and flags.
 """
 
 from __future__ import annotations
@@ -15,84 +15,85 @@ from zoo.specs import ModelConfig, Section
 
 SECTIONS = ("model", "data", "training")
 
-MANY = 10**9
-"""More than any run needs: the bound of what has no other, so that sums with it stay numbers."""
+MAX_VALUE = 10**9
+"""The bound of numbers without a natural one, so that sums of them stay finite."""
 
 
 class DataConfig(Section):
-    """Where the pictures come from, and what is done to them."""
+    """The images and their preparation."""
 
     source: Annotated[
         str, Field(description="a name, user/dataset, folder, parquet or .npz", min_length=1)
     ] = "digits"
     size: Annotated[
-        int | None, Field(ge=2, le=1024, description="pixels a side; null: as they are")
+        int | None, Field(ge=2, le=1024, description="pixels a side; null: that of the images")
     ] = None
     channels: Annotated[
-        Literal[1, 3] | None, Field(description="1 grey, 3 colour; null: as they are")
+        Literal[1, 3] | None, Field(description="1 gray, 3 color; null: those of the images")
     ] = None
-    bits: Annotated[
-        int, Field(ge=1, le=8, description="bits of a pixel value that are modelled")
-    ] = 8
+    bits: Annotated[int, Field(ge=1, le=8, description="bits per pixel value")] = 8
     pad: Annotated[
-        int, Field(ge=0, le=64, description="black border a smaller picture may get, pixels a side")
+        int,
+        Field(ge=0, le=64, description="maximum black border, pixels a side"),
     ] = 0
-    flip: Annotated[bool, Field(description="mirror half of the training pictures")] = False
+    flip: Annotated[bool, Field(description="mirror half of the training images at random")] = False
     workers: Annotated[
-        int, Field(ge=0, le=256, description="processes that decode what does not fit in memory")
+        int, Field(ge=0, le=256, description="processes that decode a streamed dataset")
     ] = 2
     resident_gib: Annotated[
-        float, Field(ge=0, le=MANY, description="sets up to this size, in GiB, live on the device")
+        float,
+        Field(ge=0, le=MAX_VALUE, description="largest dataset kept in memory, in GiB"),
     ] = 4.0
 
 
 class TrainingConfig(Section):
-    """How long, how fast and how carefully."""
+    """Limits, optimizer, precision and logging."""
 
-    steps: Annotated[int | None, Field(ge=1, le=MANY, description="stop after so many steps")] = (
+    steps: Annotated[int | None, Field(ge=1, le=MAX_VALUE, description="maximum steps")] = None
+    epochs: Annotated[float | None, Field(gt=0, le=MAX_VALUE, description="maximum epochs")] = None
+    minutes: Annotated[float | None, Field(gt=0, le=MAX_VALUE, description="maximum minutes")] = (
         None
     )
-    epochs: Annotated[
-        float | None, Field(gt=0, le=MANY, description="stop after so many epochs")
-    ] = None
-    minutes: Annotated[
-        float | None, Field(gt=0, le=MANY, description="stop after so many minutes")
-    ] = None
-    batch_size: Annotated[int, Field(ge=1, le=65536, description="pictures a step")] = 64
+    batch_size: Annotated[int, Field(ge=1, le=65536, description="images per step")] = 64
     optimizer: Annotated[Literal["adam", "adamax", "rmsprop"], Field(description="kind")] = "adam"
-    learning_rate: Annotated[float, Field(gt=0, le=1, description="highest, after warm-up")] = 1e-3
-    beta1: Annotated[float, Field(ge=0, lt=1, description="momentum")] = 0.9
-    beta2: Annotated[float, Field(ge=0, lt=1, description="of squared gradients")] = 0.999
+    learning_rate: Annotated[float, Field(gt=0, le=1, description="after warm-up")] = 1e-3
+    beta1: Annotated[float, Field(ge=0, lt=1, description="decay of mean gradients")] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1, description="decay of mean squared gradients")] = (
+        0.999
+    )
     epsilon: Annotated[
-        float, Field(gt=0, le=1, description="added to the root of squared gradients")
+        float, Field(gt=0, le=1, description="added to the root of mean squared gradients")
     ] = 1e-8
     weight_decay: Annotated[float, Field(ge=0, le=1, description="L2 penalty")] = 0.0
-    warmup_steps: Annotated[int, Field(ge=0, le=MANY, description="steps of linear warm-up")] = 0
+    warmup_steps: Annotated[
+        int, Field(ge=0, le=MAX_VALUE, description="steps of linear warm-up")
+    ] = 0
     decay: Annotated[
         Literal["none", "linear", "cosine"],
-        Field(description="of the learning rate, to 0 at the end"),
+        Field(description="decay of the learning rate to 0"),
     ] = "none"
     clip_norm: Annotated[
-        float | None, Field(gt=0, le=MANY, description="longest gradient; null: any length")
+        float | None,
+        Field(gt=0, le=MAX_VALUE, description="largest gradient norm; null: none"),
     ] = None
     ema_decay: Annotated[
         float, Field(ge=0, lt=1, description="decay of the weights' running average; 0: none")
     ] = 0.0
     precision: Annotated[
         Literal["auto", "fp32", "bf16"],
-        Field(description="of the networks; auto: bf16 on CUDA, fp32 elsewhere"),
+        Field(description="precision of the networks; auto: bf16 on CUDA, fp32 elsewhere"),
     ] = "auto"
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="of weights, order and draws")] = 0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="of weights, order and noise")] = 0
     checkpoint_every: Annotated[
-        int, Field(ge=1, le=MANY, description="steps between checkpoints")
+        int, Field(ge=1, le=MAX_VALUE, description="steps between checkpoints")
     ] = 500
     log_every: Annotated[
-        int, Field(ge=1, le=MANY, description="steps between lines of metrics.jsonl")
+        int, Field(ge=1, le=MAX_VALUE, description="steps between lines of metrics.jsonl")
     ] = 10
 
 
 LIMITS = ("steps", "epochs", "minutes")
-"""The keys of ``training`` that say when to stop: a resumed run may change them alone."""
+"""The keys of ``training`` that a resumed run may change: when to stop."""
 
 
 @dataclass(frozen=True)
@@ -104,5 +105,5 @@ class Config:
     training: TrainingConfig
 
     def dump(self) -> dict[str, dict[str, Any]]:
-        """Every value, by section and key, as JSON takes it."""
+        """Returns every value by section and key, as JSON types."""
         return {section: getattr(self, section).model_dump() for section in SECTIONS}

@@ -1,4 +1,4 @@
-"""Values written as text: on a command line, and in metadata that keep text alone."""
+"""Values as text, on a command line and in metadata."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 
 def read(text: str) -> Any:
-    """The value of ``text``: what it is as JSON, else the text itself.
+    """Returns ``text`` parsed as JSON, else the text itself.
 
-    ``"0.5"`` gives 0.5, ``"[1, 8, 8]"`` a list, ``"digits"`` the word.
+    ``"0.5"`` is a number, ``"[1, 8, 8]"`` a list, ``"digits"`` a string.
     """
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):  # a number of too many digits, too many brackets
+    except (ValueError, RecursionError):  # also too many digits or brackets
         return text
 
 
 def write(value: Any) -> str:
-    """``value`` as :func:`read` takes it: a text as it is, anything else as JSON.
+    """Returns the inverse of :func:`read`: a string unchanged, anything else as JSON.
 
-    A text that is JSON itself, such as ``"7"``, is read as its value.
+    A string that is valid JSON, such as ``"7"``, does not survive the round trip.
     """
     return value if isinstance(value, str) else json.dumps(value)

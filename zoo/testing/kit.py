@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from zoo.api import host as installed_host
-from zoo.config.resolve import Setting, preset_settings, setting_of, validate, written
+from zoo.config.resolve import Setting, argument_label, preset_settings, setting_of, validate
 from zoo.errors import Interrupted, UsageError
 from zoo.plugins.host import Host
 from zoo.specs import ImageSpec
@@ -91,7 +91,7 @@ def check(
     plugins = installed_host() if host is None else host
     spec = plugins.spec(model)
     settings = [
-        setting_of(spec, key, value, f"config {written(key, value)}")
+        setting_of(spec, key, value, f"config {argument_label(key, value)}")
         for key, value in (config or {}).items()
     ]
     return check_settings(plugins, model, preset, settings, steps, device)

@@ -13,11 +13,11 @@ from zoo.config.resolve import (
     Setting,
     changed,
     file_settings,
-    once,
     overlay,
     preset_settings,
     resolve,
     sectioned_settings,
+    unique,
     validate,
 )
 from zoo.config.sections import Config
@@ -64,7 +64,7 @@ def continued(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
         raise UsageError(f"{folder} is a run of {values.get('model')}, not of {request.model}")
     _, before, _ = run.parse_config(values, lambda _: spec)
     stored = sectioned_settings(spec, values["config"], str(folder / CONFIG))
-    above = once(request.settings)
+    above = unique(request.settings)
     if request.file is not None:
         above = overlay(file_settings(spec, request.file), above)
     if request.preset is not None:
