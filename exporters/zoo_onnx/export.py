@@ -14,7 +14,7 @@ import torch
 
 from zoo.errors import UsageError, ZooError
 from zoo.export import graphs
-from zoo.system.files import mended, replacing, write_json
+from zoo.system.files import replacing, write_errors, write_json
 from zoo.system.onnxruntime import require_provider
 from zoo.system.progress import Progress
 from zoo_onnx import convert, metadata, parity
@@ -93,7 +93,7 @@ def export(
         exported = []
         for one in chosen:
             report = metadata.report(run, one, precision, opset, measured[one.name])
-            with mended(paths[one.name]), open(beside[one.name], "ab") as file:
+            with write_errors(paths[one.name]), open(beside[one.name], "ab") as file:
                 file.write(metadata.parity_part(measured[one.name]).SerializeToString())
             report |= metadata.file_facts(beside[one.name], paths[one.name].name)
             exported.append(Exported(paths[one.name], report))
@@ -131,5 +131,5 @@ def _save(model: Any, beside: Path, path: Path) -> None:
         )
     written = model.SerializeToString(deterministic=True)
     onnx.checker.check_model(written)
-    with mended(path):
+    with write_errors(path):
         beside.write_bytes(written)

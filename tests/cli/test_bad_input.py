@@ -53,7 +53,7 @@ def pictures(tmp_path: Path) -> Callable[..., Path]:
         ([*TRAIN, "--set", "data.size=32"], 1, "is 8x8 pixels, smaller than data.size 32: use"),
         ([*TRAIN, "--resume"], 2, "there is no run runs/glow-digits to go on with"),
         ([*TRAIN, "--resume", "--out", "x"], 2, "there is not a run folder x"),
-        ([*TRAIN, "--device", "tpu"], 2, "there is no device 'tpu': take auto, cpu or"),
+        ([*TRAIN, "--device", "tpu"], 2, "there is no device 'tpu': use auto, cpu or"),
         ([*TRAIN, "--device", "meta"], 2, "there is no device 'meta'"),
         (["train", "glow", "--processes", "0"], 2, "0 is not in the range x>=1"),
         (["sample", "nowhere"], 2, "there is not a run folder nowhere"),
@@ -72,7 +72,7 @@ def test_a_gpu_that_is_not_there(commands, here, untouched, trained) -> None:
     for arguments in (TRAIN, ["sample", trained.path]):
         said = commands.fails(1, *arguments, "--device", "cuda")
         assert said.startswith("--device cuda: ")
-        assert said.endswith("take --device cpu, or see what zoo doctor says")
+        assert said.endswith("use --device cpu, or run zoo doctor")
 
 
 # Data
@@ -200,7 +200,7 @@ def test_other_data_are_refused(commands, here, trained_copy, pictures) -> None:
         (["--seed", str(2**64)], f"the seed must be from 0 to 2^64 - 1, got {2**64}"),
         (["--interpolate", "-n", "1"], "--interpolate needs 2 pictures at least, got -n 1"),
         (["-n", "-4"], "-4 is not in the range x>=1"),
-        (["--device", "gpu"], "there is no device 'gpu': take auto, cpu or cuda"),
+        (["--device", "gpu"], "there is no device 'gpu': use auto, cpu or cuda"),
     ],
 )
 def test_a_sample_that_cannot_be_drawn(commands, here, trained, arguments, said: str) -> None:

@@ -135,8 +135,8 @@ def test_cuda_where_there_is_none_is_a_sentence(exported, commands) -> None:
     with pytest.raises(ZooError, match="CUDA"):
         OnnxModel.load(path, "cuda")
     said = commands.fails(1, "sample", path, "--backend", "onnx", "--device", "cuda")
-    assert "take the CPU" in said
-    with pytest.raises(UsageError, match="no provider 'tpu': take auto, cuda or cpu"):
+    assert "use the CPU" in said
+    with pytest.raises(UsageError, match="no provider 'tpu': use auto, cuda or cpu"):
         OnnxModel.load(path, "tpu")  # type: ignore[arg-type]
 
 

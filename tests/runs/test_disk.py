@@ -12,7 +12,7 @@ import pytest
 
 import zoo
 from zoo.errors import ZooError
-from zoo.system.files import mended, replacing, replacing_folder, write_bytes
+from zoo.system.files import replacing, replacing_folder, write_bytes, write_errors
 
 SMALL_FILES = """
 import resource, signal, sys
@@ -69,7 +69,7 @@ def test_a_full_disk_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(ZooError, match=r"old could not be written: the disk is full \(\d+ MiB"):
         write_bytes(tmp_path / "old", b"new")
-    with pytest.raises(ZooError, match="the disk is full"), mended(tmp_path / "log"):
+    with pytest.raises(ZooError, match="the disk is full"), write_errors(tmp_path / "log"):
         full(tmp_path, b"")
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
     assert (tmp_path / "old").read_text() == "old"

@@ -25,7 +25,7 @@ from zoo.evaluation.features import FeatureNetwork
 from zoo.runs.folder import short_hash
 from zoo.runs.weights import load_weights, save_tensors
 from zoo.sampling.seeding import CLASSIFIER, seed_torch
-from zoo.system.files import mended, write_json
+from zoo.system.files import write_errors, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +154,7 @@ def _locked(path: Path, progress: Progress) -> Iterator[None]:
     """One process trains, others wait and find it trained."""
     from filelock import FileLock, Timeout
 
-    with mended(path):
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_suffix(".lock"))
         try:

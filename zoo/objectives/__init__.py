@@ -1,4 +1,4 @@
-"""Objectives and optimizers for plugins to build on."""
+"""Objectives and optimizers for plugins."""
 
 from zoo.objectives.maximum_likelihood import MaximumLikelihood, discrete_nats
 from zoo.objectives.objective import Objective, Update

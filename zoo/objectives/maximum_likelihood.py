@@ -1,4 +1,4 @@
-"""Maximum likelihood: fewer nats for each picture."""
+"""Maximum likelihood."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from zoo.objectives.objective import Objective, Update
 from zoo.objectives.optimizers import Parameters, make_optimizer
 
 Score = Callable[[nn.Module, Batch], Tensor]
-"""``score(network, batch)``: nats for each discrete picture, ``[N]``; calls ``network(...)``."""
+"""``score(network, batch)``: nats of each discrete image, ``[N]``; calls ``network(...)``."""
 
 
 class MaximumLikelihood(Objective):
-    """Minimises the mean of ``score`` over the batch, in bits per dimension.
+    """Minimizes the mean of ``score`` over the batch, in bits per dimension.
 
-    ``initialize``, where given, is called as ``initialize(network, batch)`` before the first step.
-    ``parameters``, where given, are all of the network's in groups, for a group that has a setting
-    of the optimizer to itself.
+    ``initialize(network, batch)`` is called before the first step. ``parameters`` are those of the
+    network in groups, if a group has its own settings of the optimizer.
     """
 
     def __init__(
@@ -33,8 +32,8 @@ class MaximumLikelihood(Objective):
         parameters: Parameters | None = None,
     ) -> None:
         self.networks = {"network": network}
-        ready = network.parameters() if parameters is None else parameters
-        self.optimizers = {"network": make_optimizer(ready, training)}
+        parameters = network.parameters() if parameters is None else parameters
+        self.optimizers = {"network": make_optimizer(parameters, training)}
         self._score = score
         self._initialize = initialize
 
@@ -51,7 +50,7 @@ class MaximumLikelihood(Objective):
 
 
 def discrete_nats(log_prob: Tensor, batch: Batch) -> Tensor:
-    """The bound -log P(x) <= -log p(x + u) + D b log 2 on the nats of a picture of D values of b
-    bits, from the log-density ``[N]`` of its dequantised form in the unit cube (Theis et al. 2016,
+    """Returns -log p(x + u) + D b log 2, a bound on the nats -log P(x) of an image of D values of b
+    bits, from the log-density ``[N]`` of the dequantized image in the unit cube (Theis et al. 2016,
     A note on the evaluation of generative models, section 3.1)."""
     return batch.dimensions * batch.bits * math.log(2) - log_prob

@@ -17,7 +17,7 @@ from zoo.config.sections import Config
 from zoo.errors import UsageError, ZooError
 from zoo.runs.upgrade import SUMMARY_KEYS, upgraded_config
 from zoo.specs import ImageSpec, ModelSpec
-from zoo.system.files import mended, write_json, write_text
+from zoo.system.files import write_errors, write_json, write_text
 
 FORMAT_VERSION = 2
 MAX_CLASSES = 1_000_000
@@ -196,7 +196,7 @@ class RunFolder:
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Appends a line to metrics.jsonl."""
         path = self.path / METRICS
-        with mended(path), open(path, "a", encoding="utf-8") as file:
+        with write_errors(path), open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
 

@@ -1,1 +1,1 @@
-"""The machine underneath: devices, memory, files, processes and the terminal."""
+"""The machine: devices, memory, files, processes and the terminal."""

@@ -1,4 +1,4 @@
-"""Which device a run is on."""
+"""The device of a run."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ KINDS = ("cpu", "cuda", "mps")
 
 
 def choose_device(name: str) -> torch.device:
-    """``"auto"`` is CUDA where there is one, else the CPU; other names are torch's.
+    """Returns a device of torch; ``"auto"`` is CUDA where available, else the CPU.
 
-    Raises UsageError for a name that is no device to train on, ZooError for one that is not here.
+    Raises UsageError for an unknown or unsupported device, ZooError for an unavailable one.
     """
     import torch
 
@@ -27,17 +27,15 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError:
         device = None
     if device is None or device.type not in KINDS:
-        raise UsageError(f"there is no device {name!r}: take auto, cpu or cuda")
+        raise UsageError(f"there is no device {name!r}: use auto, cpu or cuda")
     if device.type == "cuda":
         if not torch.cuda.is_available():
             built = torch.version.cuda
-            why = "torch finds no GPU" if built else "this build of torch has no CUDA"
-            raise ZooError(
-                f"--device {name}: {why}; take --device cpu, or see what zoo doctor says"
-            )
+            reason = "torch finds no GPU" if built else "this build of torch has no CUDA"
+            raise ZooError(f"--device {name}: {reason}; use --device cpu, or run zoo doctor")
         count = torch.cuda.device_count()
         if device.index is not None and device.index >= count:
-            raise ZooError(f"--device {name}: the highest is cuda:{count - 1}")
+            raise ZooError(f"--device {name}: the last GPU is cuda:{count - 1}")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ZooError(f"--device {name}: torch finds no Apple GPU; take --device cpu")
+        raise ZooError(f"--device {name}: torch finds no Apple GPU; use --device cpu")
     return device

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class _MeanOverProcesses(torch.autograd.Function):
-    """The mean of one tensor a process; what goes back is the mean of their gradients."""
+    """The mean of one tensor per process; its gradient is the mean of theirs."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
@@ -23,9 +23,11 @@ class _MeanOverProcesses(torch.autograd.Function):
 
 
 def mean_over_processes(mean: Tensor) -> Tensor:
-    """The mean over all processes of each one's mean; gradients go back to all of them. What was
-    given, where there is one process."""
+    """Returns the mean over all processes of each one's ``mean``, with gradients to all of them.
+
+    With a single process it is ``mean`` itself.
+    """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return mean
-    whole: Tensor = _MeanOverProcesses.apply(mean)  # type: ignore[no-untyped-call]
-    return whole
+    total_mean: Tensor = _MeanOverProcesses.apply(mean)  # type: ignore[no-untyped-call]
+    return total_mean

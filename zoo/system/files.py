@@ -1,4 +1,4 @@
-"""Writing files so that a kill at any moment leaves the old one or the new one, never half."""
+"""Atomic writes: a kill at any moment leaves the old file or the new one, never part of one."""
 
 from __future__ import annotations
 
@@ -15,63 +15,63 @@ from typing import Any
 from zoo.errors import ZooError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-_PART = ".part"
+_SUFFIX = ".part"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write a file to; on leaving it is synced and takes its place.
+    """Yields a temporary file in the same folder, which replaces ``path`` on exit, synced.
 
-    After an error it is removed and ``path`` is as it was. A disk that is full, or a folder that
-    cannot be written, raises ZooError.
+    After an error it is removed and ``path`` is unchanged. Raises ZooError if the disk is full or
+    the folder cannot be written.
     """
-    with mended(path):
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(_PART, f".{path.name}.", path.parent)
+        handle, name = tempfile.mkstemp(_SUFFIX, f".{path.name}.", path.parent)
         os.close(handle)
-        beside = Path(name)
+        temporary = Path(name)
         try:
-            yield beside
-            beside.chmod(0o666 & ~_umask())
-            _sync(beside)
-            beside.replace(path)
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            _sync(temporary)
+            temporary.replace(path)
             _sync(path.parent)
         finally:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder that does not stand yet, or is empty: it appears whole or not at
-    all."""
-    with mended(path):
+    """Yields a temporary folder, which becomes ``path`` on exit.
+
+    ``path`` must not exist, or be an empty folder.
+    """
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(_PART, f".{path.name}.", path.parent))
+        temporary = Path(tempfile.mkdtemp(_SUFFIX, f".{path.name}.", path.parent))
         try:
-            yield beside
-            beside.chmod(0o777 & ~_umask())
-            for file in beside.iterdir():
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            for file in temporary.iterdir():
                 _sync(file)
-            beside.replace(path)
+            temporary.replace(path)
             _sync(path.parent)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a kill left half-written anywhere below ``folder``."""
-    for part in folder.rglob(f".*{_PART}"):
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
+def remove_partial(folder: Path) -> None:
+    """Removes the partial files and folders below ``folder`` that a killed process left."""
+    for path in folder.rglob(f".*{_SUFFIX}"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
         else:
-            part.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    with replacing(path) as beside:
-        beside.write_bytes(data)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -83,21 +83,21 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def mended(path: Path) -> Iterator[None]:
-    """An OSError inside becomes a ZooError: ``path`` could not be written, why, what to do."""
+def write_errors(path: Path) -> Iterator[None]:
+    """Turns an OSError into a ZooError with ``path``, the reason and the fix."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            free = f"{shutil.disk_usage(_standing(path)).free / 2**20:.0f} MiB"
+            free = f"{shutil.disk_usage(_existing_parent(path)).free / 2**20:.0f} MiB"
             raise ZooError(
                 f"{path} could not be written: the disk is full ({free} left); "
-                "free some space and start again"
+                "free some space and try again"
             ) from error
         raise ZooError(f"{path} could not be written: {error.strerror or error}") from error
 
 
-def _standing(path: Path) -> Path:
+def _existing_parent(path: Path) -> Path:
     return next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
 
 

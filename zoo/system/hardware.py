@@ -1,4 +1,4 @@
-"""What a run was trained on: recorded in its config.json, and said in its card."""
+"""The hardware of a training, for config.json and the model card."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def hardware(device: torch.device, processes: int = 1) -> dict[str, Any]:
-    """``device`` as torch calls it without its number, the ``name`` of that GPU or processor, how
-    many ``cores`` the machine has, and how many ``threads`` each of so many ``processes`` takes."""
+    """Returns the type of ``device``, the ``name`` of the GPU or processor, the number of ``cores``
+    of the machine, and of ``processes`` and ``threads`` per process."""
     import torch
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
@@ -27,24 +27,24 @@ def hardware(device: torch.device, processes: int = 1) -> dict[str, Any]:
     }
 
 
-def hardware_text(found: Mapping[str, Any]) -> str:
-    """``"AMD EPYC, 2 cores; 1 thread"``: :func:`hardware` in words, empty where nothing is known.
+def hardware_text(stored: Mapping[str, Any]) -> str:
+    """Returns the result of :func:`hardware` as text, such as ``"AMD EPYC, 2 cores; 1 thread"``.
 
-    A GPU's run is told without cores and threads.
+    Empty for an empty mapping; without cores and threads for a GPU.
     """
-    if not found:
+    if not stored:
         return ""
-    processes, threads, cores = found["processes"], found["threads"], found["cores"]
-    if found["device"] == "cuda":
-        return f"{processes} x {found['name']}" if processes > 1 else str(found["name"])
+    processes, threads, cores = stored["processes"], stored["threads"], stored["cores"]
+    if stored["device"] == "cuda":
+        return f"{processes} x {stored['name']}" if processes > 1 else str(stored["name"])
     used = f"{threads} thread{'s' * (threads > 1)}"
     if processes > 1:
         used = f"{processes} processes of {used}"
-    return f"{found['name']}, {cores} core{'s' * (cores > 1)}; {used}"
+    return f"{stored['name']}, {cores} core{'s' * (cores > 1)}; {used}"
 
 
 def processor() -> str:
-    """The processor's name as the system has it."""
+    """Returns the processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:

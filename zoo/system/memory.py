@@ -1,4 +1,4 @@
-"""Memory of the process: its peak, and glibc's handling of freed memory."""
+"""Memory of the process: its peak, and glibc's reuse of freed memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Names of glibc's settings (mallopt(3))."""
 
-_MOST = 2**31 - 1
+_MAX_INT = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Have glibc reuse the memory of large arrays instead of giving it back to the system.
+    """Makes glibc reuse the memory of large arrays instead of returning it to the system.
 
-    Otherwise each array above 32 MiB comes as new pages that the system must fill with zeros first,
-    which takes longer than many an operation on it. Nothing happens where the library is another.
+    By default each array above 32 MiB gets new pages, which the system zeroes first; that takes
+    longer than many operations on it. Does nothing with another C library.
     """
     if sys.platform != "linux":
         return
@@ -26,15 +26,14 @@ def keep_freed_memory() -> None:
 
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):  # another C library
+    except (AttributeError, OSError):  # not glibc
         return
-    mallopt(_MMAP_THRESHOLD, _MOST)
-    mallopt(_TRIM_THRESHOLD, _MOST)
+    mallopt(_MMAP_THRESHOLD, _MAX_INT)
+    mallopt(_TRIM_THRESHOLD, _MAX_INT)
 
 
 def peak_memory(device: torch.device) -> str:
-    """Returns the peak memory of this process as text: torch's allocations on
-    CUDA, else the resident set."""
+    """Returns the peak memory as text: torch's allocations on CUDA, else the resident set."""
     if device.type == "cuda":
         import torch
 

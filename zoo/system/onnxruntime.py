@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, first_line
 
 Provider = Literal["auto", "cuda", "cpu"]
 
@@ -43,14 +43,13 @@ def open_session(model: Path | bytes, provider: str = "auto", threads: int | Non
             )
         except Exception as error:  # onnxruntime's exceptions have no common base
             name = "the graph" if isinstance(model, bytes) else model
-            reason = next(iter(str(error).splitlines()), "")
             raise ZooError(
-                f"{name} cannot be opened by onnxruntime: {reason}; export it again"
+                f"{name} cannot be opened by onnxruntime: {first_line(error)}; export it again"
             ) from error
     if provider == "cuda" and session.get_providers()[0] != CUDA:
         raise ZooError(
             "onnxruntime could not start CUDA, which needs a GPU, CUDA 13 and cuDNN 9: run zoo "
-            "doctor, or take the CPU"
+            "doctor, or use the CPU"
         )
     return session
 
@@ -59,7 +58,7 @@ def require_provider(provider: str = "cpu") -> None:
     """Raises ZooError where onnxruntime is missing or built without ``provider``, UsageError for an
     unknown provider."""
     if provider not in get_args(Provider):
-        raise UsageError(f"there is no provider {provider!r}: take auto, cuda or cpu")
+        raise UsageError(f"there is no provider {provider!r}: use auto, cuda or cpu")
     if reason := missing():
         raise ZooError(reason)
     import onnxruntime
@@ -67,7 +66,7 @@ def require_provider(provider: str = "cpu") -> None:
     if provider == "cuda" and CUDA not in onnxruntime.get_available_providers():
         raise ZooError(
             "this onnxruntime has no CUDA: pip uninstall -y onnxruntime, then "
-            'pip install "genzoo[gpu]"; or take the CPU'
+            'pip install "genzoo[gpu]"; or use the CPU'
         )
 
 

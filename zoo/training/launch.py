@@ -18,7 +18,7 @@ from zoo.runs.folder import CHECKPOINTS, CONFIG, DATA_RECORD, RunFolder
 from zoo.sampling.seeding import WEIGHTS, seed_torch
 from zoo.system.console import duration
 from zoo.system.device import choose_device
-from zoo.system.files import sweep, write_json
+from zoo.system.files import remove_partial, write_json
 from zoo.system.hardware import hardware
 from zoo.system.progress import Progress
 from zoo.training.checkpoint import find_checkpoints
@@ -154,7 +154,7 @@ def _locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise ZooError(f"{folder} cannot be made: {error.strerror or error}") from None
     try:
-        sweep(folder)
+        remove_partial(folder)
         yield
     finally:
         lock.release()

@@ -19,7 +19,7 @@ from zoo.report.card import (
     updated_card,
 )
 from zoo.runs.folder import CARD, RunFolder
-from zoo.system.files import mended, write_text
+from zoo.system.files import write_errors, write_text
 from zoo_hub.card.graphs import read_graphs
 from zoo_hub.card.licenses import check_license
 from zoo_hub.card.section import graphs_part
@@ -103,5 +103,5 @@ def _set_aside(path: Path) -> None:
         return
     names = (f"README.old{number}.md" for number in ("", *(f"-{n}" for n in range(2, 10_000))))
     free = next(path.with_name(name) for name in names if not path.with_name(name).exists())
-    with mended(path):
+    with write_errors(path):
         path.rename(free)
