@@ -1,4 +1,4 @@
-"""The plugin in examples/ works as a stranger's would, and docs/objectives.md shows its code."""
+"""The plugin in examples/, installed beside the wheel, and the code of docs/objectives.md."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ PAGE = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder outside the tree with ``env``, which has the wheel and the example, and with the
-    copy of the example that was installed."""
+    """A folder with an environment ``env``, which has the wheel and the example installed, and with
+    a copy of the example."""
     folder = tmp_path_factory.mktemp("example")
     env, source = make_environment(folder, wheel), folder / EXAMPLE.name
     shutil.copytree(EXAMPLE, source, ignore=shutil.ignore_patterns("__pycache__", ".*"))
@@ -39,11 +39,11 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_is_listed_beside_the_models_of_genzoo(installed: Path) -> None:
+def test_it_is_listed_with_the_models_of_genzoo(installed: Path) -> None:
     models = json.loads(run(installed / "env/bin/zoo", "list", "--json", cwd=installed))
-    found = {model["name"]: model for model in models}
-    assert "glow" in found
-    assert found["flowmatching"]["plugin"]["distribution"] == "genzoo-flowmatching"
+    by_name = {model["name"]: model for model in models}
+    assert "glow" in by_name
+    assert by_name["flowmatching"]["plugin"]["distribution"] == "genzoo-flowmatching"
     code = "import zoo, zoo_flowmatching; print(zoo.__file__, zoo_flowmatching.__file__)"
     for file in run(installed / "env/bin/python", "-c", code, cwd=installed).split():
         assert Path(file).is_relative_to(installed / "env")
@@ -64,40 +64,40 @@ def test_it_trains_samples_and_has_a_card(installed: Path) -> None:
     assert "$" not in card
 
 
-def test_its_own_tests_pass_where_it_is_installed(installed: Path) -> None:
-    """They put it through ``zoo.testing``, what ``zoo check`` does."""
-    said = run(installed / "env/bin/pytest", "-q", cwd=installed / EXAMPLE.name)
-    assert " passed" in said
-    assert "skipped" not in said
+def test_its_own_tests_pass(installed: Path) -> None:
+    """They include the plugin contract, ``zoo.testing``."""
+    output = run(installed / "env/bin/pytest", "-q", cwd=installed / EXAMPLE.name)
+    assert " passed" in output
+    assert "skipped" not in output
 
 
 def block(line: str) -> str:
-    """The block of Python on the page that has ``line`` in it."""
-    (found,) = [b for b in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if line in b]
-    return found
+    """The Python block of the page that contains ``line``."""
+    (match,) = [b for b in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if line in b]
+    return match
 
 
 def names(line: str) -> dict:
-    """What the block defines."""
-    found = {"hookimpl": hookimpl}
-    exec(compile(block(line), "objectives.md", "exec"), found)
-    return found
+    """The names that the block with ``line`` defines."""
+    namespace = {"hookimpl": hookimpl}
+    exec(compile(block(line), "objectives.md", "exec"), namespace)
+    return namespace
 
 
-def test_the_objective_on_the_page_is_the_one_of_the_example() -> None:
+def test_the_page_shows_the_objective_of_the_example() -> None:
     file = (EXAMPLE / "zoo_flowmatching" / "objective.py").read_text(encoding="utf-8")
     assert block("class FlowMatching(Objective)") == file
 
 
-def test_the_hook_on_the_page_is_the_one_of_the_example() -> None:
+def test_the_page_shows_the_hook_of_the_example() -> None:
     plugin = (EXAMPLE / "zoo_flowmatching" / "__init__.py").read_text(encoding="utf-8")
-    typed = "(network: VelocityNet, config: Config) -> Objective"
-    assert typed in plugin
-    assert block("return FlowMatching(network") in plugin.replace(typed, "(network, config)")
+    signature = "(network: VelocityNet, config: Config) -> Objective"
+    assert signature in plugin
+    assert block("return FlowMatching(network") in plugin.replace(signature, "(network, config)")
 
 
 class Density(nn.Module):
-    """Every pixel is normal."""
+    """Independent normal pixels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,24 +132,24 @@ def batch() -> Batch:
 
 
 def losses(objective: Objective) -> list[tuple[str, float]]:
-    """The updates that a step asks for, with their losses."""
-    seen: list[tuple[str, float]] = []
+    """The updates of a training step, with their losses."""
+    updates: list[tuple[str, float]] = []
     batches = [batch()] * objective.batches_per_step
-    objective.step(batches, lambda name, loss: seen.append((name, loss.item())))
-    return seen
+    objective.step(batches, lambda name, loss: updates.append((name, loss.item())))
+    return updates
 
 
 def config(model: ModelConfig) -> Config:
     return Config(model, DataConfig(), TrainingConfig())
 
 
-def test_the_hooks_for_the_two_objectives_of_the_core_give_them(
+def test_the_hooks_of_the_page_return_the_objectives_of_the_core(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hook = names("return MaximumLikelihood(")["zoo_train"]
-    found = hook(Density(), config(ModelConfig()))
-    assert isinstance(found, MaximumLikelihood)
-    ((name, bits),) = losses(found)
+    objective = hook(Density(), config(ModelConfig()))
+    assert isinstance(objective, MaximumLikelihood)
+    ((name, bits),) = losses(objective)
     assert name == "network"
     assert 0 < bits < 8
 
@@ -158,12 +158,12 @@ def test_the_hooks_for_the_two_objectives_of_the_core_give_them(
     monkeypatch.setitem(sys.modules, "zoo_mine", types.ModuleType("zoo_mine"))
     monkeypatch.setitem(sys.modules, "zoo_mine.model", module)
     hook = names("return GANObjective(")["zoo_train"]
-    found = hook(Generator(), config(GANConfig()))
-    assert [name for name, _ in losses(found)] == ["critic", "generator"]
+    objective = hook(Generator(), config(GANConfig()))
+    assert [name for name, _ in losses(objective)] == ["critic", "generator"]
 
 
 @pytest.mark.parametrize("loss", ["bce", "hinge", "wasserstein"])
-def test_the_table_of_losses_is_what_is_computed(loss: str) -> None:
+def test_the_table_of_losses_matches_the_code(loss: str) -> None:
     from zoo.gan.losses import LOSSES
 
     real, fake = torch.randn(2, 100, generator=torch.Generator().manual_seed(0))
@@ -179,21 +179,22 @@ def test_the_table_of_losses_is_what_is_computed(loss: str) -> None:
     assert LOSSES[loss].generator(fake) == pytest.approx(generator)
 
 
-def test_the_game_of_the_page_steps_both_networks_in_turn() -> None:
-    game = names("class Game(Objective)")["Game"](Generator(), Critic(), TrainingConfig())
-    moved = []
+def test_the_two_network_objective_of_the_page_updates_both_networks() -> None:
+    TwoToOne = names("class TwoToOne(Objective)")["TwoToOne"]
+    objective = TwoToOne(Generator(), Critic(), TrainingConfig())
+    changes = []
 
     def update(name: str, loss: torch.Tensor) -> None:
-        before = [p.detach().clone() for p in game.networks[name].parameters()]
-        optimizer = game.optimizers[name]
+        before = [p.detach().clone() for p in objective.networks[name].parameters()]
+        optimizer = objective.optimizers[name]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        for old, new in zip(before, game.networks[name].parameters(), strict=True):
-            moved.append((name, (new - old).abs().max().item()))
+        for old, new in zip(before, objective.networks[name].parameters(), strict=True):
+            changes.append((name, (new - old).abs().max().item()))
 
-    metrics = game.step([batch(), batch()], update)
-    assert [name for name, _ in moved[::2]] == ["critic", "critic", "generator"]
-    assert all(far > 0 for _, far in moved)
+    metrics = objective.step([batch(), batch()], update)
+    assert [name for name, _ in changes[::2]] == ["critic", "critic", "generator"]
+    assert all(change > 0 for _, change in changes)
     assert list(metrics) == ["generator_loss", "critic_loss"]
     assert not any(value.requires_grad for value in metrics.values())

@@ -34,11 +34,11 @@ def zoo_models() -> list[ModelSpec]:
 def zoo_build(config: FlowMatchingConfig, image: ImageSpec) -> VelocityNet:
     from zoo_flowmatching.model import VelocityNet
 
-    times = config.levels - 1
-    if image.size % 2**times:
+    divisor = 2 ** (config.levels - 1)
+    if image.size % divisor:
         raise UsageError(
-            f"model.levels = {config.levels} halves a picture {times} times, which {image.size} "
-            f"pixels a side cannot be: set levels lower, or data.size to a multiple of {2**times}"
+            f"model.levels = {config.levels} requires an image size divisible by {divisor}; "
+            f"got {image.size}"
         )
     return VelocityNet(config, image)
 

@@ -10,21 +10,25 @@ from zoo import ModelConfig, Preset
 
 
 class FlowMatchingConfig(ModelConfig):
-    """What one can set of a flow matching model."""
+    """Configuration of flow matching."""
 
-    levels: Annotated[int, Field(ge=1, le=6, description="sizes of the U-Net, each half")] = 2
-    depth: Annotated[int, Field(ge=1, le=16, description="blocks at each size, down and up")] = 1
+    levels: Annotated[
+        int, Field(ge=1, le=6, description="resolutions of the U-Net, each half the last")
+    ] = 2
+    depth: Annotated[int, Field(ge=1, le=16, description="blocks per resolution, down and up")] = 1
     width: Annotated[
         int,
-        Field(ge=8, le=1024, multiple_of=8, description="channels at full size, a multiple of 8"),
+        Field(
+            ge=8, le=1024, multiple_of=8, description="channels at full resolution, a multiple of 8"
+        ),
     ] = 32
     solver: Annotated[
         Literal["euler", "midpoint"],
-        Field(description="of the equation; midpoint: two looks at the network a step"),
+        Field(description="ODE solver; midpoint: two evaluations per step"),
     ] = "midpoint"
-    solver_steps: Annotated[
-        int, Field(ge=1, le=1000, description="from noise to picture when sampling")
-    ] = 10
+    solver_steps: Annotated[int, Field(ge=1, le=1000, description="solver steps when sampling")] = (
+        10
+    )
 
 
 PRESETS: dict[str, Preset] = {

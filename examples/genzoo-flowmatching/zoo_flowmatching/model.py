@@ -1,5 +1,4 @@
-"""The network of flow matching: a U-Net for the velocity v(x, t), and the way it describes from
-noise to pictures."""
+"""The network of flow matching: a U-Net for the velocity v(x, t), and its ODE solver."""
 
 from __future__ import annotations
 
@@ -14,15 +13,14 @@ from zoo import ImageSpec, Latent
 from zoo_flowmatching.config import FlowMatchingConfig
 
 GROUPS = 8
-"""Channels are normalised in so many groups, so a width is a multiple of it."""
+"""Groups of the group normalization, which divide every width."""
 
 
 class VelocityNet(nn.Module):
-    """A U-Net (Ronneberger et al. 2015) of residual blocks that know the time.
+    """A U-Net (Ronneberger et al. 2015) of residual blocks conditioned on the time.
 
-    ``forward(x, t)`` takes pictures on their way, ``[N, C, S, S]``, and times in [0, 1], ``[N]``,
-    and gives their velocities, ``[N, C, S, S]``. ``flow(z)`` takes latents ``[N, C*S*S]`` along
-    them from t = 0 to 1, to pictures of about [-1, 1].
+    ``forward(x, t)`` takes points ``[N, C, S, S]`` and times in [0, 1], ``[N]``, and returns the
+    velocities ``[N, C, S, S]``. ``flow(z)`` maps latents ``[N, C*S*S]`` to images of about [-1, 1].
     """
 
     def __init__(self, config: FlowMatchingConfig, image: ImageSpec) -> None:
@@ -56,7 +54,7 @@ class VelocityNet(nn.Module):
         return cast(Tensor, self.last(silu(self.norm(h))))
 
     def flow(self, z: Tensor) -> Tensor:
-        """Solve dx/dt = v(x, t) from x(0) = z in equal steps."""
+        """Solves dx/dt = v(x, t) from x(0) = z to t = 1 in equal steps."""
         x = z.reshape(-1, self.image.channels, self.image.size, self.image.size)
         h = 1 / self.solver_steps
         for step in range(self.solver_steps):
@@ -71,8 +69,8 @@ class VelocityNet(nn.Module):
 
 
 class TimeEmbedding(nn.Module):
-    """Times ``[N]`` as ``[N, width]``: sines and cosines (Vaswani et al. 2017, section 3.5) and two
-    layers."""
+    """Embeds times ``[N]`` as ``[N, width]``: sines and cosines (Vaswani et al. 2017, section 3.5)
+    and two dense layers."""
 
     frequencies: Tensor
 
@@ -88,7 +86,7 @@ class TimeEmbedding(nn.Module):
 
 
 class Level(nn.Module):
-    """The blocks at one size of the picture."""
+    """The blocks at one resolution."""
 
     def __init__(self, in_channels: int, out_channels: int, config: FlowMatchingConfig) -> None:
         super().__init__()
@@ -104,7 +102,7 @@ class Level(nn.Module):
 
 
 class Block(nn.Module):
-    """Two convolutions beside a short way; the time scales and shifts between them."""
+    """A residual block of two convolutions; the time scales and shifts the features in between."""
 
     def __init__(self, in_channels: int, out_channels: int, time_width: int) -> None:
         super().__init__()
@@ -114,17 +112,17 @@ class Block(nn.Module):
         self.norm2 = nn.GroupNorm(GROUPS, out_channels)
         self.conv2 = zero(nn.Conv2d(out_channels, out_channels, 3, padding=1))
         same = in_channels == out_channels
-        self.short = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
+        self.shortcut = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         scale, shift = self.time(silu(time))[:, :, None, None].chunk(2, dim=1)
         h = self.conv1(silu(self.norm1(x)))
         h = self.conv2(silu(self.norm2(h) * (1 + scale) + shift))
-        return cast(Tensor, self.short(x) + h)
+        return cast(Tensor, self.shortcut(x) + h)
 
 
 def zero(layer: nn.Conv2d) -> nn.Conv2d:
-    """``layer`` with zero weights, so that what it is part of begins as if it were not there."""
+    """``layer`` with zero weights, so that its residual block starts as the identity."""
     nn.init.zeros_(layer.weight)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)

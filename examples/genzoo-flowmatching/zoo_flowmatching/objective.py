@@ -14,7 +14,7 @@ from zoo.objectives import Objective, Update, make_optimizer
 
 class FlowMatching(Objective):
     """The mean of |v(x_t, t) - (x - z)|^2 on straight lines x_t = (1 - t) z + t x from noise z to
-    pictures x in [-1, 1] (Lipman et al. 2023, eq. 23, sigma_min = 0; Liu et al. 2022, eq. 1)."""
+    images x in [-1, 1] (Lipman et al. 2023, eq. 23, sigma_min = 0; Liu et al. 2022, eq. 1)."""
 
     def __init__(self, network: nn.Module, training: TrainingConfig) -> None:
         self.networks = {"velocity": network}
