@@ -75,7 +75,7 @@ HOSTILE = [
         "image must have the whole numbers channels, size, classes and bits",
     ),
     (put("image", "size", value=2**40), 2, "image: data.size must be at most 1024"),
-    (put("image", "size", value=10), 2, "10 pixels a side cannot be"),
+    (put("image", "size", value=10), 2, "to be a multiple of 4, got 10"),
     (put("image", "channels", value=-1), 2, "image: data.channels must be 1 or 3, got -1"),
     (put("image", "bits", value=99), 2, "image: data.bits must be at most 8, got 99"),
     (

@@ -81,9 +81,9 @@ def test_metrics_of_version_1_are_read(run: Path) -> None:
     [
         ({"format_version": True}, "has format version true and this genzoo"),
         ({"format_version": "1"}, 'has format version "1" and this genzoo'),
-        ({"config": None}, "a configuration has sections with keys, got null"),
-        ({"config": 5}, "a configuration has sections with keys, got 5"),
-        ({"config": {"training": 5}}, "training is a section of keys, got 5"),
+        ({"config": None}, "a configuration must have sections of keys, got null"),
+        ({"config": 5}, "a configuration must have sections of keys, got 5"),
+        ({"config": {"training": 5}}, "training must be a section of keys, got 5"),
         ({"config": {"training": {"average": "x"}}}, "training.ema_decay must be a number"),
         ({"config": {"training": {"ema_decay": 0.9, "moving": 1}}}, "no key 'training.moving'"),
         ({"library_name": "diffusers"}, "genzoo did not write its config.json"),
