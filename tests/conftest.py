@@ -1,4 +1,4 @@
-"""What several tests share: a trained run, the command line, and plugins that nobody installed."""
+"""Fixtures of several tests: a trained run, the command line, and plugins that nobody installed."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the datasets library keeps on the disk, it keeps where the test can see it."""
+    """Points the cache of the datasets library to a folder of the test."""
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     if "datasets" in sys.modules:
         monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")

@@ -27,7 +27,7 @@ SHORTER = 500
 """So many times fewer steps; 1,000 where a run ends by epochs or minutes."""
 
 ELSEWHERE = {"--processes", "cuda", "cuda:1", "doctor"}
-"""What makes a command depend on the machine; processes are the subject of test_processes.py."""
+"""Options that depend on the machine; test_processes.py is about processes."""
 
 
 class Short(Limits):
@@ -52,7 +52,7 @@ def draw(path: Path, size: tuple[int, int], channels: int) -> None:
 
 @pytest.fixture
 def newcomer(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where somebody works who has the pictures that the pages speak of."""
+    """A working folder with the images that the pages mention."""
     for label in range(10):
         for i in range(4):
             for mnist in ("mnist", "path/to/mnist"):
@@ -110,7 +110,7 @@ def do(words: list[str], shown: list[str], capfd: pytest.CaptureFixture[str]) ->
 
 
 def check_shapes(code: str, names: dict[str, object]) -> None:
-    """What ``name = …  # float32 [4, 8]`` says of a tensor is so."""
+    """Checks ``name = …  # float32 [4, 8]`` against the tensor."""
     for name, kind, shape in re.findall(r"^(\w+) = .*  # (\w+) \[([\d, ]+)\]$", code, re.M):
         tensor = names[name]
         assert isinstance(tensor, torch.Tensor)
@@ -119,7 +119,7 @@ def check_shapes(code: str, names: dict[str, object]) -> None:
 
 
 def check_sentences(code: str, printed: str) -> None:
-    """What ``print(error)  # sentence`` says is what was printed."""
+    """Checks ``print(error)  # sentence`` against the output."""
     assert re.findall(r"print\(error\)  # (.*)", code) == (
         printed.splitlines() if "print(error)" in code else []
     )

@@ -87,10 +87,10 @@ def learner(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_ends_in_a_trained_plugin_with_pictures(learner: Path) -> None:
+def test_it_ends_in_a_trained_plugin_with_samples(learner: Path) -> None:
     for name in ("runs/waves-digits/samples/grid.png", "waves.png", "walks.png"):
-        with Image.open(learner / name) as picture:
-            low, high = picture.convert("L").getextrema()
+        with Image.open(learner / name) as image:
+            low, high = image.convert("L").getextrema()
         assert high - low > 200, name
     lines = (learner / "runs/waves-digits/metrics.jsonl").read_text("utf-8").splitlines()
     first, last = (json.loads(lines[i])["bits_per_dim"] for i in (0, -1))

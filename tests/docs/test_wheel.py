@@ -14,7 +14,7 @@ from project import ROOT
 
 ROOTS = ("zoo", "plugins", "exporters", "model_cards")
 LEFT_OUT = ROOT / "model_cards" / "reference"
-"""Cards of runs, with pictures: they are read in the tree."""
+"""Cards of runs, with images: they are read in the tree."""
 
 
 def contents(wheel: Path) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""The plugin that docs/plugins.md shows whole is one: it registers, learns and draws."""
+"""The plugin that docs/plugins.md shows whole: it registers, learns and samples."""
 
 import re
 from pathlib import Path

@@ -50,10 +50,10 @@ def plain_philox(counter: list[int], key: list[int]) -> list[int]:
     return [c0, c1, c2, c3]
 
 
-def plain_normal(seed: int, picture: int, size: int) -> list[float]:
+def plain_normal(seed: int, index: int, size: int) -> list[float]:
     values: list[float] = []
     for block in range(-(-size // 4)):
-        counter = [block % 2**32, block >> 32, picture % 2**32, picture >> 32]
+        counter = [block % 2**32, block >> 32, index % 2**32, index >> 32]
         u = [(w + 0.5) / 2**32 for w in plain_philox(counter, [seed % 2**32, seed >> 32])]
         for a, b in ((u[0], u[1]), (u[2], u[3])):
             radius = math.sqrt(-2 * math.log(a))
@@ -68,7 +68,7 @@ def test_normal_latents_are_those_of_a_second_implementation(seed: int) -> None:
     np.testing.assert_allclose(found, exact, rtol=2e-7, atol=1e-7)
 
 
-def test_a_picture_depends_on_seed_and_index_alone() -> None:
+def test_an_image_depends_on_seed_and_index_alone() -> None:
     whole = draw(16, 50, seed=3)
     assert np.array_equal(whole[:4], draw(4, 50, seed=3))
     assert np.array_equal(whole[5:9], draw(4, 50, seed=3, first=5))
