@@ -1,5 +1,5 @@
-"""ONNX: ``zoo export`` writes a run's graphs for every runtime that reads the format, ``zoo bench``
-measures how fast they draw, and :class:`OnnxModel` draws from them without torch."""
+"""ONNX: ``zoo export`` writes a run's graphs, ``zoo bench`` measures their throughput, and
+:class:`OnnxModel` samples from them without torch."""
 
 from __future__ import annotations
 

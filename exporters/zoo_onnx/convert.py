@@ -1,4 +1,4 @@
-"""From a graph's module to an ONNX model: one batch dimension, plain nodes, no trace of a place."""
+"""Conversion of a graph's module to an ONNX model with one batch dimension and standard nodes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 from zoo.errors import ZooError
 from zoo.export import graphs
 from zoo_onnx.compositions import Compositions
-from zoo_onnx.functions import put_together
+from zoo_onnx.functions import expand_chains
 from zoo_onnx.narrowing import transpose_narrowing
-from zoo_onnx.simplify import has_batch, simplify, tidy
+from zoo_onnx.simplify import clean_up, has_batch, simplify
 
 if TYPE_CHECKING:
     import onnx
@@ -32,42 +32,42 @@ RANDOM = frozenset(
 
 
 def to_onnx(graph: Graph, opset: int) -> onnx.ModelProto:
-    """The graph as an ONNX model in float32, for every batch size.
+    """Returns the graph as an ONNX model in float32, for every batch size.
 
-    Raises ZooError where torch cannot write it, where it remembers the batch size, and where it
-    draws random numbers, which a caller could not seed.
+    Raises ZooError if torch cannot convert it, if a batch size is a constant in it, and if it
+    generates random numbers, which a caller could not seed.
     """
-    with _without_collection():
-        return _written(graph, opset)
+    with _without_garbage_collection():
+        return _convert(graph, opset)
 
 
-def _written(graph: Graph, opset: int) -> onnx.ModelProto:
+def _convert(graph: Graph, opset: int) -> onnx.ModelProto:
     import onnx_ir
 
     compositions = Compositions(graph)
     whole, program = compositions.trace()
     try:
         with torch.no_grad(), graphs.quietly():
-            model = _translated(program, whole, opset)
-            put_together(model, compositions)
+            model = _translate(program, whole, opset)
+            expand_chains(model, compositions)
             simplify(model)
             transpose_narrowing(model)
-            tidy(model)
+            clean_up(model)
     except torch.onnx.OnnxExporterError as error:
         raise ZooError(
-            f"the graph {graph.name!r} cannot be written as ONNX: {_reason(error)}"
+            f"the graph {graph.name!r} cannot be converted to ONNX: {_reason(error)}"
         ) from error
-    _name_the_batch(model, graph)
-    if drawn := {node.op_type for node in model.graph.all_nodes()} & RANDOM:
+    _name_batch(model, graph)
+    if random := {node.op_type for node in model.graph.all_nodes()} & RANDOM:
         raise ZooError(
-            f"the graph {graph.name!r} draws random numbers, {', '.join(sorted(drawn))}: let what "
-            "is random be an input"
+            f"the graph {graph.name!r} generates random numbers ({', '.join(sorted(random))}): "
+            "make them an input"
         )
     return onnx_ir.to_proto(model)
 
 
-def _translated(program: ExportedProgram, graph: Graph, opset: int) -> onnx_ir.Model:
-    written = torch.onnx.export(
+def _translate(program: ExportedProgram, graph: Graph, opset: int) -> onnx_ir.Model:
+    translated = torch.onnx.export(
         program,
         input_names=list(graph.inputs),
         output_names=list(graph.outputs),
@@ -76,26 +76,26 @@ def _translated(program: ExportedProgram, graph: Graph, opset: int) -> onnx_ir.M
         optimize=False,
         verbose=False,
     )
-    assert written is not None
-    return written.model
+    assert translated is not None
+    return translated.model
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model in float16; inputs and outputs stay in float32."""
+    """Returns the model in float16, with inputs and outputs in float32."""
     import onnx_ir
     from onnx_ir.passes.common import TopologicalSortPass
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     with graphs.quietly():
         half = onnx_ir.from_proto(convert_float_to_float16(model, keep_io_types=True))
-    TopologicalSortPass()(half)  # its casts of inputs stand at the end
+    TopologicalSortPass()(half)  # the casts of the inputs come last otherwise
     return onnx_ir.to_proto(half)
 
 
 @contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Python does not look for garbage inside: among a million new objects of a large graph it
-    would find none, at a tenth of the time."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Disables Python's garbage collector: on the million new objects of a large graph it frees
+    nothing and takes a tenth of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -105,10 +105,12 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _name_the_batch(model: Any, graph: Graph) -> None:
-    """Call the first dimension of inputs and outputs ``batch``, and forget the shapes between, but
-    for those of Reshape, which alone onnxruntime could not tell: of what it knows no shape it takes
-    new memory for each, and the square of their number to find that out."""
+def _name_batch(model: Any, graph: Graph) -> None:
+    """Names the first dimension of inputs and outputs ``batch`` and drops the inner shapes.
+
+    Those of Reshape stay, which onnxruntime cannot infer: for values of unknown shape it allocates
+    new memory each, and plans that in quadratic time.
+    """
     import onnx_ir
 
     ends = {id(value) for value in (*model.graph.inputs, *model.graph.outputs)}
@@ -116,14 +118,16 @@ def _name_the_batch(model: Any, graph: Graph) -> None:
         if value.shape is None or not value.shape:
             continue
         if isinstance(value.shape[0], int):
-            raise ZooError(f"a batch size is frozen into the graph {graph.name!r}, at {value.name}")
+            raise ZooError(
+                f"the batch size is a constant in the graph {graph.name!r}, at {value.name}"
+            )
         value.shape = onnx_ir.Shape([BATCH, *list(value.shape)[1:]])
     for node in model.graph.all_nodes():
         for value in node.outputs:
             if id(value) in ends:
                 continue
-            known = node.op_type == "Reshape" and has_batch(value)
-            value.shape = onnx_ir.Shape([BATCH, *list(value.shape)[1:]]) if known else None
+            keep = node.op_type == "Reshape" and has_batch(value)
+            value.shape = onnx_ir.Shape([BATCH, *list(value.shape)[1:]]) if keep else None
 
 
 def _reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""From a run to ONNX files that were compared with its network."""
+"""Export of a run's graphs to ONNX files, each compared with the network."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from zoo.specs import Graph
 
 Precision = Literal["fp32", "fp16"]
-MOST_BYTES = 2 * 2**30
-"""What one file can hold: the format's own limit."""
+MAX_BYTES = 2 * 2**30
+"""The maximum size of an ONNX file without external data."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A graph that was written, and its parity report, the contents of the JSON beside it."""
+    """An exported graph and its parity report, the contents of the JSON file beside it."""
 
     path: Path
     report: Mapping[str, Any]
 
     @property
     def summary(self) -> str:
-        """What was measured, in a line."""
+        """Size and largest errors, in one line."""
         size = self.path.stat().st_size
         text = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
         return f"{text}, {parity.summary(self.report['outputs'])}"
@@ -52,21 +52,19 @@ def export(
     out: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Exported]:
-    """Write the graphs of ``run`` called ``graph``, or all, into ``out``, by default ``onnx`` in
-    its folder: ``sampler.onnx`` and ``sampler.json`` and so on, with ``precision`` ``"fp16"``
-    ``sampler_fp16.onnx``.
+    """Writes the graph of ``run`` named ``graph``, or all, into ``out``, default ``RUN/onnx``.
 
-    All of them are written or none: where one is not what the network is, within the tolerances of
-    :mod:`zoo_onnx.parity`, earlier files stay as they were. Raises ZooError then, and where
-    onnxruntime is missing; UsageError for a graph that the model does not have and for an exact
-    likelihood's flow in float16.
+    The files are ``sampler.onnx``, ``sampler.json`` and so on, with ``precision="fp16"``
+    ``sampler_fp16.onnx``. All of them are written or none: if a graph differs from the network by
+    more than the tolerances of :mod:`zoo_onnx.parity`, earlier files stay and ZooError is raised,
+    as it is without onnxruntime. Raises UsageError for an unknown graph and for a flow in float16.
     """
-    told = progress or Progress()
+    progress = progress or Progress()
     require_provider()
     if precision == "fp16" and "log_prob" in run.spec.capabilities:
         raise UsageError(
-            f"--precision fp16 is not for {run.name}: each layer of a flow enlarges what the one "
-            "before has rounded, so its graphs stay in fp32"
+            f"--precision fp16 is not available for {run.name}: every layer of a flow amplifies "
+            "rounding errors, so its graphs stay in fp32"
         )
     if run.source is not None and out is None:
         raise UsageError(
@@ -74,31 +72,32 @@ def export(
         )
     folder = run.path / FOLDER if out is None else out
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"-o {folder}: a file stands there; name a folder")
+        raise UsageError(f"-o {folder} is a file: name a folder")
     run = _on_cpu(run)
-    chosen = _chosen(run, graph)
+    selected = _select(run, graph)
     suffix = "_fp16" if precision == "fp16" else ""
-    paths = {one.name: folder / f"{one.name}{suffix}.onnx" for one in chosen}
+    paths = {item.name: folder / f"{item.name}{suffix}.onnx" for item in selected}
     with contextlib.ExitStack() as stack:
-        beside = {name: stack.enter_context(replacing(path)) for name, path in paths.items()}
-        for index, one in enumerate(chosen):
-            told.show("writing graphs", index, len(chosen))
-            model = convert.to_onnx(one, opset)
+        partial = {name: stack.enter_context(replacing(path)) for name, path in paths.items()}
+        for index, item in enumerate(selected):
+            progress.show("writing graphs", index, len(selected))
+            model = convert.to_onnx(item, opset)
             if precision == "fp16":
                 model = convert.to_half(model)
-            metadata.describe(model, run, one, precision, opset)
-            _save(model, beside[one.name], paths[one.name])
+            metadata.describe(model, run, item, precision, opset)
+            _save(model, partial[item.name], paths[item.name])
             del model
-        measured = parity.measure(run, chosen, beside, cast(Precision, precision), told)
+        measured = parity.measure(run, selected, partial, cast(Precision, precision), progress)
         exported = []
-        for one in chosen:
-            report = metadata.report(run, one, precision, opset, measured[one.name])
-            with write_errors(paths[one.name]), open(beside[one.name], "ab") as file:
-                file.write(metadata.parity_part(measured[one.name]).SerializeToString())
-            report |= metadata.file_facts(beside[one.name], paths[one.name].name)
-            exported.append(Exported(paths[one.name], report))
-    for one_exported in exported:
-        write_json(one_exported.path.with_suffix(".json"), one_exported.report)
+        for item in selected:
+            path, file_path = paths[item.name], partial[item.name]
+            report = metadata.report(run, item, precision, opset, measured[item.name])
+            with write_errors(path), open(file_path, "ab") as file:
+                file.write(metadata.parity_part(measured[item.name]).SerializeToString())
+            report |= metadata.file_entry(file_path, path.name)
+            exported.append(Exported(path, report))
+    for result in exported:
+        write_json(result.path.with_suffix(".json"), result.report)
     return exported
 
 
@@ -109,27 +108,27 @@ def _on_cpu(run: Run) -> Run:
     return dataclasses.replace(run, network=copy.deepcopy(run.network).to(device), device=device)
 
 
-def _chosen(run: Run, graph: str) -> Sequence[Graph]:
-    found = graphs.graphs_of(run)
+def _select(run: Run, graph: str) -> Sequence[Graph]:
+    available = graphs.graphs_of(run)
     if graph == "all":
-        return found
-    chosen = [one for one in found if one.name == graph]
-    if not chosen:
-        names = " and ".join(one.name for one in found)
+        return available
+    selected = [item for item in available if item.name == graph]
+    if not selected:
+        names = " and ".join(item.name for item in available)
         raise UsageError(f"--graph {graph}: {run.name} has no such graph, it has {names}")
-    return chosen
+    return selected
 
 
-def _save(model: Any, beside: Path, path: Path) -> None:
+def _save(model: Any, partial: Path, path: Path) -> None:
     import onnx
 
     size = model.ByteSize()
-    if size >= MOST_BYTES:
+    if size >= MAX_BYTES:
         raise ZooError(
-            f"{path.name} would have {size / 2**30:.1f} GiB, and an ONNX file holds 2: train a "
-            "smaller network"
+            f"{path.name} would have {size / 2**30:.1f} GiB, and an ONNX file holds at most 2: "
+            "train a smaller network"
         )
-    written = model.SerializeToString(deterministic=True)
-    onnx.checker.check_model(written)
+    data = model.SerializeToString(deterministic=True)
+    onnx.checker.check_model(data)
     with write_errors(path):
-        beside.write_bytes(written)
+        partial.write_bytes(data)

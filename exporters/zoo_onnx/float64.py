@@ -1,4 +1,4 @@
-"""Convolutions in float64 that do not take most of the time of a comparison."""
+"""Fast convolutions in float64, for the reference of a parity measurement."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from torch.overrides import TorchFunctionMode
 
 
 class FastConvolutions(TorchFunctionMode):
-    """Inside, convolutions in float64 from many channels to few are matrix products, one for each
-    weight of the kernel, whose results are moved and added up.
+    """Replaces float64 convolutions from many channels to few by :func:`conv_by_taps`.
 
-    Torch's own writes each picture down once for each weight of the kernel first, which on a CPU
-    takes ten times as long where there are many channels.
+    Torch's own copies each pixel's neighborhood first, which on a CPU takes ten times as long with
+    many channels.
     """
 
     def __torch_function__(
@@ -29,15 +28,18 @@ class FastConvolutions(TorchFunctionMode):
         return (_conv2d if func is torch.conv2d else func)(*args, **(kwargs or {}))
 
 
-def by_taps(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """The convolution of ``[N, in, H, W]`` with ``[out, in, k, k]``, k odd, that keeps the size."""
+def conv_by_taps(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolution of ``[N, in, H, W]`` with ``[out, in, k, k]``, k odd, same size.
+
+    One matrix product per kernel tap; the products are shifted and summed.
+    """
     outputs, _, kernel, _ = weight.shape
     height, width = x.shape[2:]
     rows = weight.permute(2, 3, 0, 1).flatten(0, 2)
     products = (rows @ x.flatten(2)).reshape(-1, kernel, kernel, outputs, height, width)
-    room = F.pad(products, [kernel // 2] * 4)
+    padded = F.pad(products, [kernel // 2] * 4)
     y = sum(
-        room[:, i, j, :, i : i + height, j : j + width]
+        padded[:, i, j, :, i : i + height, j : j + width]
         for i in range(kernel)
         for j in range(kernel)
     )
@@ -54,17 +56,17 @@ def _conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    outputs, inputs, kernel, other = weight.shape
-    plain = _pair(stride) == _pair(dilation) == (1, 1) and groups == 1
+    outputs, inputs, height, width = weight.shape
     if (
         x.dtype == torch.float64
-        and kernel == other > 1
-        and kernel % 2 == 1
-        and outputs * kernel**2 <= inputs
-        and plain
-        and _pair(padding) == (kernel // 2, kernel // 2)
+        and height == width > 1
+        and height % 2 == 1
+        and outputs * height**2 <= inputs
+        and _pair(stride) == _pair(dilation) == (1, 1)
+        and groups == 1
+        and _pair(padding) == (height // 2, height // 2)
     ):
-        return by_taps(x, weight, bias)
+        return conv_by_taps(x, weight, bias)
     return torch.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
 

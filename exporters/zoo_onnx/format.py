@@ -1,4 +1,4 @@
-"""ONNX as a format of runs: what ``run.export`` and ``zoo sample --backend onnx`` call."""
+"""The ONNX format of a run, for ``run.export`` and ``zoo sample --backend onnx``."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
 
 
 def onnx_format() -> Format:
+    """Returns the format for ``zoo_formats``."""
     return Format(FOLDER, export, open_run, missing)
 
 
 def export(run: Run, **options: Any) -> Sequence[Exported]:
-    """:func:`zoo_onnx.export.export`, imported when it is called."""
+    """:func:`zoo_onnx.export.export`, imported lazily."""
     from zoo_onnx.export import export
 
     return export(run, **options)
 
 
 def open_run(source: Path | str, device: str) -> OnnxModel:
-    """The graphs in a run folder, or of a run that is fetched by its name.
+    """Returns the graphs in a run folder, or those of a run fetched by name.
 
-    Raises UsageError where there are none, ZooError where they are of other weights than the run's.
+    Raises UsageError without graphs, ZooError for graphs of other weights than the run's.
     """
     if not is_here(source):
         return OnnxModel.load(source, device)  # type: ignore[arg-type]
@@ -43,7 +44,7 @@ def open_run(source: Path | str, device: str) -> OnnxModel:
     model = OnnxModel.load(folder, device)  # type: ignore[arg-type]
     if RunFolder(folder).weights_digest() not in (None, model.metadata.weights_sha256):
         raise ZooError(
-            f"{model.folder} has the graphs of other weights than {WEIGHTS}: zoo export {folder} "
-            "writes them again"
+            f"the graphs in {model.folder} have other weights than {WEIGHTS}: run zoo export "
+            f"{folder} again"
         )
     return model

@@ -1,4 +1,4 @@
-"""The functions of a graph's compositions, and the chains of them that its calls stand for."""
+"""Functions for the parts of a graph's compositions, and the chains of calls that use them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def put_together(model: ir.Model, compositions: Compositions) -> None:
-    """Make the one graph of what :meth:`Compositions.trace` gave: its parts become functions of
-    ``model``, and each call the chain of their calls that it stands for."""
-    taken: dict[str, list[str]] = {}
+def expand_chains(model: ir.Model, compositions: Compositions) -> None:
+    """Turns the result of :meth:`Compositions.trace` into one graph.
+
+    The parts become functions of ``model``, and each call the chain of function calls it stands
+    for.
+    """
+    parameters: dict[str, list[str]] = {}
     for part in compositions.parts.values():
         graph = ir.convenience.extract(model.graph, list(part.graph.inputs), part.graph.outputs)
-        function, taken[part.name] = _function(part, graph)
+        function, parameters[part.name] = _function(part, graph)
         model.functions[function.identifier()] = function
     del model.graph.outputs[len(compositions.graph.outputs) :]
     common.RemoveUnusedNodesPass()(model)
@@ -32,28 +35,28 @@ def put_together(model: ir.Model, compositions: Compositions) -> None:
     for node in list(model.graph):
         if node.domain == DOMAIN:
             chain = chains[node.attributes[CHAIN].as_int()]
-            _unfold(model.graph, node, chain, taken, initializers)
+            _expand(model.graph, node, chain, parameters, initializers)
 
 
 def _function(part: Part, graph: ir.Graph) -> tuple[ir.Function, list[str]]:
-    """The graph of ``part`` as a function, and which of the layer's weights it takes beside x."""
-    taken, known = [], weights(part.layer)
+    """The graph of ``part`` as a function, and the layer's weights that it takes after x."""
+    parameters, layer_weights = [], weights(part.layer)
     for name, value in list(graph.initializers.items()):
         del graph.initializers[name]
         weight = name.rpartition("layer.")[2]
-        if weight in known:
+        if weight in layer_weights:
             value.const_value = None
             graph.inputs.append(value)
-            taken.append(weight)
+            parameters.append(weight)
         else:
             node = ir.node("Constant", [], {"value": value.const_value})
             value.replace_all_uses_with(node.outputs[0])
             graph.insert_before(graph[0], node)
-    return ir.Function(DOMAIN, part.name, graph=graph, attributes=[]), taken
+    return ir.Function(DOMAIN, part.name, graph=graph, attributes=[]), parameters
 
 
 class _Initializers:
-    """The weights of layers as initializers of a graph, called as in the network."""
+    """The weights of layers as initializers of a graph, by their names in the network."""
 
     def __init__(self, graph: ir.Graph, names: Mapping[nn.Module, str]) -> None:
         self.graph, self.names = graph, names
@@ -72,34 +75,34 @@ class _Initializers:
         return value
 
 
-def _unfold(
+def _expand(
     graph: ir.Graph,
     call: ir.Node,
     chain: Chain,
-    taken: Mapping[str, list[str]],
+    parameters: Mapping[str, list[str]],
     initializers: _Initializers,
 ) -> None:
-    """Put the chain into the place of its call."""
+    """Replaces a call by its chain."""
     x = call.inputs[0]
     log_dets: list[ir.Value] = []
-    made: list[ir.Node] = []
+    nodes: list[ir.Node] = []
     for part, layer in chain.links:
-        inputs = [x, *(initializers.of_layer(layer, weight) for weight in taken[part.name])]
-        made.append(ir.Node(DOMAIN, part.name, inputs, num_outputs=1 + part.whole))
-        x = made[-1].outputs[0]
-        log_dets += made[-1].outputs[1:]
+        inputs = [x, *(initializers.of_layer(layer, weight) for weight in parameters[part.name])]
+        nodes.append(ir.Node(DOMAIN, part.name, inputs, num_outputs=1 + part.with_log_det))
+        x = nodes[-1].outputs[0]
+        log_dets += nodes[-1].outputs[1:]
     assert x is not None
     results = [x]
     if chain.method == "forward":
-        log_det, *rest = log_dets
-        if chain.known:
-            known = np.array(chain.known, np.float32)
-            rest.append(initializers.add(f"known_log_det_{chain.number}", known))
-        for one in rest:
-            made.append(ir.node("Add", [log_det, one]))
-            log_det = made[-1].outputs[0]
+        log_det, *others = log_dets
+        if chain.known_log_det:
+            known = np.array(chain.known_log_det, np.float32)
+            others.append(initializers.add(f"known_log_det_{chain.number}", known))
+        for other in others:
+            nodes.append(ir.node("Add", [log_det, other]))
+            log_det = nodes[-1].outputs[0]
         results.append(log_det)
-    graph.insert_before(call, made)
+    graph.insert_before(call, nodes)
     for before, after in zip(call.outputs, results, strict=True):
         before.replace_all_uses_with(after, replace_graph_outputs=True)
     graph.remove(call, safe=True)

@@ -1,4 +1,4 @@
-"""What a file says of itself, in ``metadata_props`` and in the report beside it."""
+"""Metadata of an ONNX file, in its ``metadata_props`` and in the report beside it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ def describe(model: onnx.ModelProto, run: Run, graph: Graph, precision: str, ops
 
 
 def parity_part(measured: Mapping[str, Any]) -> onnx.ModelProto:
-    """What was measured, the largest error of each output against torch in float64, as a model with
-    nothing else. Behind the bytes of a whole model its bytes add to it, so no weight is written
-    twice."""
+    """Returns the largest error of each output against torch in float64, as a model of its own.
+
+    Appended to the bytes of the whole model it extends the metadata, so the weights are written
+    once.
+    """
     import onnx
 
-    errors = {name: one["max_abs_error_float64"] for name, one in measured["outputs"].items()}
+    outputs = measured["outputs"]
+    errors = {name: output["max_abs_error_float64"] for name, output in outputs.items()}
     round_trip = measured["round_trip"]["max_abs_error"] if "round_trip" in measured else None
     part = onnx.ModelProto()
     _put(part, parity_values(errors, round_trip))
@@ -44,7 +47,7 @@ def parity_part(measured: Mapping[str, Any]) -> onnx.ModelProto:
 def report(
     run: Run, graph: Graph, precision: str, opset: int, measured: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The JSON beside the file, but for what :func:`file_facts` adds."""
+    """Returns the JSON beside the file, without :func:`file_entry`."""
     import onnxruntime
     import torch
 
@@ -56,8 +59,8 @@ def report(
     }
 
 
-def file_facts(path: Path, name: str) -> dict[str, Any]:
-    """Name, bytes and SHA-256 of a file that is to be called ``name``."""
+def file_entry(path: Path, name: str) -> dict[str, Any]:
+    """Returns size and SHA-256 of the file that will be called ``name``."""
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"file": name, "bytes": path.stat().st_size, "sha256": digest}
@@ -88,7 +91,7 @@ def _description(run: Run, graph: Graph, precision: str, opset: int) -> Descript
 
 
 def _data_license(run: Run) -> str | None:
-    """The license that config.json states, as on the card."""
+    """Returns the license that config.json states, as the card does."""
     stored = run.folder.read_config() if (run.path / CONFIG).is_file() else {}
     known = stored.get("summary")
     return data_origin(run.path, run.config.data.source, known if isinstance(known, dict) else {})[

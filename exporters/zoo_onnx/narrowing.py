@@ -1,26 +1,24 @@
-"""Convolutions of many channels to few, in the way that onnxruntime's CPU computes faster."""
+"""Convolutions from many channels to few, in the form that is faster on onnxruntime's CPU."""
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
-RATIO = 8
-"""So many times as many channels as come out go into one that is narrowing, at least."""
+MIN_RATIO = 8
+"""Minimum ratio of input to output channels."""
 
-WIDE = 256
-"""From so many channels on, what is moved is little beside what is multiplied."""
+MAX_INPUTS = 256
+"""Input channels from which on moving the values costs little beside the products."""
 
-
-PIXELS = 16
-"""Of a picture, from which on it pays."""
+MIN_PIXELS = 16
+"""Minimum size of an image for the transposed form to pay."""
 
 
 def transpose_narrowing(model: ir.Model) -> None:
-    """Write 3x3 convolutions of many channels to few as transposed ones with the kernel turned.
+    """Writes 3x3 convolutions from many channels to few as transposed ones, kernel rotated by 180°.
 
-    Both are the same sums. But onnxruntime's convolution writes down each pixel's surroundings and
-    multiplies then, nine times the many channels, where a transposed one multiplies first and moves
-    nine times the few.
+    Both are the same sums. onnxruntime's convolution copies each pixel's neighborhood first, nine
+    times the many channels; a transposed one multiplies first and moves nine times the few.
     """
     for node in list(model.graph):
         if not _is_narrowing(node):
@@ -28,25 +26,25 @@ def transpose_narrowing(model: ir.Model) -> None:
         weight = node.inputs[1]
         assert weight is not None
         assert weight.const_value is not None
-        turned = weight.const_value.numpy()[:, :, ::-1, ::-1].transpose(1, 0, 2, 3).copy()
-        name = f"{weight.name}.turned"
+        rotated = weight.const_value.numpy()[:, :, ::-1, ::-1].transpose(1, 0, 2, 3).copy()
+        name = f"{weight.name}.rotated"
         value = model.graph.initializers.get(name)
         if value is None:
             value = ir.Value(
                 name=name,
-                shape=ir.Shape(turned.shape),
+                shape=ir.Shape(rotated.shape),
                 type=weight.type,
-                const_value=ir.tensor(turned, name=name),
+                const_value=ir.tensor(rotated, name=name),
             )
             model.graph.register_initializer(value)
-        new = ir.node(
+        transposed = ir.node(
             "ConvTranspose",
             [node.inputs[0], value, *node.inputs[2:]],
             {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [1, 1]},
             name=node.name,
         )
         ir.convenience.replace_nodes_and_values(
-            model.graph, node, [node], [new], node.outputs, new.outputs
+            model.graph, node, [node], [transposed], node.outputs, transposed.outputs
         )
 
 
@@ -55,15 +53,15 @@ def _is_narrowing(node: ir.Node) -> bool:
         return False
     shape = node.inputs[0].shape if node.inputs[0] is not None else None
     height, width = tuple(shape)[2:] if shape is not None and len(shape) == 4 else (None, None)
-    if not isinstance(height, int) or not isinstance(width, int) or height * width < PIXELS:
+    if not isinstance(height, int) or not isinstance(width, int) or height * width < MIN_PIXELS:
         return False
     outputs, inputs, *kernel = node.inputs[1].const_value.shape.numpy()
-    given = {name: attribute.value for name, attribute in node.attributes.items()}
+    attributes = {name: attribute.value for name, attribute in node.attributes.items()}
     return (
         kernel == [3, 3]
-        and RATIO * outputs <= inputs < WIDE
-        and list(given.get("pads", [])) == [1, 1, 1, 1]
-        and set(given.get("strides", [1])) == {1}
-        and set(given.get("dilations", [1])) == {1}
-        and given.get("group", 1) == 1
+        and MIN_RATIO * outputs <= inputs < MAX_INPUTS
+        and list(attributes.get("pads", [])) == [1, 1, 1, 1]
+        and set(attributes.get("strides", [1])) == {1}
+        and set(attributes.get("dilations", [1])) == {1}
+        and attributes.get("group", 1) == 1
     )

@@ -1,13 +1,13 @@
-"""Does a file compute what the network does? Measured in onnxruntime on the CPU.
+"""Parity of exported graphs with the network, measured in onnxruntime on the CPU.
 
-The reference is the network of the run itself, not the frozen one that was written: in float64,
-and beside it in float32, whose own distance from float64 is what rounding alone makes.
+The reference is the run's own network, not the frozen one that was converted: in float64, and in
+float32, whose distance from float64 is rounding alone.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,122 +29,123 @@ if TYPE_CHECKING:
     from zoo.specs import Graph
     from zoo.system.progress import Progress
 
-BATCHES = (1, 3, 64)
-"""Batch sizes, none of which is the traced one."""
+BATCH_SIZES = (1, 3, 64)
+"""Ascending; none of them is the traced one."""
 
-PIXELS = 2**14
-"""How many pixels of pictures pass through the reference at a time: of float64's, as many as a
-processor has at hand."""
+MAX_PIXELS = 2**14
+"""Maximum pixels per batch of the reference, so that float64 values fit into the cache."""
 
 SEED = 2**63
-"""Of the latents: far from those that anybody draws with."""
+"""Seed of the latents, unlikely to be anybody's."""
 
 IMAGE = 1e-4
-"""Most that a value of a picture in [0, 1] may be off."""
+"""Tolerance of a value of an image in [0, 1]."""
 
 LATENT = 1e-3
-"""Most that a latent or another number may be off, next to the largest of its kind, or to 1."""
+"""Tolerance of a latent or another value, relative to the largest of its kind, at least to 1."""
 
 LOG_PROB = 1e-3
-"""Most that a log-density may be off, in nats for each dimension."""
+"""Tolerance of a log-density, in nats per dimension."""
 
 ROUND_TRIP = 1e-3
-"""Most that a picture may be off that was encoded and sampled again."""
+"""Tolerance of an image that was encoded and sampled again."""
 
 HALF = 100
-"""So many times as much in float16, whose numbers have 11 bits and not 24."""
+"""Factor of the tolerances in float16, whose significand has 11 bits instead of 24."""
+
+Reference = Callable[[nn.Module, Mapping[str, Tensor]], Mapping[str, Tensor]]
+"""A graph's outputs by name, of a network and the graph's inputs."""
 
 
 def measure(
     run: Run,
-    chosen: Sequence[Graph],
+    selected: Sequence[Graph],
     paths: Mapping[str, Path],
     precision: str,
-    told: Progress,
+    progress: Progress,
 ) -> dict[str, dict[str, Any]]:
-    """What was found for each graph of ``chosen``, by name: for each of its outputs, at each batch
-    size, the largest distance from the network in float64 and in float32. A batch is the first rows
-    of the next.
+    """Returns the parity of each graph by name.
 
-    Raises ZooError where one is over its tolerance, with the error and where it was.
+    For each output and batch size, the largest distance from the network in float64 and in
+    float32. A batch is the first rows of the next larger one. Raises ZooError above a tolerance,
+    with the error and its position.
     """
     threads = torch.get_num_threads()
-    sessions = {graph.name: Session(paths[graph.name], "cpu", threads) for graph in chosen}
+    sessions = {graph.name: Session(paths[graph.name], "cpu", threads) for graph in selected}
     networks = [copy.deepcopy(run.network).to(dtype).eval() for dtype in _DTYPES]
-    pictures = _Pictures(run)
-    found: dict[str, dict[str, Any]] = {}
-    last: dict[str, tuple[dict[str, Tensor], dict[str, NDArray[Any]]]] = {}
-    for index, graph in enumerate(chosen):
-        told.show(f"comparing {graph.name}", index, len(chosen))
+    images = _Images(run)
+    parity: dict[str, dict[str, Any]] = {}
+    largest: dict[str, tuple[dict[str, Tensor], dict[str, NDArray[Any]]]] = {}
+    for index, graph in enumerate(selected):
+        progress.show(f"comparing {graph.name}", index, len(selected))
         reference = _reference(run, graph)
-        inputs = _inputs(run, graph, BATCHES[-1], pictures)
-        exact, rounded = (_in_parts(run, reference, one, inputs) for one in networks)
+        inputs = _inputs(run, graph, BATCH_SIZES[-1], images)
+        float64, float32 = (_in_chunks(run, reference, network, inputs) for network in networks)
         outputs: dict[str, Any] = {}
-        for size in BATCHES:
-            got = _run(sessions[graph.name], _rows(inputs, 0, size))
-            double, single = _rows(exact, 0, size), _rows(rounded, 0, size)
+        for size in BATCH_SIZES:
+            actual = _run(sessions[graph.name], _rows(inputs, 0, size))
+            double, single = _rows(float64, 0, size), _rows(float32, 0, size)
             for name in graph.outputs:
-                facts = _compare(got[name], double[name], single[name])
-                limit = _limit(run, name, double[name]) * (HALF if precision == "fp16" else 1)
-                _require(facts, limit, f"{graph.name}: {name}", size)
-                _keep(outputs.setdefault(name, {"tolerance": limit, "batches": {}}), size, facts)
-            last[graph.name] = inputs, got
-        found[graph.name] = {"outputs": outputs, "inputs": _described(run, graph, pictures)}
+                errors = _compare(actual[name], double[name], single[name])
+                tolerance = _tolerance(run, name, double[name])
+                tolerance *= HALF if precision == "fp16" else 1
+                _require(errors, tolerance, f"{graph.name}: {name}", size)
+                output = outputs.setdefault(name, {"tolerance": tolerance, "batches": {}})
+                _add(output, size, errors)
+            largest[graph.name] = inputs, actual
+        parity[graph.name] = {"outputs": outputs, "inputs": _origins(run, graph, images)}
     if {"sampler", "encoder"} <= set(sessions) and "log_prob" in run.spec.capabilities:
-        told.show("there and back", 0, 1)
-        found["encoder"]["round_trip"] = _round_trip(sessions["sampler"], *last["encoder"])
-    return found
+        progress.show("comparing the round trip", 0, 1)
+        parity["encoder"]["round_trip"] = _round_trip(sessions["sampler"], *largest["encoder"])
+    return parity
 
 
 def summary(outputs: Mapping[str, Any]) -> str:
     """The largest error of each output, in words."""
-    errors = [f"{name} within {one['max_abs_error_float64']:.1e}" for name, one in outputs.items()]
-    return ", ".join(errors) + " of float64"
+    errors = {name: output["max_abs_error_float64"] for name, output in outputs.items()}
+    return ", ".join(f"{name} within {error:.1e}" for name, error in errors.items()) + " of float64"
 
 
 _DTYPES = (torch.float64, torch.float32)
 
 
-class _Pictures:
-    """The first pictures of the test split where they lie on this machine, else samples."""
+class _Images:
+    """The first images of the test split if the data are on this machine, else samples."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._found: Tensor | None = None
+        self._images: Tensor | None = None
         self.origin = ""
 
     def first(self, size: int) -> Tensor:
-        if self._found is None:
-            self._found, self.origin = self._find()
-        rows = torch.arange(size) % len(self._found)
-        return self._found[rows]
+        if self._images is None:
+            self._images, self.origin = self._load()
+        rows = torch.arange(size) % len(self._images)
+        return self._images[rows]
 
-    def _find(self) -> tuple[Tensor, str]:
+    def _load(self) -> tuple[Tensor, str]:
         from zoo.data import open_data
         from zoo.data.names import is_local
 
-        run = self.run
+        run, size = self.run, BATCH_SIZES[-1]
         config = run.data_config().model_copy(update={"resident_gib": 0.0})
         if is_local(config.source):
             try:
-                split = (data := open_data(config)).splits["test"]
-                some = np.stack([split[i][0] for i in range(min(BATCHES[-1], len(split)))])
-                return run.as_images(
-                    some
-                ), f"the first {len(some)} of the test split of {data.name}"
-            except (
-                ZooError,
-                ValueError,
-            ):  # other data than then, or no test split: samples will do
-                pass
-        drawn = run.sample(BATCHES[-1], seed=SEED)
-        return drawn, f"{len(drawn)} samples, since the run's data are not on this machine"
+                data = open_data(config)
+                split = data.splits["test"]
+                pixels = np.stack([split[i][0] for i in range(min(size, len(split)))])
+                origin = f"the first {len(pixels)} of the test split of {data.name}"
+                return run.as_images(pixels), origin
+            except (ZooError, ValueError):
+                pass  # other data than in training, or no test split: samples will do
+        samples = run.sample(size, seed=SEED)
+        return samples, f"{len(samples)} samples, since the run's data are not on this machine"
 
 
-def _inputs(model: Model, graph: Graph, size: int, pictures: _Pictures) -> dict[str, Tensor]:
-    """A batch of ``size``: fresh latents, pictures, classes in turn; of any other input the rows of
-    its example."""
-    made = {}
+def _inputs(model: Model, graph: Graph, size: int, images: _Images) -> dict[str, Tensor]:
+    """Inputs of batch size ``size``: fresh latents, images, classes in turn; for any other input
+    the rows of its example."""
+    inputs = {}
     for name, example in graph.inputs.items():
         rows = example[torch.arange(size) % len(example)] if example.ndim else example
         latent = model.latent
@@ -154,59 +155,62 @@ def _inputs(model: Model, graph: Graph, size: int, pictures: _Pictures) -> dict[
         elif name == "temperature":
             rows = torch.tensor(model.temperature)
         elif name == "image":
-            rows = pictures.first(size)
+            rows = images.first(size)
         elif name == "label" and latent.classes:
             rows = torch.arange(size) * 7 % latent.classes
-        made[name] = rows.to(example.dtype)
-    return made
+        inputs[name] = rows.to(example.dtype)
+    return inputs
 
 
-def _reference(model: Model, graph: Graph) -> Any:
-    """What ``graph`` stands for, as a function of a network and inputs to named outputs."""
-    known = set(graph.inputs) <= {"z", "temperature", "label", "image"}
+def _reference(model: Model, graph: Graph) -> Reference:
+    """The plugin's hook behind a standard sampler or encoder; any other graph's own module."""
+    standard = set(graph.inputs) <= {"z", "temperature", "label", "image"}
 
     @torch.no_grad()
-    def sampled(network: nn.Module, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        dtype = next((one.dtype for one in network.parameters()), torch.float64)
+    def sample(network: nn.Module, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        z = inputs["z"].to(_dtype(network))
         temperature = float(inputs.get("temperature", torch.ones(())))
         other = model.with_network(network)
-        return {"image": other.sample_hook(inputs["z"].to(dtype), temperature, inputs.get("label"))}
+        return {"image": other.sample_hook(z, temperature, inputs.get("label"))}
 
     @torch.no_grad()
-    def encoded(network: nn.Module, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        dtype = next((one.dtype for one in network.parameters()), torch.float64)
-        images = inputs["image"].to(dtype)
+    def encode(network: nn.Module, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        images = inputs["image"].to(_dtype(network))
         return model.with_network(network).encode_hook(images, inputs.get("label"))
 
-    def itself(_: nn.Module, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def run_module(_: nn.Module, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         return graphs.run(graph.module, graph, inputs)
 
-    if graph.name == "sampler" and known and graph.outputs == ("image",) and "z" in graph.inputs:
-        return sampled
-    if graph.name == "encoder" and known and "image" in graph.inputs:
-        return encoded
-    return itself
+    if graph.name == "sampler" and standard and graph.outputs == ("image",) and "z" in graph.inputs:
+        return sample
+    if graph.name == "encoder" and standard and "image" in graph.inputs:
+        return encode
+    return run_module
+
+
+def _dtype(network: nn.Module) -> torch.dtype:
+    return next((parameter.dtype for parameter in network.parameters()), torch.float64)
 
 
 def _rows(values: Mapping[str, Tensor], first: int, end: int) -> dict[str, Tensor]:
-    """Rows of a batch; what has no dimensions belongs to each."""
+    """Rows of a batch; scalars belong to every batch."""
     return {name: value[first:end] if value.ndim else value for name, value in values.items()}
 
 
-def _in_parts(
-    model: Model, reference: Any, network: nn.Module, inputs: Mapping[str, Tensor]
+def _in_chunks(
+    model: Model, reference: Reference, network: nn.Module, inputs: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """What ``reference`` gives for all rows, computed a few at a time."""
+    """The outputs of ``reference`` for all rows, computed in chunks."""
     count = next(len(value) for value in inputs.values() if value.ndim)
-    some = max(1, PIXELS // model.image_spec.size**2)
+    chunk = max(1, MAX_PIXELS // model.image_spec.size**2)
     with FastConvolutions():
         parts = [
-            reference(network, _rows(inputs, first, first + some))
-            for first in range(0, count, some)
+            reference(network, _rows(inputs, first, first + chunk))
+            for first in range(0, count, chunk)
         ]
     return {
-        name: torch.cat([part[name] for part in parts]) if one.ndim else one
-        for name, one in parts[0].items()
+        name: torch.cat([part[name] for part in parts]) if value.ndim else value
+        for name, value in parts[0].items()
     }
 
 
@@ -214,22 +218,22 @@ def _run(session: Session, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[An
     return session.run({name: inputs[name].numpy() for name in session.inputs})
 
 
-def _compare(got: NDArray[Any], double: Tensor, single: Tensor) -> dict[str, Any]:
+def _compare(actual: NDArray[Any], double: Tensor, single: Tensor) -> dict[str, Any]:
     exact = double.numpy().astype(np.float64)
-    if got.shape != exact.shape:
-        return {"shape": list(got.shape), "wanted": list(exact.shape)}
-    error = np.abs(got - exact)
+    if actual.shape != exact.shape:
+        return {"shape": list(actual.shape), "expected": list(exact.shape)}
+    error = np.abs(actual - exact)
     error = np.where(np.isnan(error), np.inf, error)
-    worst = np.unravel_index(error.argmax(), error.shape)
+    position = np.unravel_index(error.argmax(), error.shape)
     return {
         "max_abs_error_float64": float(error.max()),
-        "max_abs_error_float32": float(np.abs(got - single.numpy()).max()),
+        "max_abs_error_float32": float(np.abs(actual - single.numpy()).max()),
         "torch_float32_from_float64": float(np.abs(single.numpy() - exact).max()),
-        "at": [int(index) for index in worst],
+        "at": [int(index) for index in position],
     }
 
 
-def _limit(model: Model, name: str, exact: Tensor) -> float:
+def _tolerance(model: Model, name: str, exact: Tensor) -> float:
     if name == "image":
         return IMAGE
     if name == "log_prob":
@@ -237,48 +241,50 @@ def _limit(model: Model, name: str, exact: Tensor) -> float:
     return LATENT * max(1.0, float(exact.abs().max()))
 
 
-def _require(facts: Mapping[str, Any], limit: float, what: str, size: int) -> None:
-    if "shape" in facts:
+def _require(errors: Mapping[str, Any], tolerance: float, output: str, size: int) -> None:
+    if "shape" in errors:
         raise ZooError(
-            f"{what} is {facts['shape']} at batch size {size} in onnxruntime and "
-            f"{facts['wanted']} in torch: nothing was exported"
+            f"{output} has shape {errors['shape']} at batch size {size} in onnxruntime and "
+            f"{errors['expected']} in torch: nothing was exported"
         )
-    if not facts["max_abs_error_float64"] <= limit:
+    if not errors["max_abs_error_float64"] <= tolerance:
         raise ZooError(
-            f"{what} is {facts['max_abs_error_float64']:.2g} off the network in float64, at "
-            f"{facts['at']} of batch size {size}, over the tolerance of {limit:.2g} (torch's own "
-            f"float32 is {facts['torch_float32_from_float64']:.2g} off): nothing was exported"
+            f"{output} differs by {errors['max_abs_error_float64']:.2g} from the network in "
+            f"float64, at {errors['at']} of batch size {size}, above the tolerance of "
+            f"{tolerance:.2g} (torch in float32: {errors['torch_float32_from_float64']:.2g}): "
+            "nothing was exported"
         )
 
 
-def _keep(output: dict[str, Any], size: int, facts: Mapping[str, Any]) -> None:
-    output["batches"][str(size)] = facts
+def _add(output: dict[str, Any], size: int, errors: Mapping[str, Any]) -> None:
+    output["batches"][str(size)] = errors
     for key in ("max_abs_error_float64", "max_abs_error_float32"):
-        output[key] = max(one[key] for one in output["batches"].values())
+        output[key] = max(batch[key] for batch in output["batches"].values())
 
 
 def _round_trip(
-    sampler: Session, inputs: Mapping[str, Tensor], encoded: Mapping[str, NDArray[Any]]
+    sampler: Session, inputs: Mapping[str, Tensor], encodings: Mapping[str, NDArray[Any]]
 ) -> dict[str, Any]:
-    """sampler(encoder(x)) beside x, at temperature 1, of the largest batch."""
-    back = {"z": torch.from_numpy(encoded["z"]), "temperature": torch.ones(())}
+    """The error of sampler(encoder(x)) against x, at temperature 1, of the largest batch."""
+    feeds = {"z": torch.from_numpy(encodings["z"]), "temperature": torch.ones(())}
     if "label" in inputs:
-        back["label"] = inputs["label"]
-    images = _run(sampler, back)["image"]
+        feeds["label"] = inputs["label"]
+    images = _run(sampler, feeds)["image"]
     error = float(np.abs(images - inputs["image"].numpy()).max())
     if not error <= ROUND_TRIP:
         raise ZooError(
-            f"pictures that were encoded and sampled again are {error:.2g} off, over the tolerance "
-            f"of {ROUND_TRIP:.2g}: nothing was exported"
+            f"images that were encoded and sampled again differ by {error:.2g}, above the "
+            f"tolerance of {ROUND_TRIP:.2g}: nothing was exported"
         )
-    return {"max_abs_error": error, "tolerance": ROUND_TRIP, "pictures": len(images)}
+    return {"max_abs_error": error, "tolerance": ROUND_TRIP, "images": len(images)}
 
 
-def _described(model: Model, graph: Graph, pictures: _Pictures) -> dict[str, str]:
-    words = {
+def _origins(model: Model, graph: Graph, images: _Images) -> dict[str, str]:
+    """Where each input came from, in words."""
+    origins = {
         "z": f"zoo.sampling.latents, {model.latent.distribution}, seed 2^63",
         "temperature": str(model.temperature),
-        "image": pictures.origin,
+        "image": images.origin,
         "label": "classes in turn",
     }
-    return {name: words.get(name, "the example's rows") for name in graph.inputs}
+    return {name: origins.get(name, "the example's rows") for name in graph.inputs}

@@ -1,4 +1,4 @@
-"""A run's exported graphs as a model: numpy in, numpy out, and no torch."""
+"""Model of exported graphs: numpy in, numpy out. Imports no torch."""
 
 from __future__ import annotations
 
@@ -23,15 +23,14 @@ if TYPE_CHECKING:
     from zoo.system.onnxruntime import Provider
 
 FOLDER = "onnx"
-"""Where a run folder keeps its graphs: what the format is called."""
+"""The folder of graphs in a run folder, and the name of the format."""
 
 
 class OnnxModel(Sampler["NDArray[Any]"]):
     """A :class:`zoo.Model` in numpy, of the graphs ``sampler`` and ``encoder``.
 
     A seed gives the images of the model itself, within the parity of the files. A graph is opened
-    when it is first needed; calls may come from several threads at once, with any
-    number of images.
+    when it is first needed; several threads may call the model at once.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class OnnxModel(Sampler["NDArray[Any]"]):
         fetch: Callable[[str], Path] | None = None,
     ) -> None:
         self.folder = folder
-        self._how = (device, threads)
+        self._options = (device, threads)
         self._fetch = fetch
         self._suffix = "" if precision == "fp32" else f"_{precision}"
         self._sessions: dict[str, Session] = {}
@@ -61,16 +60,16 @@ class OnnxModel(Sampler["NDArray[Any]"]):
         revision: str | None = None,
         token: str | None = None,
     ) -> OnnxModel:
-        """The model in a folder: a run folder with exported graphs, or one that has the graphs; or
-        the run called ``"user/repo"`` or ``"user/repo@revision"`` elsewhere, of which nothing but
-        the graphs is fetched, each when it is first needed.
+        """Returns the model in a run folder or a folder of graphs, or of a run on the Hub.
 
-        ``device``, ``"auto"``, ``"cuda"`` or ``"cpu"``, and ``threads`` are those of
-        :class:`zoo_onnx.session.Session`; ``precision`` ``"fp16"`` takes ``sampler_fp16.onnx``.
-        Raises UsageError where no graph is there, ZooError where it cannot be run as asked for.
+        ``source`` is a path, ``"user/repo"`` or ``"user/repo@revision"``; of a run on the Hub only
+        the graphs are downloaded, each when it is first needed. ``device`` is ``"auto"``,
+        ``"cuda"`` or ``"cpu"``, ``threads`` the number of CPU threads; ``precision`` ``"fp16"``
+        opens ``sampler_fp16.onnx``. Raises UsageError if there is no graph, ZooError if it cannot
+        run as requested.
         """
         if precision not in ("fp32", "fp16"):
-            raise UsageError(f"there is no precision {precision!r}: take fp32 or fp16")
+            raise UsageError(f"unknown precision {precision!r}: use fp32 or fp16")
         path, fetch = Path(source), None
         if revision is not None or not is_here(source):
             fetch = functools.partial(_fetched, source, revision, token)
@@ -79,7 +78,7 @@ class OnnxModel(Sampler["NDArray[Any]"]):
         model.session("sampler")
         return model
 
-    # What it is
+    # Description
 
     @property
     def metadata(self) -> Metadata:
@@ -111,13 +110,13 @@ class OnnxModel(Sampler["NDArray[Any]"]):
     @property
     def device(self) -> str:
         """The device of the sessions: ``"cuda"`` or ``"cpu"``."""
-        return self.session("sampler").provider
+        return self.session("sampler").device
 
     # Primitives of the sampler
 
     def require(self, capability: Capability) -> None:
-        """Raises UsageError without the file of a graph, and for a log-density of a model that has
-        none."""
+        """Raises UsageError without the encoder's file, and for the log-density of a model without
+        one."""
         if capability in ("encode", "log_prob"):
             outputs = self.session("encoder").outputs
             if capability == "log_prob" and "log_prob" not in outputs:
@@ -143,9 +142,9 @@ class OnnxModel(Sampler["NDArray[Any]"]):
     # Graphs
 
     def session(self, graph: str) -> Session:
-        """The graph of that name in onnxruntime.
+        """Returns the session of a graph.
 
-        Raises UsageError where its file is not there, ZooError where it cannot be run.
+        Raises UsageError if its file does not exist, ZooError if it cannot run.
         """
         with self._lock:
             if graph not in self._sessions:
@@ -159,23 +158,23 @@ class OnnxModel(Sampler["NDArray[Any]"]):
             self.folder = path.parent
         if not path.exists():
             run = self.folder.parent if self.folder.name == FOLDER else self.folder
-            raise UsageError(f"there is no {path}: zoo export {run} writes what the model has")
-        session = Session(path, *self._how)
+            raise UsageError(f"there is no {path}: zoo export {run} writes the model's graphs")
+        session = Session(path, *self._options)
         metadata = Metadata.read(session.properties, path, graph)
         if graph == "sampler":
             _check(session, metadata)
         for name, other in self._metadata.items():
             if other.weights_sha256 != metadata.weights_sha256:
                 raise ZooError(
-                    f"{path} and {self._sessions[name].path} are of different weights: zoo export "
-                    "writes both"
+                    f"{path} and {self._sessions[name].path} have different weights: zoo export "
+                    "writes both again"
                 )
         self._metadata[graph] = metadata
         return session
 
 
 def _check(sampler: Session, metadata: Metadata) -> None:
-    """Raises ZooError where the metadata contradict the graph: they decide how much is computed."""
+    """Raises ZooError if the metadata contradict the graph: they decide how much is computed."""
     sizes = [metadata.latent_size], [*metadata.image_shape]
     if (sampler.inputs.get("z", [])[1:], sampler.outputs.get("image", [])[1:]) != sizes:
         raise ZooError(

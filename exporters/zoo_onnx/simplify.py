@@ -1,4 +1,4 @@
-"""An ONNX graph with what it needs and no more."""
+"""Simplification of an ONNX graph: constants folded, redundant nodes removed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from onnx_ir.passes import common
 from onnxscript import optimizer, rewriter
 from onnxscript.rewriter.rules import common as rules
 
-FOLDED = 2**26
-"""Bytes up to which what depends on no input is computed beforehand."""
+MAX_FOLDED_BYTES = 2**26
+"""Maximum size of a constant that is folded."""
 
 RULES = (
     *("materialize_reshape_shape", "reshape_reshape", "squeeze_reshape_1d", "unsqueeze_unsqueeze"),
@@ -18,25 +18,25 @@ RULES = (
     *("add_0", "sub_0", "mul_by_1", "div_by_1", "cast_cast", "no_op_cast", "no_op_expand"),
     *("no_op_transpose", "transpose_transpose", "fuse_pad_into_conv"),
 )
-"""Which of onnxscript's rules simplify a graph."""
+"""The rewrite rules of onnxscript that are applied."""
 
 
 def simplify(model: ir.Model) -> None:
-    """Compute beforehand what depends on no input, by fewer nodes. :func:`tidy` comes last.
+    """Folds constants and applies :data:`RULES`; :func:`clean_up` comes last.
 
-    As the optimizer of onnxscript, without its rule that looks at all pairs of nodes: of a network
-    of some thousand it takes longer than all the rest.
+    Like onnxscript's optimizer, without its rule that compares all pairs of nodes: on a network of
+    some thousand nodes that rule takes longer than everything else.
     """
     for _ in range(2):
         _fold(model)
         rewriter.rewrite(model, [getattr(rules, f"{name}_rule") for name in RULES])
-    common.InlinePass()(model)  # of functions that are simple by then
+    common.InlinePass()(model)  # functions, which are simple by now
     _fold(model)
-    _ask_once_for_the_batch(model)
+    _share_batch_size(model)
 
 
-def tidy(model: ir.Model) -> None:
-    """Leave out what nothing needs and what is there twice, and where each node came from."""
+def clean_up(model: ir.Model) -> None:
+    """Removes unused and duplicate values, and the metadata that say where a node came from."""
     for step in (
         common.IdentityEliminationPass(),
         common.RemoveUnusedNodesPass(),
@@ -50,31 +50,34 @@ def tidy(model: ir.Model) -> None:
         step(model)
 
 
-def _ask_once_for_the_batch(model: ir.Model) -> None:
-    """Take the batch size from an input wherever it is taken: each part asked what it was given."""
+def _share_batch_size(model: ir.Model) -> None:
+    """Takes the batch size from an input everywhere: each layer took it from its own input."""
     first = next(value for value in model.graph.inputs if value.shape)
-    asked = ir.node("Shape", [first], {"start": 0, "end": 1})
-    asking = [node for node in model.graph if _asks_for_the_batch(node)]
-    if asking:
-        model.graph.insert_before(model.graph[0], asked)
-    for node in asking:
-        node.outputs[0].replace_all_uses_with(asked.outputs[0])
+    batch_size = ir.node("Shape", [first], {"start": 0, "end": 1})
+    nodes = [node for node in model.graph if _takes_batch_size(node)]
+    if nodes:
+        model.graph.insert_before(model.graph[0], batch_size)
+    for node in nodes:
+        node.outputs[0].replace_all_uses_with(batch_size.outputs[0])
 
 
-def _asks_for_the_batch(node: ir.Node) -> bool:
-    asked = [node.attributes[name].as_int() for name in ("start", "end") if name in node.attributes]
-    if node.op_type != "Shape" or asked != [0, 1]:
+def _takes_batch_size(node: ir.Node) -> bool:
+    ends = [node.attributes[name].as_int() for name in ("start", "end") if name in node.attributes]
+    if node.op_type != "Shape" or ends != [0, 1]:
         return False
     return node.inputs[0] is not None and has_batch(node.inputs[0])
 
 
 def has_batch(value: ir.Value) -> bool:
-    """Whether the first dimension of ``value`` is the batch, and no multiple of it."""
-    # What is no expression, but a size of an input: torch gives it the letter s and a number.
+    """Whether the first dimension of ``value`` is the batch, not a multiple of it."""
+    # Torch names the size of an input by the letter s and a number; anything else is an expression.
     return bool(value.shape) and re.fullmatch(r"batch\w*|s\d+", str(value.shape[0])) is not None  # type: ignore[index]
 
 
 def _fold(model: ir.Model) -> None:
     optimizer.fold_constants(
-        model, onnx_shape_inference=True, input_size_limit=FOLDED, output_size_limit=FOLDED
+        model,
+        onnx_shape_inference=True,
+        input_size_limit=MAX_FOLDED_BYTES,
+        output_size_limit=MAX_FOLDED_BYTES,
     )

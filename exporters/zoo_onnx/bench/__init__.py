@@ -1,2 +1,1 @@
-"""``zoo bench``: how fast a run's sampler draws, in torch and in onnxruntime, and how fast it
-could."""
+"""``zoo bench``: throughput of a sampler in torch and onnxruntime, and the machine's limit."""

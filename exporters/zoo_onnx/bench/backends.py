@@ -1,5 +1,5 @@
-"""Three ways of drawing a run's pictures, each from latents in the host's memory to pictures there:
-what an application does with them."""
+"""Backends that sample a run's images, each from latents in host memory to images in host memory,
+as an application does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zoo.specs import Graph
 
 TITLES = {"torch": "torch", "compile": "torch.compile", "onnx": "onnxruntime"}
-"""The backends by the names that ``--backend`` takes."""
+"""The backends by their names in ``--backend``."""
 
 
 @dataclass(frozen=True)
@@ -42,84 +42,83 @@ class Batch:
         return len(self.z)
 
 
-Draw = Callable[[Batch], "NDArray[Any]"]
-"""Pictures ``[N, C, H, W]`` of a batch, computed when it returns."""
+Backend = Callable[[Batch], "NDArray[Any]"]
+"""Images ``[N, C, H, W]`` of a batch, computed when it returns."""
 
 
 def batch_of(run: Run, size: int) -> Batch:
-    """The first latents of seed 0, and classes in turn."""
+    """The first latents of seed 0, and the classes in turn."""
     latent = run.latent
     labels = np.arange(size) % latent.classes if latent.classes else None
     return Batch(latents.draw(size, latent.size, latent.distribution), labels)
 
 
 def sampler_of(run: Run) -> Graph:
-    """The graph ``sampler``, frozen, on the run's device. Raises ZooError for a plugin's own that
-    cannot be fed from latents, classes and a temperature."""
-    found = [g for g in graphs.graphs_of(run) if g.name == "sampler"]
-    if not found:
+    """The graph ``sampler``, frozen, on the run's device. Raises ZooError if it has other inputs
+    than latents, classes and a temperature."""
+    samplers = [graph for graph in graphs.graphs_of(run) if graph.name == "sampler"]
+    if not samplers:
         raise ZooError(f"{run.name} has no graph 'sampler' to measure")
-    if unknown := set(found[0].inputs) - {"z", "temperature", "label"}:
+    if unknown := set(samplers[0].inputs) - {"z", "temperature", "label"}:
         raise ZooError(f"the sampler of {run.name} takes {', '.join(sorted(unknown))} as well")
-    return found[0]
+    return samplers[0]
 
 
-def make(name: str, run: Run, graph: Graph, told: Progress) -> Draw:
-    """The backend ``name``; ``graph`` is :func:`sampler_of` the run."""
+def make(name: str, run: Run, graph: Graph, progress: Progress) -> Backend:
+    """Returns the backend ``name``; ``graph`` is :func:`sampler_of` the run."""
     if name == "torch":
         return eager(run)
-    return compiled(run, graph) if name == "compile" else onnx(run, told)
+    return compiled(run, graph) if name == "compile" else onnx(run, progress)
 
 
-def eager(run: Run) -> Draw:
-    """The network as it was trained, called as ``zoo sample`` calls it."""
+def eager(run: Run) -> Backend:
+    """The network as trained, called as ``zoo sample`` calls it."""
     run.network.eval()
 
     @torch.inference_mode()
-    def draw(batch: Batch) -> NDArray[Any]:
+    def sample(batch: Batch) -> NDArray[Any]:
         labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(run.device)
         z = torch.from_numpy(batch.z).to(run.device)
         return run.sample_hook(z, run.temperature, labels).cpu().numpy()
 
-    return draw
+    return sample
 
 
-def compiled(run: Run, graph: Graph) -> Draw:
-    """The frozen sampler, traced so that no plugin is called any more, through torch.compile in
-    its default mode. The first call of a batch size may compile."""
+def compiled(run: Run, graph: Graph) -> Backend:
+    """The frozen sampler, traced and compiled by torch.compile in its default mode. The first call
+    of a batch size may compile."""
     with graphs.quietly():
         program = cast(nn.Module, torch.compile(graphs.trace(graph).module(), dynamic=True))
     temperature = torch.tensor(run.temperature, device=run.device)
 
     @torch.inference_mode()
-    def draw(batch: Batch) -> NDArray[Any]:
+    def sample(batch: Batch) -> NDArray[Any]:
         inputs = {"z": torch.from_numpy(batch.z).to(run.device), "temperature": temperature}
         if batch.labels is not None:
             inputs["label"] = torch.from_numpy(batch.labels).to(run.device)
-        given = {name: inputs[name] for name in graph.inputs}
-        return graphs.run(program, graph, given)["image"].cpu().numpy()
+        feeds = {name: inputs[name] for name in graph.inputs}
+        return graphs.run(program, graph, feeds)["image"].cpu().numpy()
 
-    return draw
+    return sample
 
 
-def onnx(run: Run, told: Progress) -> Draw:
-    """The exported sampler in onnxruntime: the run's own file, or where it has none one that is
-    exported for now and kept nowhere."""
-    with _exported(run, told) as path:
+def onnx(run: Run, progress: Progress) -> Backend:
+    """The exported sampler in onnxruntime: the run's own file, else a temporary export."""
+    with _exported(run, progress) as path:
         session = open_session(path, run.device.type, torch.get_num_threads())
-    taken = {one.name for one in session.get_inputs()}
+    names = {value.name for value in session.get_inputs()}
     temperature = np.array(run.temperature, np.float32)
 
-    def draw(batch: Batch) -> NDArray[Any]:
+    def sample(batch: Batch) -> NDArray[Any]:
         inputs = {"z": batch.z, "temperature": temperature, "label": batch.labels}
-        (images,) = session.run(["image"], {name: inputs[name] for name in taken})
+        (images,) = session.run(["image"], {name: inputs[name] for name in names})
         return images
 
-    return draw
+    return sample
 
 
-def because(error: BaseException) -> str:
-    """Why a backend failed, in a line: what was raised first, or what the compiler said of it."""
+def reason_of(error: BaseException) -> str:
+    """The first cause of a backend's failure, in one line."""
     while True:
         inner = getattr(error, "inner_exception", None) or error.__cause__
         if inner is None:
@@ -131,14 +130,14 @@ def because(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _exported(run: Run, told: Progress) -> Iterator[Path]:
+def _exported(run: Run, progress: Progress) -> Iterator[Path]:
     from zoo_onnx.export import export
 
     path = run.path / FOLDER / "sampler.onnx"
     if path.exists():
         yield path
         return
-    told.say(f"{path} is not there: the sampler is exported for now and not kept")
+    progress.say(f"{path} does not exist: exporting the sampler to a temporary file")
     with tempfile.TemporaryDirectory() as folder:
-        (one,) = export(run, "sampler", out=Path(folder), progress=told)
-        yield one.path
+        (exported,) = export(run, "sampler", out=Path(folder), progress=progress)
+        yield exported.path

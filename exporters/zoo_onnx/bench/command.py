@@ -1,4 +1,4 @@
-"""``zoo bench RUN``: how fast its sampler draws."""
+"""``zoo bench RUN``: throughput of its sampler."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.errors import UsageError
 from zoo.runs.folder import CONFIG, WEIGHTS
 
 BACKENDS = ("torch", "compile", "onnx")
-MOST = 2**16
+MAX_BATCH = 2**16
 
 
 @click.command("bench")
@@ -21,26 +21,26 @@ MOST = 2**16
     "--batch-sizes",
     default="1,4,16,64,256",
     show_default=True,
-    help="Pictures that are drawn at a time.",
+    help="Comma-separated batch sizes.",
 )
 @click.option(
     "--backend",
     "backends",
     type=click.Choice(BACKENDS),
     multiple=True,
-    help="torch: the network as it was trained; compile: its frozen sampler by torch.compile; "
-    "onnx: the exported one in onnxruntime. Given once for each; all otherwise.",
+    help="torch: the network as trained; compile: the frozen sampler in torch.compile; onnx: the "
+    "exported sampler in onnxruntime. Repeatable; default all.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
     default=1.0,
     show_default=True,
-    help="Of each measurement, at least.",
+    help="Minimum time per measurement.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="A plot of the speeds, x.png; none else."
+    "-o", "--out", type=click.Path(path_type=Path), help="Also write a plot, a .png file."
 )
 @json_option
 def command(
@@ -52,15 +52,15 @@ def command(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure how fast the sampler of RUN draws: latency and images a second of torch,
+    """Measure the throughput of RUN's sampler: latency and images per second of torch,
     torch.compile and onnxruntime, by batch size.
 
-    Beside them stands the limit: the speed if only its multiply-adds took time, at the rate of this
-    machine's matrix products.
+    The limit is the throughput if only the multiply-adds took time, at the rate of this machine's
+    matrix products.
     """
     sizes = parse_sizes(batch_sizes)
     if out is not None and (out.suffix != ".png" or out.is_dir()):
-        raise UsageError(f"-o {out}: name a picture that ends in .png")
+        raise UsageError(f"-o {out}: the name of a plot ends in .png")
 
     from zoo.api import load
     from zoo.system.progress import Lines
@@ -70,32 +70,32 @@ def command(
     locate(run, (CONFIG, WEIGHTS), optional=("onnx/sampler.onnx",))
     loaded = load(run, device)
     if loaded.device.type not in ("cpu", "cuda"):
-        raise UsageError(f"--device {device}: speeds are measured on cpu and cuda")
-    # Lines, as a bar draws itself in between and would be timed too.
+        raise UsageError(f"--device {device}: zoo bench runs on cpu and cuda")
+    # Lines, because a progress bar redraws during the measurements and would be timed too.
     names = [name for name in BACKENDS if name in (backends or BACKENDS)]
-    found = bench(loaded, names, sizes, seconds, Lines())
-    # Said before the plot is drawn: a full disk costs the plot alone.
+    result = bench(loaded, names, sizes, seconds, Lines())
+    # Printed before the plot is written: if that fails, the figures are not lost.
     if as_json:
-        echo_json(report.as_json(found) | {"picture": None if out is None else str(out)})
+        echo_json(report.as_json(result) | {"plot": None if out is None else str(out)})
     else:
-        click.echo(report.table(found))
+        click.echo(report.table(result))
     if out is not None:
         from zoo_onnx.bench.figure import save_figure
 
-        save_figure(out, found)
+        save_figure(out, result)
         if not as_json:
-            click.echo(f"picture: {out}")
+            click.echo(f"plot: {out}")
 
 
 def parse_sizes(text: str) -> list[int]:
-    """``"1,4,16"`` in rising order, each once. Raises UsageError for what is no number from 1 to
-    65,536."""
-    found = set()
+    """Parses ``"1,4,16"`` into ascending sizes without repetition. Raises UsageError for anything
+    but integers from 1 to 65,536."""
+    sizes = set()
     for part in text.split(","):
-        if not part.strip().isdecimal() or not 1 <= int(part) <= MOST:
+        if not part.strip().isdecimal() or not 1 <= int(part) <= MAX_BATCH:
             raise UsageError(
-                f"--batch-sizes {text}: {part.strip()!r} is no number from 1 to {MOST:,}; give "
-                "numbers with commas between them, 1,4,16 say"
+                f"--batch-sizes {text}: {part.strip()!r} is not an integer from 1 to "
+                f"{MAX_BATCH:,}; separate sizes by commas, as in 1,4,16"
             )
-        found.add(int(part))
-    return sorted(found)
+        sizes.add(int(part))
+    return sorted(sizes)

@@ -1,4 +1,4 @@
-"""What bounds the speed: the work of a picture, and a matrix product that shows the machine's."""
+"""The limit of the throughput: the work per image, and the machine's rate of matrix products."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from zoo.specs import Graph
 
 SIZES = (512, 1024, 2048)
-"""Rows of the square matrices whose product is timed."""
+"""Rows of the square matrices that are multiplied."""
 
 CUDA_SIZES = (2048, 4096, 8192)
-"""The same on a GPU, where a product of fewer takes no longer than its start."""
+"""The same on a GPU, where smaller products take no longer than their launch."""
 
-TRIES, SECONDS = 3, 0.3
-"""So many products of each at least, for so long. The fastest counts: on a machine where others are
-at work too, it is one of the small ones, which fit in between."""
+MIN_TRIES, MIN_SECONDS = 3, 0.3
+"""Minimum number and time of products per size. The fastest counts: on a shared machine that is one
+of the small ones, which fit between the work of others."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """A product of two float32 matrices of ``size`` rows, computed ``by`` a library, and the
-    ``seconds`` of its fastest call."""
+    """A product of two float32 matrices of ``size`` rows by the library ``by``; ``seconds`` of its
+    fastest call."""
 
     size: int
     by: str
@@ -46,32 +46,33 @@ class Product:
 
     @property
     def rate(self) -> float:
-        """Operations a second, two for each multiply-add."""
+        """Operations per second, two per multiply-add."""
         return 2 * self.multiply_adds / self.seconds
 
 
 def multiply_adds(run: Run, graph: Graph) -> int:
-    """Multiply-adds of one picture more: those of matrix products and convolutions in ``graph``,
-    the frozen sampler, without what is computed once a batch."""
+    """Multiply-adds per image: those of matrix products and convolutions in ``graph``, the frozen
+    sampler, without what is computed once per batch."""
     return (_operations(run, graph, 2) - _operations(run, graph, 1)) // 2
 
 
 def fastest_product(device: torch.device) -> Product:
-    """That of the highest rate among torch's and, on the CPU, onnxruntime's on ``device``."""
-    found = []
+    """The product of the highest rate by torch or, on the CPU, onnxruntime."""
+    products = []
     for size in CUDA_SIZES if device.type == "cuda" else SIZES:
         for by, call in _products(size, device):
             call()
-            found.append(Product(size, by, call, _fastest(call)))
-    return max(found, key=lambda product: product.rate)
+            products.append(Product(size, by, call, _fastest(call)))
+    return max(products, key=lambda product: product.rate)
 
 
 def _operations(run: Run, graph: Graph, size: int) -> int:
     batch = backends.batch_of(run, size)
-    given = {"z": batch.z, "temperature": np.float32(run.spec.temperature), "label": batch.labels}
+    inputs = {"z": batch.z, "temperature": np.float32(run.temperature), "label": batch.labels}
+    feeds = {name: torch.as_tensor(inputs[name]).to(run.device) for name in graph.inputs}
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        graph.module(**{name: torch.as_tensor(given[name]).to(run.device) for name in graph.inputs})
+        graph.module(**feeds)
     return counter.get_total_flops()
 
 
@@ -84,12 +85,12 @@ def _products(size: int, device: torch.device) -> Iterator[tuple[str, Callable[[
             torch.mm(a, b)
             torch.cuda.synchronize(device)
 
-        def in_tensor_floats() -> None:  # which its convolutions take unasked
-            with _tensor_floats():
+        def in_tf32() -> None:  # cuDNN's convolutions use it by default
+            with _tf32():
                 on_cuda()
 
         yield "torch", on_cuda
-        yield "torch, TF32", in_tensor_floats
+        yield "torch, TF32", in_tf32
         return
     yield "torch", lambda: torch.mm(a, b)
     if missing() is None:
@@ -109,7 +110,7 @@ def _matmul(size: int) -> bytes:
 
 
 @contextlib.contextmanager
-def _tensor_floats() -> Iterator[None]:
+def _tf32() -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:
@@ -119,10 +120,10 @@ def _tensor_floats() -> Iterator[None]:
 
 
 def _fastest(call: Callable[[], object]) -> float:
-    tried: list[float] = []
-    while len(tried) < TRIES or sum(tried) < SECONDS:
-        tried.append(_seconds(call))
-    return min(tried)
+    times: list[float] = []
+    while len(times) < MIN_TRIES or sum(times) < MIN_SECONDS:
+        times.append(_seconds(call))
+    return min(times)
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -1,4 +1,4 @@
-"""The speeds of a run's sampler: every backend drew the right pictures before one is timed."""
+"""Speeds of a run's sampler. The images of every backend are checked before it is timed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zoo.system.hardware import hardware
 from zoo.system.onnxruntime import require_provider
 from zoo.system.progress import Progress
 from zoo_onnx.bench import backends, limit, measure
-from zoo_onnx.bench.backends import TITLES, Batch, Draw
+from zoo_onnx.bench.backends import TITLES, Backend, Batch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,18 +27,20 @@ if TYPE_CHECKING:
     from zoo_onnx.bench.limit import Product
     from zoo_onnx.bench.measure import Timing
 
-WRONG = 1e-2
-"""Most that a value of a picture in [0, 1] may be off from torch's."""
+TOLERANCE = 1e-2
+"""Maximum difference of a value of an image in [0, 1] from torch's."""
 
 PRODUCT = "product"
-"""Among the backends that take turns, the matrix product."""
+"""Name of the matrix product among the calls that alternate."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """A backend at a batch size: its timing, or in words why there is none. ``of_limit`` is the
-    part of its time that its multiply-adds alone would take, at the rate of the matrix product in
-    the same rounds, and ``times_torch`` how many times as fast as torch it was in them."""
+    """A backend at a batch size: its timing, or why it failed.
+
+    ``of_limit`` is the fraction of its time that its multiply-adds alone would take, at the rate
+    of the matrix product in the same rounds; ``times_torch`` is its speed relative to torch's.
+    """
 
     backend: str
     batch_size: int
@@ -54,9 +56,11 @@ class Speed:
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured of a run; ``product`` is the matrix product that sets the limit, at its
-    fastest. ``preparation`` are the seconds that each backend took before: tracing, compiling,
-    exporting and its first batch of each size."""
+    """The results of a run.
+
+    ``product`` is the matrix product that sets the limit, at its fastest. ``preparation`` holds
+    each backend's seconds of tracing, compiling, exporting and its first batch of each size.
+    """
 
     run: Run
     parameters: int
@@ -69,8 +73,8 @@ class Bench:
 
     @property
     def limit(self) -> float | None:
-        """Images a second if nothing but the multiply-adds took time, and those ran at the
-        machine's matrix rate; None where there are none."""
+        """Images per second if only the multiply-adds took time, at the machine's matrix rate;
+        None for a model without any."""
         return self.product.rate / (2 * self.multiply_adds) if self.multiply_adds else None
 
 
@@ -79,102 +83,97 @@ def bench(
     names: Sequence[str],
     sizes: Sequence[int],
     seconds: float,
-    told: Progress | None = None,
+    progress: Progress | None = None,
 ) -> Bench:
-    """Measure the backends ``names`` at the batch sizes ``sizes``, each for ``seconds``.
+    """Measures the backends ``names`` at the batch sizes ``sizes``, each for ``seconds``.
 
-    Where torch.compile fails, its speeds say why. Raises ZooError where another fails, and for
-    pictures that are not those of the network itself.
+    If torch.compile fails, its speeds state the reason. Raises ZooError if another backend fails,
+    and for images that differ from the network's own.
     """
-    told = told or Progress()
+    progress = progress or Progress()
     if "onnx" in names:
         require_provider(run.device.type)
-    told.show("measuring the matrix rate", 0, 1)
+    progress.show("measuring the matrix rate", 0, 1)
     product = limit.fastest_product(run.device)
     graph = backends.sampler_of(run)
     multiply_adds = limit.multiply_adds(run, graph)
     batches = {size: backends.batch_of(run, size) for size in sizes}
-    wanted = _pictures_of(run, batches)
-    draws: dict[str, Draw] = {}
+    expected = _expected_images(run, batches)
+    samplers: dict[str, Backend] = {}
     preparation: dict[str, float] = {}
     failed: dict[str, str] = {}
     for name in names:
         if name == "compile":
-            told.say("torch.compile compiles the sampler, which can take minutes")
+            progress.say("compiling the sampler with torch.compile, which can take minutes")
         start = time.perf_counter()
         try:
             with graphs.quietly() if name == "compile" else contextlib.nullcontext():
-                draws[name] = backends.make(name, run, graph, told)
+                samplers[name] = backends.make(name, run, graph, progress)
                 for size in sorted(sizes, reverse=True):
-                    _require_right(name, draws[name](batches[size]), wanted[size])
-        except WrongPictures:
+                    _require_equal(name, samplers[name](batches[size]), expected[size])
+        except WrongImages:
             raise
         except Exception as error:
             if name != "compile":
                 raise
-            draws.pop(name, None)
-            failed[name] = backends.because(error)
+            samplers.pop(name, None)
+            failed[name] = backends.reason_of(error)
         preparation[name] = time.perf_counter() - start
     speeds: list[Speed] = []
     for index, size in enumerate(sizes):
-        told.show(f"measuring batch size {size}", index, len(sizes))
-        calls = {name: functools.partial(draw, batches[size]) for name, draw in draws.items()}
-        timed = measure.alternate(calls | {PRODUCT: product.call}, seconds) if calls else {}
-        if PRODUCT in timed:
-            fastest = min(product.seconds, *timed[PRODUCT].calls)
+        progress.show(f"measuring batch size {size}", index, len(sizes))
+        calls = {name: functools.partial(call, batches[size]) for name, call in samplers.items()}
+        timings = measure.alternate(calls | {PRODUCT: product.call}, seconds) if calls else {}
+        if PRODUCT in timings:
+            fastest = min(product.seconds, *timings[PRODUCT].calls)
             product = dataclasses.replace(product, seconds=fastest)
         products = multiply_adds * size / product.multiply_adds
-        speeds += [_speed(name, size, timed, products, failed) for name in names]
-    parameters = sum(one.numel() for one in run.network.parameters())
+        speeds += [_speed(name, size, timings, products, failed) for name in names]
+    parameters = sum(parameter.numel() for parameter in run.network.parameters())
     machine = hardware(run.device)
     return Bench(run, parameters, multiply_adds, product, seconds, preparation, machine, speeds)
 
 
-class WrongPictures(ZooError):
-    """A backend draws other pictures than the network."""
+class WrongImages(ZooError):
+    """The images of a backend differ from the network's."""
 
 
-def _pictures_of(run: Run, batches: Mapping[int, Batch]) -> dict[int, NDArray[Any]]:
-    draw = backends.eager(run)
-    drawn = {size: draw(batch) for size, batch in batches.items()}
-    for size, images in drawn.items():
+def _expected_images(run: Run, batches: Mapping[int, Batch]) -> dict[int, NDArray[Any]]:
+    sample = backends.eager(run)
+    expected = {size: sample(batch) for size, batch in batches.items()}
+    for size, images in expected.items():
         if not np.isfinite(images).all():
             raise ZooError(
-                f"the network draws pictures that are not finite, at batch size {size}: there is "
-                "nothing to measure"
+                f"the images of the network are not finite at batch size {size}: nothing to measure"
             )
-    return drawn
+    return expected
 
 
-def _require_right(name: str, got: NDArray[Any], wanted: NDArray[Any]) -> None:
-    size = len(wanted)
-    if got.shape != wanted.shape:
-        raise WrongPictures(
-            f"{TITLES[name]} draws {list(got.shape)} and the network {list(wanted.shape)}: export "
-            "the run again with zoo export"
+def _require_equal(name: str, actual: NDArray[Any], expected: NDArray[Any]) -> None:
+    size = len(expected)
+    if actual.shape != expected.shape:
+        raise WrongImages(
+            f"{TITLES[name]} returns images {list(actual.shape)} and the network "
+            f"{list(expected.shape)}: run zoo export again"
         )
-    off = float(np.abs(got.astype(np.float64) - wanted).max())
-    if not off <= WRONG:
-        mend = (
-            ""
-            if name != "onnx"
-            else ": zoo export writes it anew, if the run was trained further since"
-        )
-        raise WrongPictures(
-            f"{TITLES[name]} draws other pictures than the network, {off:.2g} off at batch size "
-            f"{size}, more than {WRONG:g}{mend}"
+    difference = float(np.abs(actual.astype(np.float64) - expected).max())
+    if not difference <= TOLERANCE:
+        fix = ": run zoo export again if the run was trained since" if name == "onnx" else ""
+        raise WrongImages(
+            f"the images of {TITLES[name]} differ from the network's by {difference:.2g} at batch "
+            f"size {size}, more than {TOLERANCE:g}{fix}"
         )
 
 
 def _speed(
     name: str,
     size: int,
-    timed: Mapping[str, Timing],
+    timings: Mapping[str, Timing],
     products: float,
     failed: Mapping[str, str],
 ) -> Speed:
     if name in failed:
         return Speed(name, size, failed=failed[name])
-    part = timed[name].part_of(timed[PRODUCT], products) if products else None
-    ratio = timed[name].times_as_fast_as(timed["torch"]) if "torch" in timed else None
-    return Speed(name, size, timed[name], part, ratio)
+    of_limit = timings[name].fraction_of(timings[PRODUCT], products) if products else None
+    ratio = timings[name].times_as_fast_as(timings["torch"]) if "torch" in timings else None
+    return Speed(name, size, timings[name], of_limit, ratio)
