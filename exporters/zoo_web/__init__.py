@@ -1,4 +1,4 @@
-"""The web: ``zoo demo`` writes a page on which a run's graphs draw pictures in the browser."""
+"""Web pages: ``zoo demo`` writes one that generates images from a run's graphs in the browser."""
 
 from __future__ import annotations
 

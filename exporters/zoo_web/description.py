@@ -18,38 +18,36 @@ if TYPE_CHECKING:
     import onnx
 
 FORMAT = "onnx"
-"""The format that the page runs. A run keeps the files of a format in a folder of that name, and so
-does the page."""
+"""The format that the page runs, and the name of its folder in runs and pages."""
 
 GRAPHS = ("sampler", "encoder")
-"""What the page can run; the first is needed."""
+"""The graphs that the page runs; the first is required."""
 
 
 def graph_folder(source: str | Path) -> Path:
-    """The run folder ``source``, or one with the graphs of a run that is fetched by that name.
+    """Returns the run folder ``source``, or a folder with the graphs of a run fetched by name.
 
-    Raises UsageError where there is none, and where a run elsewhere has no graphs, which cannot be
-    exported into what was fetched.
+    Raises UsageError if there is none, and if a run on the Hub has no graphs: they are not exported
+    into the cache.
     """
     files = [f"{FORMAT}/{name}.onnx" for name in GRAPHS]
     folder = locate(source, (CONFIG,), optional=files)
     if not is_here(source) and not (folder / files[0]).exists():
         raise UsageError(
-            f"{source} has no ONNX graphs: fetch it into a folder of yours with zoo pull, and they "
-            "are exported there"
+            f"{source} has no ONNX graphs: download it with zoo pull and export them there"
         )
     return folder
 
 
 def graph_files(run: Path) -> dict[str, Path]:
-    """The graphs of a run folder by name, exported first where there are none.
+    """Returns the graphs of a run folder by name; exports them first if there are none.
 
-    Raises UsageError where ``run`` is not a run folder, and what ``Run.export`` raises.
+    Raises UsageError if ``run`` is not a run folder, and whatever ``Run.export`` raises.
     """
     RunFolder(run).read_config()
     if not (run / FORMAT / "sampler.onnx").exists():
-        say(f"{run} has no ONNX graphs yet: they are written into {run / FORMAT} first")
-        from zoo.api import load  # with torch, which a run that is exported does not need here
+        say(f"{run} has no ONNX graphs yet: exporting them into {run / FORMAT}")
+        from zoo.api import load  # imports torch, which an exported run does not need
 
         load(run, "cpu").export(FORMAT)
     paths = {name: run / FORMAT / f"{name}.onnx" for name in GRAPHS}
@@ -67,14 +65,13 @@ def describe(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
     for name, other in metadata.items():
         if field := sampler.difference(other):
             raise ZooError(
-                f"{graphs[name]} and {graphs['sampler']} are not of one model, their {field} "
+                f"{graphs[name]} and {graphs['sampler']} are of different models, their {field} "
                 f"differs: zoo export {run} writes both again"
             )
     weights = RunFolder(run).weights_digest()
     if None not in (sampler.weights_sha256, weights) and sampler.weights_sha256 != weights:
         raise ZooError(
-            f"{graphs['sampler']} is of other weights than the run's: zoo export {run} writes its "
-            "graphs again"
+            f"{graphs['sampler']} has other weights than the run: zoo export {run} writes it again"
         )
     channels, size, _ = sampler.image_shape
     license = {} if sampler.data_license is None else {"data_licence": sampler.data_license}
@@ -112,20 +109,18 @@ def _opened(path: Path) -> onnx.ModelProto:
 
     try:
         return onnx.load(path, load_external_data=False)
-    except Exception as error:  # of protobuf, of many kinds
-        raise _damaged(path) from error
+    except Exception as error:  # protobuf raises many kinds
+        raise ZooError(
+            f"{path} is not an ONNX file: remove it, and it is exported again"
+        ) from error
 
 
 def _metadata(path: Path, model: onnx.ModelProto, graph: str) -> Metadata:
     return Metadata.read({entry.key: entry.value for entry in model.metadata_props}, path, graph)
 
 
-def _damaged(path: Path) -> ZooError:
-    return ZooError(f"{path} is damaged, it is no ONNX file: remove it, and it is exported again")
-
-
 def _pad(run: Path) -> int:
-    """The widest black border that the run's pictures got; the graphs do not know of it."""
+    """The width of the black border of the run's images, which is not part of the graphs."""
     data = RunFolder(run).read_config().get("config", {}).get("data", {})
     pad = data.get("pad", 0) if isinstance(data, dict) else 0
     return pad if isinstance(pad, int) else 0

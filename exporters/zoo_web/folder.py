@@ -1,4 +1,4 @@
-"""The folder of the page: what is in it, and that nobody's files are lost to it."""
+"""The folder of the page: its files, and the check that no other file is overwritten."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from zoo_web.description import FORMAT, describe, graph_files
 PAGE = "index.html"
 ASSETS = (
     "app.js",
+    "images.js",
     "latents.js",
     "link.js",
     "own.js",
-    "pictures.js",
     "screen.js",
     "second.js",
     "style.css",
@@ -39,7 +39,7 @@ ORT_FILES = (
     "ort-wasm-simd-threaded.mjs",
     "ort-wasm-simd-threaded.wasm",
 )
-"""What of onnxruntime-web runs a graph on the CPU; its bundle of everything ran three times
+"""The files of onnxruntime-web that run a graph on the CPU; its full bundle was three times
 slower."""
 
 HEADERS = {
@@ -47,7 +47,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "cross-origin",
 }
-"""What a browser wants to see before it gives a page threads."""
+"""The headers that a browser requires before a page may use threads."""
 
 KINDS = {
     "flow": "Normalizing flow",
@@ -57,63 +57,62 @@ KINDS = {
 
 
 def write(run: Path, out: Path, ort: Path | None = None) -> Path:
-    """Write the page of the run folder ``run`` into ``out``, whole or not at all, with the files of
-    onnxruntime-web in ``ort`` where that is given; returns ``out``.
+    """Writes the page of the run folder ``run`` into ``out``, atomically; returns ``out``.
 
-    Raises UsageError where ``out`` has anything that :func:`write` did not put there or that was
-    changed since, where ``run`` is not a run folder and where ``ort`` lacks a file.
+    ``ort`` is a folder of onnxruntime-web, whose files are copied. Raises UsageError if ``out``
+    has a file that :func:`write` did not write or that was changed since, if ``run`` is not a run
+    folder and if ``ort`` lacks a file.
     """
-    check_free(out)
+    check_replaceable(out)
     runtime = None if ort is None else _runtime_files(ort)
     graphs = graph_files(run)
     model = describe(run, graphs) | {"ort": ORT_CDN if runtime is None else "ort/"}
-    with _renewing(out) as beside:
+    with _replacing(out) as partial:
         page = files("zoo_web") / "page"
         for name in ASSETS:
-            (beside / name).write_bytes((page / name).read_bytes())
-        write_text(beside / PAGE, _filled((page / PAGE).read_text("utf-8"), model))
-        write_text(beside / CARD, space_card(model))
-        _copy(graphs.values(), beside / FORMAT)
-        _copy(runtime or (), beside / "ort")
-        write_json(beside / MODEL, model | {"files": _hashes(beside)})
+            (partial / name).write_bytes((page / name).read_bytes())
+        write_text(partial / PAGE, _filled((page / PAGE).read_text("utf-8"), model))
+        write_text(partial / CARD, space_card(model))
+        _copy(graphs.values(), partial / FORMAT)
+        _copy(runtime or (), partial / "ort")
+        write_json(partial / MODEL, model | {"files": _hashes(partial)})
     return out
 
 
-def check_free(out: Path) -> None:
-    """Raise UsageError where ``out`` is no folder, or has what :func:`write` did not write."""
+def check_replaceable(out: Path) -> None:
+    """Raises UsageError unless ``out`` is new, empty or exactly as :func:`write` wrote it."""
     if out.exists() and not out.is_dir():
-        raise UsageError(f"-o {out}: a file stands there; name a folder")
+        raise UsageError(f"-o {out} is a file: name a folder")
     if not out.exists() or not any(out.iterdir()):
         return
     try:
-        wrote = json.loads((out / MODEL).read_text("utf-8"))["files"]
-        assert isinstance(wrote, dict)
+        written = json.loads((out / MODEL).read_text("utf-8"))["files"]
+        assert isinstance(written, dict)
     except (OSError, ValueError, KeyError, TypeError, AssertionError):
         raise UsageError(
-            f"-o {out}: something stands there that zoo demo did not write; name an empty or a new "
-            "folder"
+            f"-o {out} has files that zoo demo did not write: name an empty or a new folder"
         ) from None
-    found = _hashes(out)
-    found.pop(MODEL)
-    for name in sorted({*wrote, *found}):
-        if name in found and found[name] != wrote.get(name):
-            what = "was changed since zoo demo wrote it" if name in wrote else "is not zoo demo's"
-            raise UsageError(f"-o {out}: {name} {what}; move it away, or name another folder")
+    present = _hashes(out)
+    present.pop(MODEL)
+    for name in sorted({*written, *present}):
+        if name in present and present[name] != written.get(name):
+            reason = "was changed" if name in written else "was not written by zoo demo"
+            raise UsageError(f"-o {out}: {name} {reason}; move it, or name another folder")
 
 
 def space_card(model: Mapping[str, Any]) -> str:
-    """README.md of a static Space: https://huggingface.co/docs/hub/spaces-config-reference."""
+    """The README.md of a static Space: https://huggingface.co/docs/hub/spaces-config-reference."""
     title = f"{_name(model)} on {model['data']}"
     headers = "".join(f"  {name}: {value}\n" for name, value in HEADERS.items())
     return (
         f"---\ntitle: {json.dumps(title)}\nsdk: static\npinned: false\n"
         f"custom_headers:\n{headers}tags:\n  - genzoo\n  - onnx\n---\n\n"
         f"# {title}\n\n"
-        f"{model['title']} ({model['paper']}), trained on {model['data']}, drawing in your browser "
+        f"{model['title']} ({model['paper']}), trained on {model['data']}, runs in your browser "
         "with onnxruntime-web.\n\n"
-        "Any web server shows this folder: `python -m http.server` in it, and open the address "
-        "that it prints.\nThe headers above let a browser use several threads; without them it "
-        "uses one.\n"
+        "Any web server can serve this folder: run `python -m http.server` in it and open the "
+        "address that it prints.\nThe headers above let a browser use several threads; without "
+        "them it uses one.\n"
     )
 
 
@@ -134,12 +133,12 @@ def _name(model: Mapping[str, Any]) -> str:
 
 
 def _runtime_files(ort: Path) -> list[Path]:
-    """The files of onnxruntime-web in the package's folder or its ``dist``."""
+    """Returns the files of onnxruntime-web in the package's folder or its ``dist``."""
     folder = ort / "dist" if (ort / "dist").is_dir() else ort
     paths = [folder / name for name in ORT_FILES]
     if missing := [path for path in paths if not path.is_file()]:
         raise UsageError(
-            f"--ort {ort}: there is no {missing[0].name} in it; name the folder of the npm package "
+            f"--ort {ort} has no {missing[0].name}: name the folder of the npm package "
             f"onnxruntime-web {ORT_VERSION}, or its dist"
         )
     return paths
@@ -152,25 +151,25 @@ def _copy(paths: Any, to: Path) -> None:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file below ``folder``, by its path in it."""
-    found = {}
+    """Returns the SHA-256 of every file below ``folder``, by relative path."""
+    hashes = {}
     for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
         with open(path, "rb") as file:
-            found[path.relative_to(folder).as_posix()] = hashlib.file_digest(
+            hashes[path.relative_to(folder).as_posix()] = hashlib.file_digest(
                 file, "sha256"
             ).hexdigest()
-    return found
+    return hashes
 
 
 @contextmanager
-def _renewing(out: Path) -> Iterator[Path]:
-    """:func:`zoo.system.files.replacing_folder` for a folder that may stand: it goes as the new one
-    comes, and comes back where that fails."""
+def _replacing(out: Path) -> Iterator[Path]:
+    """:func:`zoo.system.files.replacing_folder` for a folder that may exist: it is restored if the
+    new one fails."""
     before = out.with_name(f".{out.name}.before.part")
     shutil.rmtree(before, ignore_errors=True)
     try:
-        with replacing_folder(out) as beside:
-            yield beside
+        with replacing_folder(out) as partial:
+            yield partial
             if out.exists():
                 out.rename(before)
     except BaseException:

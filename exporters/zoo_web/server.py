@@ -1,4 +1,4 @@
-"""The page on this machine alone: a small web server on loopback, with the headers for threads."""
+"""A web server for the page on loopback, with the headers that allow threads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOST = "127.0.0.1"
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Files of a folder, never from a cache, with the types that browsers want of modules."""
+    """Serves a folder without caching, with the media types that modules need."""
 
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {
         ".js": "text/javascript",
@@ -39,32 +39,33 @@ class Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: a line for each request would bury the address."""
+        """Logs nothing: a line per request would bury the address."""
 
 
 def serve(folder: Path, port: int = 0) -> None:
-    """Serve ``folder`` on loopback, on a free port where ``port`` is 0, print the address and open
-    the browser, until Ctrl-C or SIGTERM ends it.
+    """Serves ``folder`` on loopback until Ctrl-C or SIGTERM; port 0 is a free one.
 
-    Raises ZooError where the port is taken or may not be had.
+    Prints the address and opens the browser. Raises ZooError if the port is not available.
     """
     try:
         server = ThreadingHTTPServer((HOST, port), partial(Handler, directory=str(folder)))
     except OSError as error:
-        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
-        raise ZooError(f"port {port} {why}; name another with --port, or none") from error
+        reason = "in use" if error.errno == errno.EADDRINUSE else error.strerror
+        raise ZooError(
+            f"port {port} is not available ({reason}): choose another --port, or none"
+        ) from error
     address = f"http://{HOST}:{server.server_address[1]}/"
     with server, _terminable():
         click.echo(address)
         sys.stdout.flush()
-        click.echo("Ctrl-C ends it", err=True)
+        click.echo("Press Ctrl-C to stop", err=True)
         if _has_screen():
             webbrowser.open(address)
         server.serve_forever()
 
 
 def _has_screen() -> bool:
-    """Whether a browser would be a window: one in the terminal would take it over."""
+    """Whether a browser would open a window: one in the terminal would take it over."""
     return sys.platform in ("darwin", "win32") or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
@@ -72,7 +73,7 @@ def _has_screen() -> bool:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends what is inside as Ctrl-C does, with status 143."""
+    """Ends the block on SIGTERM as Ctrl-C does, with status 143."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

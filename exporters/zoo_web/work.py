@@ -1,4 +1,4 @@
-"""How much a picture costs: by it the page shows as many as are drawn at once."""
+"""The work per image, which decides how many images the page shows."""
 
 from __future__ import annotations
 
@@ -11,37 +11,38 @@ if TYPE_CHECKING:
 
 
 def multiply_adds(model: onnx.ModelProto) -> int:
-    """Multiply-adds of a picture in the convolutions and matrix products of a graph's weights.
+    """Multiply-adds per image in the convolutions and matrix products with weights of a graph.
 
-    What has no weights or no known size counts nothing: this is for a page's layout, `zoo bench`
-    counts exactly.
+    Nodes of unknown size count as 0: this is for the layout of the page, ``zoo bench`` counts
+    exactly.
     """
     import onnx
 
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     values = (*inferred.input, *inferred.value_info, *inferred.output)
     shapes = {
-        one.name: [size.dim_value for size in one.type.tensor_type.shape.dim] for one in values
+        value.name: [size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in values
     }
-    weights = {one.name: list(one.dims) for one in inferred.initializer}
-    return sum(_of_node(node, shapes, weights) for node in inferred.node)
+    weights = {tensor.name: list(tensor.dims) for tensor in inferred.initializer}
+    return sum(_multiply_adds(node, shapes, weights) for node in inferred.node)
 
 
-def _of_node(
+def _multiply_adds(
     node: onnx.NodeProto,
     shapes: dict[str, list[int]],
     weights: dict[str, list[int]],
 ) -> int:
     weight = next((weights[name] for name in node.input if name in weights), [])
     if node.op_type == "Conv":
-        return _numbers(shapes.get(node.output[0])) * math.prod(weight[1:])
+        return _values(shapes.get(node.output[0])) * math.prod(weight[1:])
     if node.op_type == "ConvTranspose":
-        return _numbers(shapes.get(node.input[0])) * math.prod(weight[1:])
+        return _values(shapes.get(node.input[0])) * math.prod(weight[1:])
     if node.op_type in ("Gemm", "MatMul") and len(weight) == 2:
         return math.prod(weight)
     return 0
 
 
-def _numbers(shape: Sequence[int] | None) -> int:
-    """Of one picture; a size that is not known is 0."""
+def _values(shape: Sequence[int] | None) -> int:
+    """Number of values of one image; 0 if a size is unknown."""
     return math.prod(shape[1:]) if shape else 0

@@ -172,7 +172,7 @@ class ExamplePage:
         self.page.settle()
         images = self.page.page.evaluate("[image.type, image.dims, [...image.data]]")
         assert images[0] == "float32"
-        (pixels,) = self.page.pictures("canvas")
+        (pixels,) = self.page.images("canvas")
         return np.array(images[2], np.float32).reshape(images[1]), pixels
 
 

@@ -245,7 +245,7 @@ def test_figures_of_a_users_network_have_the_papers_names(
     ("image", "shape", "said"),
     [
         (GRAY, ["n", 2, 8, 8], r"one input, float32 or uint8 \[N, 3, H, W\], and this has tensor"),
-        (GRAY, ["n", 64], r"and this has tensor\(float\) pictures \['n', 64\]"),
+        (GRAY, ["n", 64], r"and this has tensor\(float\) images \['n', 64\]"),
         (ImageSpec(3, 8), ["n", 1, 8, 8], "it takes grey pictures, and the run's have colour"),
     ],
 )

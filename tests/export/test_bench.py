@@ -1,4 +1,4 @@
-"""How fast a sampler draws: figures that agree with each other."""
+"""``zoo bench``: throughput of a sampler, and figures that agree with each other."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("small_matrices")
 # The figures
 
 
-def test_the_document_has_every_figure_and_they_agree(dcgan: Run, commands) -> None:
+def test_json_has_every_figure_and_they_agree(dcgan: Run, commands) -> None:
     result = commands("bench", dcgan.path, *QUICK, *TWO, "--json")
     assert (result.status, result.err) == (0, "")
     found = json.loads(result.out)
@@ -46,7 +46,7 @@ def test_the_document_has_every_figure_and_they_agree(dcgan: Run, commands) -> N
     assert found["parameters"] == sum(one.numel() for one in dcgan.network.parameters())
     assert found["versions"]["onnxruntime"] == onnxruntime.__version__
     assert found["hardware"]["threads"] == torch.get_num_threads()
-    assert found["picture"] is None
+    assert found["plot"] is None
     rate = found["matrix_rate"]
     assert rate["size"] in limit.SIZES
     assert rate["by"] in ("torch", "onnxruntime")
@@ -66,18 +66,18 @@ def test_the_document_has_every_figure_and_they_agree(dcgan: Run, commands) -> N
     assert {*found["preparation_seconds"]} == {"torch", "onnx"}
 
 
-def test_the_table_has_a_line_for_each_and_says_how(dcgan: Run, commands) -> None:
+def test_the_table_has_a_line_per_backend_and_the_protocol(dcgan: Run, commands) -> None:
     result = commands("bench", dcgan.path, *QUICK, *TWO)
     head, *lines = result.out.splitlines()
     assert head.split("  ")[0] == "batch"
     assert [line.split()[:2] for line in (lines[0], lines[2])] == [["1", "torch"], ["2", "torch"]]
     assert [line.split()[0] for line in (lines[1], lines[3])] == ["onnxruntime"] * 2
-    assert "multiply-adds a picture" in result.out
+    assert "multiply-adds per image" in result.out
     assert "limit: " in result.out
     assert "1 thread" in lines[-1]
 
 
-def test_the_backends_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backends_alternate(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = count()
     monkeypatch.setattr(measure.time, "perf_counter", lambda: float(next(clock)))
     called: list[str] = []
@@ -90,8 +90,8 @@ def test_the_backends_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert called == ["a", "b"] + ["a", "b"] * 3
 
 
-def test_ratios_are_of_the_same_round() -> None:
-    """A machine that is slow for a while is slow for both, and the ratio stays."""
+def test_ratios_compare_the_same_round() -> None:
+    """A machine that is slow for a while slows both, and the ratio stays."""
     fast = measure.Timing(((1.0,), (10.0,), (2.0, 1.0, 3.0)))
     slow = measure.Timing(((2.0,), (20.0,), (4.0,)))
     assert fast.times_as_fast_as(slow) == 2
@@ -103,7 +103,7 @@ def test_ratios_are_of_the_same_round() -> None:
 
 
 class Layers(torch.nn.Module):
-    """A dense layer, a convolution and a transposed one; and a product that is made once a
+    """A dense layer, a convolution and a transposed one; and a product that is computed once per
     batch."""
 
     def __init__(self) -> None:
@@ -120,10 +120,10 @@ class Layers(torch.nn.Module):
 
 
 class Required:
-    """The required hooks alone; ``draw`` makes pictures of a network and latents."""
+    """The required hooks alone; ``sample`` computes images of a network and latents."""
 
-    def __init__(self, draw: Any = None) -> None:
-        self.draw = draw or (lambda network, z: network(z))
+    def __init__(self, sample: Any = None) -> None:
+        self.sample = sample or (lambda network, z: network(z))
 
     @hookimpl
     def zoo_models(self):
@@ -148,7 +148,7 @@ class Required:
 
     @hookimpl
     def zoo_sample(self, network, latents, temperature):
-        return (self.draw(network, latents) * temperature).sigmoid()
+        return (self.sample(network, latents) * temperature).sigmoid()
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def layers(exported, tmp_path: Path) -> Any:
     return make
 
 
-def test_multiply_adds_are_those_of_a_picture_by_hand(layers) -> None:
+def test_multiply_adds_equal_those_counted_by_hand(layers) -> None:
     run = layers()
     dense = 3 * 4 * 6 * 6
     convolution = 6 * 6 * 5 * 4 * 3 * 3
@@ -175,7 +175,7 @@ def test_multiply_adds_are_those_of_a_picture_by_hand(layers) -> None:
     assert counted == dense + convolution + transposed
 
 
-def test_multiply_adds_of_a_flow_are_those_of_its_frozen_convolutions(exported) -> None:
+def test_multiply_adds_of_a_flow_count_its_frozen_convolutions(exported) -> None:
     run = exported("glow")
     frozen, by_hand = freeze(run.network), []
 
@@ -187,14 +187,14 @@ def test_multiply_adds_of_a_flow_are_those_of_its_frozen_convolutions(exported) 
             layer.register_forward_hook(note)
     graph = graphs.sampler_graph(run.with_network(frozen))
     graphs.run(graph.module, graph, graph.inputs)
-    assert len(by_hand) == 4 * 3 + 1  # of the couplings, and of the split prior
-    by_hand += 2 * [16 * 4 * 4, 4 * 8 * 8]  # of the folded 1x1 convolutions, which are no layers
+    assert len(by_hand) == 4 * 3 + 1  # in the couplings, and in the split prior
+    by_hand += 2 * [16 * 4 * 4, 4 * 8 * 8]  # the folded 1x1 convolutions, which are not layers
     assert limit.multiply_adds(run, backends.sampler_of(run)) == sum(by_hand)
 
 
-def test_the_limit_is_that_of_the_fastest_product(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_is_the_rate_of_the_fastest_product(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([4.0, 2.0, 1.0, 3.0])  # torch and onnxruntime, of 32 rows and of 64
-    monkeypatch.setattr(limit, "TRIES", 1)
+    monkeypatch.setattr(limit, "MIN_TRIES", 1)
     monkeypatch.setattr(limit, "_seconds", lambda call: call() is not None and next(times))
     product = limit.fastest_product(torch.device("cpu"))
     assert (product.size, product.by, product.rate) == (64, "torch", 2 * 64**3)
@@ -205,14 +205,14 @@ def test_onnxruntime_multiplies_the_same_matrices() -> None:
     assert np.abs(torchs().numpy() - onnxs()[0]).max() < 1e-3
 
 
-def test_of_a_machine_that_is_slow_for_a_while_the_part_of_the_limit_is_the_same() -> None:
-    """Where it takes twice as long, the product does too."""
-    drawn = measure.Timing(((8.0, 8.0), (16.0, 16.0), (8.0, 9.0, 8.0)))
+def test_a_slow_phase_leaves_the_fraction_of_the_limit_unchanged() -> None:
+    """While sampling takes twice as long, the product does too."""
+    sampling = measure.Timing(((8.0, 8.0), (16.0, 16.0), (8.0, 9.0, 8.0)))
     product = measure.Timing(((2.0, 1.0), (2.0, 4.0), (1.0, 3.0)))
-    assert drawn.part_of(product, 4) == 0.5
+    assert sampling.fraction_of(product, 4) == 0.5
 
 
-def test_the_part_of_the_limit_counts_the_multiply_adds_of_a_batch(
+def test_the_fraction_of_the_limit_counts_the_multiply_adds_of_a_batch(
     layers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = layers()
@@ -242,19 +242,19 @@ def test_a_plugin_with_the_required_hooks_alone_is_measured(layers, tmp_path: Pa
     assert not list(tmp_path.rglob("*.onnx"))
 
 
-def test_without_multiply_adds_there_is_no_limit(layers) -> None:
+def test_a_model_without_multiply_adds_has_no_limit(layers) -> None:
     run = layers(Required(lambda network, z: z[:, :, None, None].expand(-1, -1, 8, 8)))
     found = speed.bench(run, ["torch"], [1], 0.01)
     assert found.limit is None
     assert found.speeds[0].of_limit is None
 
 
-def test_a_run_without_graphs_gets_one_for_now(exported, commands, tmp_path: Path) -> None:
+def test_a_run_without_graphs_gets_a_temporary_one(exported, commands, tmp_path: Path) -> None:
     path = Path(shutil.copytree(exported("vae").path, tmp_path / "run"))
     shutil.rmtree(path / "onnx")
     result = commands("bench", path, *QUICK, "--backend", "onnx", "--json")
     assert result.status == 0
-    assert "sampler.onnx is not there: the sampler is exported for now and not kept" in result.err
+    assert "sampler.onnx does not exist: exporting the sampler to a temporary file" in result.err
     assert not (path / "onnx").exists()
     one, two = json.loads(result.out)["speeds"]
     assert one["times_torch"] is two["times_torch"] is None
@@ -264,7 +264,7 @@ def test_a_run_without_graphs_gets_one_for_now(exported, commands, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_the_compiled_sampler_draws_what_the_network_draws(
+def test_the_compiled_sampler_equals_the_network(
     dcgan: Run, commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
@@ -275,10 +275,10 @@ def test_the_compiled_sampler_draws_what_the_network_draws(
         pytest.skip(f"torch.compile does not work here: {why}")
     assert [one["batch_size"] for one in found["speeds"]] == [1, 2]
     assert found["preparation_seconds"]["compile"] > found["speeds"][0]["latency_ms"]["max"] / 1000
-    assert "compiles" in result.err
+    assert "compiling" in result.err
 
 
-def test_where_it_cannot_compile_its_lines_say_why(
+def test_a_failed_compilation_is_reported_in_its_lines(
     dcgan: Run, commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: Any, **__: Any) -> Any:
@@ -293,14 +293,14 @@ def test_where_it_cannot_compile_its_lines_say_why(
     assert [one["failed"] for one in failed] == ["FileNotFoundError: no working C++ compiler"] * 2
     assert len([one for one in found["speeds"] if "latency_ms" in one]) == 4
     said = commands("bench", dcgan.path, *QUICK).out
-    assert "torch.compile failed, FileNotFoundError: no working C++ compiler" in said
+    assert "torch.compile failed: FileNotFoundError: no working C++ compiler" in said
     assert said.count("torch.compile  failed") == 2
 
 
 # The plot
 
 
-def test_the_plot_names_its_lines(
+def test_the_plot_labels_its_lines(
     dcgan: Run, commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from matplotlib.figure import Figure
@@ -313,9 +313,9 @@ def test_the_plot_names_its_lines(
 
     monkeypatch.setattr(Figure, "savefig", savefig)
     out = tmp_path / "bench.png"
-    out.write_bytes(b"of an earlier time")
+    out.write_bytes(b"of an earlier run")
     result = commands("bench", dcgan.path, *QUICK, *TWO, "-o", out)
-    assert result.out.splitlines()[-1] == f"picture: {out}"
+    assert result.out.splitlines()[-1] == f"plot: {out}"
     with Image.open(out) as image:
         assert image.format == "PNG"
         assert min(image.size) > 400
@@ -327,7 +327,7 @@ def test_the_plot_names_its_lines(
     assert len(axes.lines) == 3
 
 
-def test_ctrl_c_leaves_nothing(
+def test_ctrl_c_leaves_no_files(
     exported, commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = Path(shutil.copytree(exported("vae").path, tmp_path / "run"))

@@ -1,4 +1,4 @@
-"""Compositions of alike layers: traced once for each kind, written with the weights of each."""
+"""Compositions: traced once per kind of layer, converted with the weights of each."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def coupling(scale: str = "tanh") -> ChannelCoupling:
 
 
 class Both(nn.Module):
-    """A composition there and back: what comes out is what went in, the way there, and its volume;
-    with the batch size asked for inside a layer and outside."""
+    """A composition forward and inverse: returns the input again, the output and its
+    log-determinant, with the batch size taken inside a layer and outside."""
 
     def __init__(self, *scales: str) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ def graph_of(*scales: str) -> tuple[Both, Graph]:
     )
 
 
-def test_each_layer_is_written_with_its_own_weights() -> None:
+def test_each_layer_keeps_its_own_weights() -> None:
     module, graph = graph_of("tanh", "tanh", "sigmoid", "tanh")
     model = to_onnx(graph, 20)
     assert not model.functions
@@ -64,45 +64,49 @@ def test_each_layer_is_written_with_its_own_weights() -> None:
     x = torch.randn(7, CHANNELS, 5, 5)
     with torch.no_grad():
         expected = module.double()(x.double())
-    for got, want in zip(session.run(None, {"x": x.numpy()}), expected, strict=True):
-        assert torch.allclose(torch.from_numpy(got).double(), want, atol=1e-4)
+    for actual, exact in zip(session.run(None, {"x": x.numpy()}), expected, strict=True):
+        assert torch.allclose(torch.from_numpy(actual).double(), exact, atol=1e-4)
     assert not torch.allclose(expected[1], x.double(), atol=0.1)
-    names = {one.name for one in model.graph.initializer}
+    names = {value.name for value in model.graph.initializer}
     assert {f"steps.layers.{i}.network.weight" for i in (1, 3, 5, 7)} <= names
 
 
-def test_depth_adds_nothing_to_trace() -> None:
+def test_depth_adds_nothing_to_the_trace() -> None:
     kinds = []
     for depth in (2, 6):
         _, graph = graph_of(*["tanh"] * depth)
-        made = Compositions(graph)
-        _, program = made.trace()
-        kinds.append((len(made.parts), Counter(str(node.target) for node in program.graph.nodes)))
-        assert {len(chain.links) for chain in made.chains.values()} == {2 * depth}
+        compositions = Compositions(graph)
+        _, program = compositions.trace()
+        kinds.append(
+            (len(compositions.parts), Counter(str(node.target) for node in program.graph.nodes))
+        )
+        assert {len(chain.links) for chain in compositions.chains.values()} == {2 * depth}
     assert kinds[0] == kinds[1]
-    assert kinds[0][0] == 4  # a convolution and a coupling, each there and back
+    assert kinds[0][0] == 4  # a convolution and a coupling, each forward and inverse
 
 
-def test_what_differs_in_more_than_weights_is_another_kind() -> None:
+def test_layers_that_differ_in_more_than_weights_are_of_different_kinds() -> None:
     _, graph = graph_of("tanh", "sigmoid", "tanh", "sigmoid")
-    assert len(Compositions(graph).parts) == 6  # the convolution, two couplings, in two directions
+    assert (
+        len(Compositions(graph).parts) == 6
+    )  # the convolution and two couplings, in two directions
 
 
-def test_where_nothing_is_twice_there_nothing_is_called() -> None:
+def test_layers_that_do_not_repeat_are_traced_as_they_are() -> None:
     _, graph = graph_of("tanh")
-    made = Compositions(graph)
-    assert (made.parts, made.chains) == ({}, {})
-    whole, _ = made.trace()
+    compositions = Compositions(graph)
+    assert (compositions.parts, compositions.chains) == ({}, {})
+    whole, _ = compositions.trace()
     assert whole.inputs.keys() == {"x"}
 
 
-def test_the_module_is_left_as_it_was() -> None:
+def test_the_module_is_left_unchanged() -> None:
     _, graph = graph_of("tanh", "tanh")
-    before = [(name, id(one)) for name, one in graph.module.named_modules()]
+    before = [(name, id(module)) for name, module in graph.module.named_modules()]
     weights = list(graph.module.state_dict())
     expected = graphs.run(graph.module, graph, graph.inputs)
     Compositions(graph).trace()
-    assert [(name, id(one)) for name, one in graph.module.named_modules()] == before
+    assert [(name, id(module)) for name, module in graph.module.named_modules()] == before
     assert list(graph.module.state_dict()) == weights
     after = graphs.run(graph.module, graph, graph.inputs)
     assert all(torch.equal(expected[name], after[name]) for name in expected)

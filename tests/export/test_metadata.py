@@ -82,7 +82,7 @@ def test_a_report_is_read_or_refused(tmp_path: Path) -> None:
         "onnxruntime_version": "1.30.0",
         "inputs": {"z": "seed 2^63"},
         "outputs": {"image": output},
-        "round_trip": {"max_abs_error": 1e-3, "tolerance": 1e-3, "pictures": 64},
+        "round_trip": {"max_abs_error": 1e-3, "tolerance": 1e-3, "images": 64},
     }
     path = tmp_path / "sampler.json"
     path.write_text(json.dumps(values), "utf-8")

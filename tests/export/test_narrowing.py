@@ -1,4 +1,4 @@
-"""Convolutions of many channels to few, written as transposed ones: the same numbers."""
+"""Convolutions from many channels to few, as transposed ones: the same numbers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not inst
 from zoo_onnx.convert import to_onnx  # noqa: E402
 
 
-def written(size: int, inputs: int, outputs: int, **options: Any) -> tuple[Counter[str], float]:
-    """The operators of one convolution's graph, and how far it is from torch's."""
+def converted(size: int, inputs: int, outputs: int, **options: Any) -> tuple[Counter[str], float]:
+    """The operators of a convolution's graph, and its difference from torch's."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(inputs, outputs, **{"kernel_size": 3, "padding": 1} | options))
     x = torch.randn(2, inputs, size, size)
@@ -31,8 +31,8 @@ def written(size: int, inputs: int, outputs: int, **options: Any) -> tuple[Count
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_it_is_the_same_convolution(bias: bool) -> None:
-    operators, difference = written(9, 24, 3, bias=bias)
+def test_a_narrowing_convolution_becomes_transposed(bias: bool) -> None:
+    operators, difference = converted(9, 24, 3, bias=bias)
     assert operators == {"ConvTranspose": 1}
     assert difference < 1e-5
 
@@ -50,7 +50,7 @@ def test_it_is_the_same_convolution(bias: bool) -> None:
         {"size": 9, "inputs": 24, "outputs": 3, "kernel_size": 5, "padding": 2},
     ],
 )
-def test_others_stay(options: dict[str, Any]) -> None:
-    operators, difference = written(**options)
+def test_other_convolutions_stay(options: dict[str, Any]) -> None:
+    operators, difference = converted(**options)
     assert operators == {"Conv": 1}
     assert difference < 1e-5

@@ -1,4 +1,4 @@
-"""Exported graphs: every model's, compared, clean, and nothing written where they are not right."""
+"""Exported graphs of every model: equal to the network, clean, and refused above a tolerance."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from project import ROOT
 import zoo
 from zoo import Latent, ModelConfig, ModelSpec, hookimpl, hookspecs
 from zoo.errors import ZooError
+from zoo.model import Model
 from zoo.objectives import Objective
 from zoo.plugins.formats import formats
 from zoo.plugins.host import Host, Plugin
-from zoo.run import Run
+from zoo.run import Run, run_of
+from zoo.runs.folder import RunFolder
 from zoo.sampling import latents
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -37,7 +39,7 @@ FORBIDDEN = RANDOM | {"Det", "If", "Loop", "Scan", "Multinomial"}
 
 
 def opened(path: Path) -> Any:
-    """A file as an application opens it."""
+    """A session as an application opens it."""
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
@@ -49,14 +51,14 @@ def feeds(run: Run, size: int, seed: int = 5) -> dict[str, Any]:
     return given
 
 
-def test_a_run_keeps_a_format_in_the_folder_of_its_name(exported) -> None:
+def test_a_format_has_a_folder_of_its_name(exported) -> None:
     run = exported("glow")
     for name in formats(run.host):
         assert any((run.path / name).iterdir())
 
 
 @pytest.mark.parametrize("model", SMALL)
-def test_the_sampler_draws_what_the_run_draws_at_any_batch_size(exported, model: str) -> None:
+def test_the_sampler_equals_the_run_at_any_batch_size(exported, model: str) -> None:
     run = exported(model)
     session = opened(run.path / "onnx" / "sampler.onnx")
     shapes = {one.name: one.shape for one in session.get_inputs()}
@@ -74,7 +76,7 @@ def test_the_sampler_draws_what_the_run_draws_at_any_batch_size(exported, model:
 
 
 @pytest.mark.parametrize("model", [*FLOWS, "vae"])
-def test_the_encoder_encodes_real_pictures_as_the_run_does(exported, model: str) -> None:
+def test_the_encoder_equals_the_run_on_real_images(exported, model: str) -> None:
     run = exported(model)
     images = run.as_images(zoo_digits(20))
     labels = torch.arange(20) % 10 if run.latent.classes else None
@@ -106,7 +108,7 @@ def zoo_digits(count: int) -> Any:
 
 
 @pytest.mark.parametrize("model", SMALL)
-def test_a_file_is_one_clean_and_says_what_it_is(exported, model: str) -> None:
+def test_a_file_is_self_contained_clean_and_described(exported, model: str) -> None:
     run = exported(model)
     encodes = "encode" in run.spec.capabilities
     names = ["sampler", "encoder"] if encodes else ["sampler"]
@@ -144,8 +146,8 @@ def test_a_file_is_one_clean_and_says_what_it_is(exported, model: str) -> None:
             assert report["inputs"]["image"] == "the first 64 of the test split of digits"
 
 
-def test_a_step_of_glow_has_three_convolutions_and_one_that_is_folded(exported) -> None:
-    """The rest is elementwise or moves numbers: nothing depends on how the weights were made."""
+def test_a_step_of_glow_has_three_convolutions_and_a_folded_one(exported) -> None:
+    """The rest is elementwise or moves values: nothing depends on how the weights were stored."""
     run = exported("glow")
     steps, splits = 2 * 2, 1
     elementwise = {"Add", "Sub", "Mul", "Div", "Neg", "Exp", "Tanh", "Relu", "Clip", "Min", "Max"}
@@ -157,31 +159,29 @@ def test_a_step_of_glow_has_three_convolutions_and_one_that_is_folded(exported) 
         assert count["Conv"] == 4 * steps + splits
         assert count["Relu"] == 2 * steps
         likelihood = {"ReduceSum", "Pow", "Transpose", "Cast", "Squeeze"}
-        likelihood |= {"ConstantOfShape", "Shape", "Expand"}  # a number for each picture
+        likelihood |= {"ConstantOfShape", "Shape", "Expand"}  # a value per image
         allowed = elementwise | moving | {"Conv"} | (likelihood if name == "encoder" else set())
         assert set(count) <= allowed
         assert not [node.op_type for node in nodes if node.input and set(node.input) <= constants]
 
 
 @pytest.mark.parametrize("kernel", [3, 5])
-def test_convolutions_of_the_reference_are_torchs(kernel: int) -> None:
+def test_convolutions_of_the_reference_equal_torchs(kernel: int) -> None:
     from zoo_onnx import float64
 
     layer = torch.nn.Conv2d(kernel**2 * 2, 2, kernel, padding=kernel // 2).double()
-    x, taken = torch.randn(3, kernel**2 * 2, 7, 6, dtype=torch.float64), []
-    torch.testing.assert_close(float64.by_taps(x, layer.weight, layer.bias), layer(x))
+    x, calls = torch.randn(3, kernel**2 * 2, 7, 6, dtype=torch.float64), []
+    torch.testing.assert_close(float64.conv_by_taps(x, layer.weight, layer.bias), layer(x))
     with pytest.MonkeyPatch.context() as patch, float64.FastConvolutions():
-        patch.setattr(float64, "by_taps", lambda *of: taken.append(of) or x)
+        patch.setattr(float64, "conv_by_taps", lambda *arguments: calls.append(arguments) or x)
         assert layer(x) is x
         strided = torch.nn.Conv2d(kernel**2 * 2, 2, kernel, stride=2, padding=kernel // 2)
         assert strided.double()(x).shape == (3, 2, 4, 3)
         assert layer.float()(x.float()).shape == (3, 2, 7, 6)
-    assert len(taken) == 1
+    assert len(calls) == 1
 
 
-def test_the_file_states_the_license_of_the_data_that_config_json_has(
-    exported, tmp_path: Path
-) -> None:
+def test_the_file_states_the_license_of_the_data_in_config_json(exported, tmp_path: Path) -> None:
     path = Path(shutil.copytree(exported("dcgan").path, tmp_path / "run"))
     config = json.loads((path / "config.json").read_text("utf-8"))
     for stated in ("CC0-1.0", None):
@@ -195,7 +195,7 @@ def test_the_file_states_the_license_of_the_data_that_config_json_has(
 # The command
 
 
-def test_the_command_writes_one_graph_where_it_is_told(exported, commands, tmp_path: Path) -> None:
+def test_the_command_writes_one_graph_into_a_folder(exported, commands, tmp_path: Path) -> None:
     run, out = exported("vae"), tmp_path / "graphs"
     result = commands("export", run.path, "--graph", "encoder", "--opset", 18, "-o", out, "--json")
     assert result.status == 0
@@ -207,7 +207,9 @@ def test_the_command_writes_one_graph_where_it_is_told(exported, commands, tmp_p
 
 
 @pytest.mark.parametrize("model", ["dcgan", "vae"])
-def test_half_precision_of_what_is_no_flow(exported, commands, tmp_path: Path, model: str) -> None:
+def test_half_precision_of_models_without_a_flow(
+    exported, commands, tmp_path: Path, model: str
+) -> None:
     run = exported(model)
     arguments = ("--graph", "sampler", "--precision", "fp16", "-o", tmp_path)
     assert commands("export", run.path, *arguments).status == 0
@@ -222,17 +224,17 @@ def test_half_precision_of_what_is_no_flow(exported, commands, tmp_path: Path, m
     assert 0 < report["outputs"]["image"]["max_abs_error_float64"] < 1e-2
 
 
-def test_what_cannot_be_exported_is_refused(exported, commands, tmp_path: Path) -> None:
+def test_wrong_arguments_are_refused(exported, commands, tmp_path: Path) -> None:
     glow, dcgan = exported("glow").path, exported("dcgan").path
     assert "a flow" in commands.fails(2, "export", glow, "--precision", "fp16")
     assert "it has sampler" in commands.fails(2, "export", dcgan, "--graph", "encoder")
-    assert "no run folder" in commands.fails(2, "export", tmp_path / "none")
+    assert "run folder" in commands.fails(2, "export", tmp_path / "none")
     (tmp_path / "file").write_text("mine")
-    assert "a file stands there" in commands.fails(2, "export", dcgan, "-o", tmp_path / "file")
+    assert "is a file" in commands.fails(2, "export", dcgan, "-o", tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_without_onnxruntime_a_sentence_names_the_extra(
+def test_without_onnxruntime_the_error_names_the_extra(
     exported, commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = exported("dcgan").path
@@ -240,37 +242,37 @@ def test_without_onnxruntime_a_sentence_names_the_extra(
     assert 'pip install "genzoo[cpu]"' in commands.fails(1, "export", path)
 
 
-def test_over_the_tolerance_an_earlier_export_stays(
+def test_above_the_tolerance_an_earlier_export_stays(
     exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = Path(shutil.copytree(exported("dcgan").path, tmp_path / "run"))
     before = {one.name: one.read_bytes() for one in (path / "onnx").iterdir()}
     monkeypatch.setattr(parity, "IMAGE", 1e-12)
-    with pytest.raises(ZooError, match=r"sampler: image is .* off .* of batch size 1, .*1e-12"):
+    with pytest.raises(ZooError, match=r"sampler: image differs by .* of batch size 1, .*1e-12"):
         export(zoo.load(path, "cpu"))
     assert {one.name: one.read_bytes() for one in (path / "onnx").iterdir()} == before
 
 
 @pytest.mark.parametrize("model", [*FLOWS, "vae"])
-def test_the_batch_is_known_all_through_a_graph(exported, model: str) -> None:
-    """Else onnxruntime takes new memory for each value, and long to find that out."""
+def test_the_batch_is_known_in_the_whole_graph(exported, model: str) -> None:
+    """Otherwise onnxruntime allocates memory for each value, and takes long to plan that."""
     for path in (exported(model).path / "onnx").glob("*.onnx"):
         inferred = onnx.shape_inference.infer_shapes(onnx.load(path), data_prop=True)
         shapes = {one.name: one.type.tensor_type.shape.dim for one in inferred.graph.value_info}
-        pictures = {name: shape for name, shape in shapes.items() if len(shape) == 4}
-        assert {name for name, shape in pictures.items() if not known(shape[0])} == set()
-        assert any(shape[0].dim_param == "batch" for shape in pictures.values()) or model == "vae"
+        images = {name: shape for name, shape in shapes.items() if len(shape) == 4}
+        assert {name for name, shape in images.items() if not known(shape[0])} == set()
+        assert any(shape[0].dim_param == "batch" for shape in images.values()) or model == "vae"
 
 
 def known(dimension: Any) -> bool:
     return dimension.HasField("dim_value") or dimension.dim_param == "batch"
 
 
-# A third party's
+# A third party's plugin
 
 
 class Gray(torch.nn.Module):
-    """Pictures of one grey; ``weight`` is what training would change."""
+    """Images of a single gray; ``weight`` is the trainable parameter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -281,16 +283,16 @@ class Gray(torch.nn.Module):
 class Required:
     """The required hooks alone."""
 
-    def __init__(self, picture: Any = None) -> None:
-        self.picture = picture or (lambda network, z: z.mean(1) * network.weight)
+    def __init__(self, level: Any = None) -> None:
+        self.level = level or (lambda network, z: z.mean(1) * network.weight)
 
     @hookimpl
     def zoo_models(self):
         return [
             ModelSpec(
-                name="grey",
+                name="gray",
                 family="test",
-                title="Grey",
+                title="Gray",
                 paper="-",
                 config=ModelConfig,
                 presets={"digits": {}},
@@ -307,24 +309,27 @@ class Required:
 
     @hookimpl
     def zoo_sample(self, network, latents, temperature):
-        gray = self.picture(network, latents) * temperature + 0.5
+        gray = self.level(network, latents) * temperature + 0.5
         return gray[:, None, None, None].expand(-1, 1, 8, 8).clamp(0, 1)
 
 
 @pytest.fixture
 def gray(exported, tmp_path: Path) -> Any:
-    """A run of the plugin that it is given."""
+    """``gray(plugin)``: a run of a plugin."""
     like = exported("dcgan")
 
     def make(plugin: Required) -> Run:
         host = Host(hookspecs)
-        assert host.add(Plugin("grey", "tests", "0"), plugin).cause is None
-        return Run(tmp_path, "grey", like.config, like.image, Gray(), torch.device("cpu"), host)
+        assert host.add(Plugin("gray", "tests", "0"), plugin).cause is None
+        model = Model(
+            host.spec("gray"), like.image, Gray(), torch.device("cpu"), host.owner("gray")
+        )
+        return run_of(model, RunFolder(tmp_path), like.config, host)
 
     return make
 
 
-def test_a_plugin_with_the_required_hooks_alone_gets_its_sampler(gray, tmp_path: Path) -> None:
+def test_a_plugin_with_the_required_hooks_alone_gets_a_sampler(gray, tmp_path: Path) -> None:
     (one,) = export(gray(Required()))
     assert one.path == tmp_path / "onnx" / "sampler.onnx"
     z = np.float32([[0.1, 0.2, 0.3], [1, 1, 1]])
@@ -335,19 +340,19 @@ def test_a_plugin_with_the_required_hooks_alone_gets_its_sampler(gray, tmp_path:
 
 WRONG = {
     "a frozen batch size": (lambda network, z: z.mean(1) * len(z), "a batch size is frozen"),
-    "random numbers": (lambda network, z: torch.randn_like(z).mean(1), "draws random numbers"),
+    "random numbers": (lambda network, z: torch.randn_like(z).mean(1), "generates random numbers"),
     "matrices that ONNX cannot invert": (
         lambda network, z: torch.linalg.inv(torch.eye(3) + z[:1].T @ z[:1]).sum() + z.mean(1),
-        "cannot be written as ONNX",
+        "cannot be converted to ONNX",
     ),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_graph_that_cannot_be_right_is_refused(gray, tmp_path: Path, name: str) -> None:
-    picture, sentence = WRONG[name]
-    with pytest.raises(ZooError, match=sentence):
-        export(gray(Required(picture)))
+def test_a_graph_that_cannot_be_exported_is_refused(gray, tmp_path: Path, name: str) -> None:
+    level, message = WRONG[name]
+    with pytest.raises(ZooError, match=message):
+        export(gray(Required(level)))
     assert not list(tmp_path.rglob("*.onnx"))
     assert not list(tmp_path.rglob("*.part"))
 

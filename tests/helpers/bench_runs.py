@@ -1,4 +1,4 @@
-"""What the tests of ``zoo bench`` share: a run to measure, and short measurements.
+"""Fixtures for tests of ``zoo bench``: a run to measure, and short measurements.
 
 A test module takes the fixtures with ``pytest_plugins = ["bench_runs"]``.
 """
@@ -17,14 +17,14 @@ TWO = ("--backend", "torch", "--backend", "onnx")
 
 @pytest.fixture
 def small_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit is taken from matrices that take no time."""
+    """Measures the limit with small matrices."""
     from zoo_onnx.bench import limit
 
     monkeypatch.setattr(limit, "SIZES", (32, 64))
-    monkeypatch.setattr(limit, "SECONDS", 0)
+    monkeypatch.setattr(limit, "MIN_SECONDS", 0)
 
 
 @pytest.fixture
 def dcgan(exported: Callable[[str], Run]) -> Run:
-    """A DCGAN with its graphs."""
+    """A DCGAN with exported graphs."""
     return exported("dcgan")

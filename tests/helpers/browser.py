@@ -1,7 +1,7 @@
-"""What a test in a real browser needs: Chromium, onnxruntime-web, and a page that is watched.
+"""Helpers for tests in a real browser: Chromium, onnxruntime-web, and a watched page.
 
-Where one of them is missing the test is skipped, with the reason, or fails where the environment
-variable ZOO_TEST_REQUIRE names what it is for: ``ZOO_TEST_REQUIRE=node,browser``.
+If one of them is missing the test is skipped, or fails if the environment variable
+ZOO_TEST_REQUIRE names its purpose: ``ZOO_TEST_REQUIRE=node,browser``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KINDS = {".mjs": "text/javascript", ".wasm": "application/wasm"}
 
 
 def missing(what: str, reason: str) -> None:
-    """Skip, or fail where ZOO_TEST_REQUIRE names ``what``."""
+    """Skips the test, or fails it if ZOO_TEST_REQUIRE names ``what``."""
     if what in os.environ.get("ZOO_TEST_REQUIRE", "").split(","):
         pytest.fail(f"{reason}, and ZOO_TEST_REQUIRE names {what}")
     pytest.skip(reason)
@@ -69,10 +69,10 @@ def hub_client() -> Path:
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A headless Chromium of this machine, as Playwright drives it."""
+    """A headless Chromium, driven by Playwright."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        missing("browser", f"there is no browser: none of {', '.join(NAMES)}")
+        missing("browser", f"no browser is installed: none of {', '.join(NAMES)}")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -92,7 +92,7 @@ _PIXELS = """selector => [...document.querySelectorAll(selector)].map(canvas => 
 
 
 class Plain(SimpleHTTPRequestHandler):
-    """Python's own server, without any header of isolation."""
+    """Python's own server, without the headers for isolation."""
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -100,7 +100,7 @@ class Plain(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path, handler: type[SimpleHTTPRequestHandler] = Plain) -> Iterator[str]:
-    """The address of a server of ``folder`` on loopback."""
+    """Serves ``folder`` on loopback; yields its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -113,17 +113,19 @@ def served(folder: Path, handler: type[SimpleHTTPRequestHandler] = Plain) -> Ite
 
 
 class Watched:
-    """A page of ``zoo demo``, and everything that went wrong in it."""
+    """A page of ``zoo demo`` that records its problems."""
 
     def __init__(self, browser: Any, **context: Any) -> None:
         self.context = browser.new_context(**context)
         self.page = self.context.new_page()
         self.page.set_default_timeout(TIMEOUT)
         self.problems: list[str] = []
-        self.page.on("console", self._said)
+        self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
-        self.page.on("requestfailed", lambda one: self.problems.append(f"failed: {one.url}"))
-        self.page.on("response", self._answered)
+        self.page.on(
+            "requestfailed", lambda request: self.problems.append(f"failed: {request.url}")
+        )
+        self.page.on("response", self._on_response)
 
     def open(self, address: str) -> Watched:
         self.page.goto(address)
@@ -131,7 +133,7 @@ class Watched:
         return self
 
     def serve(self, cdn: str) -> None:
-        """Answer ``cdn``, where onnxruntime-web is fetched from, with the files of this disk."""
+        """Answers requests to ``cdn``, the source of onnxruntime-web, with local files."""
         files = ort() / "dist"
         self.context.route(
             f"{cdn}*",
@@ -146,21 +148,20 @@ class Watched:
         )
 
     def settle(self) -> None:
-        """Wait until all that was asked for is drawn."""
+        """Waits until every area is complete."""
         self.page.wait_for_function(
             "document.querySelectorAll('[aria-busy=true]').length === 0"
             " && document.querySelector('#grid canvas')"
         )
 
-    def pictures(self, selector: str) -> Any:
-        """The pixels of every canvas there, uint8 ``[n, S, S, 3]``."""
-        found = self.page.evaluate(_PIXELS, selector)
-        pixels = np.array(found, np.uint8)
+    def images(self, selector: str) -> Any:
+        """The pixels of the selected canvases, uint8 ``[n, S, S, 3]``."""
+        pixels = np.array(self.page.evaluate(_PIXELS, selector), np.uint8)
         side = int((pixels.shape[1] // 4) ** 0.5)
         return pixels.reshape(len(pixels), side, side, 4)[..., :3]
 
     def slide(self, name: str, value: float) -> None:
-        """Drag the slider called ``name``."""
+        """Moves the slider ``name``."""
         self.page.locator(f"#{name}").evaluate(
             "(slider, value) => { slider.value = value;"
             " slider.dispatchEvent(new Event('input', { bubbles: true })); }",
@@ -174,10 +175,10 @@ class Watched:
     def close(self) -> None:
         self.context.close()
 
-    def _said(self, message: Any) -> None:
+    def _on_console(self, message: Any) -> None:
         if message.type in ("error", "warning"):
             self.problems.append(f"console: {message.text}")
 
-    def _answered(self, response: Any) -> None:
+    def _on_response(self, response: Any) -> None:
         if response.status >= 400:
             self.problems.append(f"{response.status}: {response.url}")

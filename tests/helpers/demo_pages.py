@@ -1,4 +1,4 @@
-"""Runs with their pages, open in a browser, and what should stand there: for tests of ``zoo demo``.
+"""Fixtures for tests of ``zoo demo``: runs with their pages, and the images expected there.
 
 A test module takes the fixtures with ``pytest_plugins = ["demo_pages"]``.
 """
@@ -46,8 +46,8 @@ class Demo:
             feeds["label"] = np.array(labels, np.int64)
         return self.sampler.run(["image"], feeds)[0]
 
-    def draws(self, n: int, seed: int, temperature: float, labels: Any = None) -> Any:
-        """Bytes ``[n, S, S, 3]``, as they should stand in the page."""
+    def samples(self, n: int, seed: int, temperature: float, labels: Any = None) -> Any:
+        """Bytes ``[n, S, S, 3]``, as the page should show them."""
         labels = np.arange(n) % 10 if labels is None else labels
         return shown(self.decode(self.z(n, seed), temperature, labels))
 
@@ -56,31 +56,31 @@ def shown(images: Any) -> Any:
     return np.broadcast_to(to_bytes(images), (len(images), 8, 8, 3))
 
 
-def differ(one: Any, other: Any) -> int:
-    assert one.shape == other.shape
-    return int(np.abs(one.astype(int) - other.astype(int)).max())
+def differ(a: Any, b: Any) -> int:
+    assert a.shape == b.shape
+    return int(np.abs(a.astype(int) - b.astype(int)).max())
 
 
 @pytest.fixture(scope="session")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Demo]:
-    """A run of each model in SMALL with its page, made once: ``demos("glow")``."""
-    made: dict[str, Demo] = {}
+    """``demos("glow")``: a run of a model in SMALL with its page, created once."""
+    demos: dict[str, Demo] = {}
     ort = browser.ort()
 
     def get(model: str) -> Demo:
-        if model not in made:
+        if model not in demos:
             folder = tmp_path_factory.mktemp("demos") / f"{model}-digits"
             run = zoo.train(
                 model, steps=40, config=SMALL[model], out=folder, device="cpu", quiet=True
             )
-            if model == "glow":  # so that the class is seen
+            if model == "glow":  # so that the class is visible
                 torch.manual_seed(0)
                 with torch.no_grad():
                     for parameter in run.network.flow.prior.parameters():  # type: ignore[union-attr]
                         parameter.add_(0.5 * torch.randn_like(parameter))
             export(run)
-            made[model] = Demo(run, ort)
-        return made[model]
+            demos[model] = Demo(run, ort)
+        return demos[model]
 
     return get
 
@@ -92,15 +92,15 @@ def glow(demos: Callable[[str], Demo]) -> Demo:
 
 @pytest.fixture
 def opened(chrome: Any) -> Iterator[Callable[..., browser.Watched]]:
-    """Opens pages; nothing may have gone wrong in one when the test ends."""
-    made = []
+    """Opens pages; the test fails if one of them reports a problem."""
+    pages = []
 
     def get(address: str, **context: Any) -> browser.Watched:
-        made.append(browser.Watched(chrome, **context))
-        return made[-1].open(address)
+        pages.append(browser.Watched(chrome, **context))
+        return pages[-1].open(address)
 
     yield get
-    for page in made:
+    for page in pages:
         problems = page.problems
         page.close()
         assert problems == []
@@ -108,8 +108,8 @@ def opened(chrome: Any) -> Iterator[Callable[..., browser.Watched]]:
 
 @pytest.fixture
 def address(glow: Demo) -> Iterator[str]:
-    with browser.served(glow.folder) as found:
-        yield found
+    with browser.served(glow.folder) as url:
+        yield url
 
 
 @pytest.fixture

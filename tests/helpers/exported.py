@@ -1,4 +1,4 @@
-"""What the models that tests export are trained with."""
+"""Configurations of the small models that tests export."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A small ONNX file, written by hand: what a test needs of the format without the onnx package.
+"""A small ONNX file, encoded by hand for tests without the onnx package.
 
 A message is a sequence of fields, each a key (number * 8 + wire type) and a varint, or a length and
-so many bytes (protobuf.dev/programming-guides/encoding; the numbers are those of onnx.proto).
+that many bytes (protobuf.dev/programming-guides/encoding; the numbers are those of onnx.proto).
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def node(op: str, inputs: list[str], output: str, attributes: bytes = b"") -> by
 
 
 def flatten_graph(shape: list[int | str], kind: int = FLOAT) -> bytes:
-    """A network whose features are the pixels that it is given, as float32."""
+    """A network whose features are its input pixels, as float32."""
     to_float = field(5, field(1, "to") + field(3, FLOAT) + field(20, 2))
     graph = b"".join(
         [
-            field(1, node("Cast", ["pictures"], "floats", to_float)),
+            field(1, node("Cast", ["images"], "floats", to_float)),
             field(1, node("Flatten", ["floats"], "features")),
             field(2, "flatten"),
-            field(11, value_info("pictures", kind, shape)),
+            field(11, value_info("images", kind, shape)),
             field(12, value_info("features", FLOAT, ["n", "d"])),
         ]
     )

@@ -1,4 +1,4 @@
-"""``zoo demo`` without a browser: its folder, what it refuses, its server, and latents.js."""
+"""``zoo demo`` without a browser: its folder, its errors, its server, and latents.js."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from zoo_onnx.export import export
 
 PAGE = Path(sys.modules["zoo_web.folder"].__file__ or "").parent / "page"
 SCRIPTS = {
-    *("app.js", "latents.js", "link.js", "own.js", "pictures.js"),
+    *("app.js", "latents.js", "link.js", "own.js", "images.js"),
     *("screen.js", "second.js", "worker.js"),
 }
 ASSETS = SCRIPTS | {"index.html", "style.css"}
@@ -56,7 +56,7 @@ def exported(kept: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dist(tmp_path: Path) -> Path:
-    """A folder that has the names of onnxruntime-web's files."""
+    """A folder with the names of onnxruntime-web's files."""
     folder = tmp_path / "onnxruntime-web"
     (folder / "dist").mkdir(parents=True)
     for name in (*ORT_FILES, "ort.all.min.js"):
@@ -64,7 +64,7 @@ def dist(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_folder_has_page_graphs_and_facts(commands, exported: Path) -> None:
+def test_the_folder_has_page_graphs_and_description(commands, exported: Path) -> None:
     result = commands("demo", exported)
     folder = exported / "demo"
     assert (result.status, result.out) == (0, f"{folder}\n")
@@ -120,11 +120,11 @@ def test_ort_files_are_copied_and_no_others(commands, exported: Path, dist: Path
 
 def test_a_folder_without_onnxruntime_web_is_refused(commands, exported: Path) -> None:
     said = commands.fails(2, "demo", exported, "--ort", exported)
-    assert said.startswith(f"--ort {exported}: there is no ort.wasm.min.mjs in it")
+    assert said.startswith(f"--ort {exported} has no ort.wasm.min.mjs")
     assert not (exported / "demo").exists()
 
 
-def test_its_own_folder_is_written_again(commands, exported: Path, dist: Path) -> None:
+def test_its_own_folder_is_replaced(commands, exported: Path, dist: Path) -> None:
     out = exported.parent / "page"
     assert commands("demo", exported, "-o", out, "--ort", dist).status == 0
     assert commands("demo", exported, "-o", out).status == 0
@@ -147,34 +147,30 @@ def unlisted(out: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (added, "notes.txt is not zoo demo's; move it away, or name another folder"),
-        (changed, "README.md was changed since zoo demo wrote it; move it away"),
-        (unlisted, "something stands there that zoo demo did not write"),
+        (added, ": notes.txt was not written by zoo demo; move it, or name another folder"),
+        (changed, ": README.md was changed; move it"),
+        (unlisted, " has files that zoo demo did not write"),
     ],
 )
-def test_a_folder_with_something_of_the_users_is_left_alone(
+def test_a_folder_with_files_of_the_user_is_refused(
     commands, exported: Path, change: Callable[[Path], None], sentence: str
 ) -> None:
     commands("demo", exported)
     change(exported / "demo")
     before = contents(exported)
     said = commands.fails(2, "demo", exported)
-    assert said.startswith(f"-o {exported / 'demo'}: {sentence}")
+    assert said.startswith(f"-o {exported / 'demo'}{sentence}")
     assert contents(exported) == before
 
 
-def test_a_file_a_port_without_serve_and_what_is_no_run_are_refused(
-    commands, exported: Path, tmp_path: Path
-) -> None:
+def test_wrong_arguments_are_refused(commands, exported: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    assert "a file stands there" in commands.fails(2, "demo", exported, "-o", tmp_path / "file")
-    assert "goes with --serve" in commands.fails(2, "demo", exported, "--port", "8000")
-    assert "there is not a run folder" in commands.fails(2, "demo", tmp_path / "none")
+    assert "is a file" in commands.fails(2, "demo", exported, "-o", tmp_path / "file")
+    assert "needs --serve" in commands.fails(2, "demo", exported, "--port", "8000")
+    assert "run folder" in commands.fails(2, "demo", tmp_path / "none")
 
 
-def test_what_fails_halfway_leaves_the_page_of_before(
-    exported: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_leaves_the_earlier_page(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(exported, exported / "demo")
     before = contents(exported)
 
@@ -187,9 +183,7 @@ def test_what_fails_halfway_leaves_the_page_of_before(
     assert contents(exported) == before
 
 
-def test_a_run_without_graphs_is_exported_first_and_that_is_said(
-    commands, trained_copy: Path
-) -> None:
+def test_a_run_without_graphs_is_exported_first(commands, trained_copy: Path) -> None:
     result = commands("demo", trained_copy)
     assert result.status == 0, result
     assert "has no ONNX graphs yet" in result.err
@@ -202,11 +196,11 @@ def test_graphs_of_other_weights_are_refused(commands, exported: Path) -> None:
     with open(exported / "model.safetensors", "ab") as weights:
         weights.write(b" ")
     said = commands.fails(1, "demo", exported)
-    assert "is of other weights than the run's: zoo export" in said
+    assert "has other weights than the run: zoo export" in said
     assert not (exported / "demo").exists()
 
 
-def test_graphs_that_stand_are_taken_without_torch(exported: Path) -> None:
+def test_exported_graphs_need_no_torch(exported: Path) -> None:
     code = (
         "import sys\n"
         "from zoo.cli import main\n"
@@ -249,12 +243,12 @@ def of_another_model(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (damaged, "is damaged, it is no ONNX file"),
+        (damaged, "is not an ONNX file"),
         (foreign, "is not a genzoo encoder: its metadata lack library_name"),
-        (of_another_model, "are not of one model, their latent_size differs"),
+        (of_another_model, "are of different models, their latent_size differs"),
     ],
 )
-def test_a_graph_that_is_none_is_named(
+def test_a_wrong_graph_is_refused(
     commands, exported: Path, change: Callable[[Path], None], sentence: str
 ) -> None:
     change(exported / "onnx/encoder.onnx")
@@ -266,7 +260,7 @@ def test_a_graph_that_is_none_is_named(
 
 @pytest.fixture
 def serving(exported: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """``zoo demo RUN --serve`` in a process of its own, with no screen to open a browser on."""
+    """``zoo demo RUN --serve`` in its own process, without a display to open a browser on."""
     (tmp_path / "tmp").mkdir()
     environment = {k: v for k, v in os.environ.items() if "DISPLAY" not in k}
     process = subprocess.Popen(
@@ -275,7 +269,7 @@ def serving(exported: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         env=environment | {"TMPDIR": str(tmp_path / "tmp")},
-        # A shell has what it starts in the background ignore Ctrl-C, these tests perhaps among it.
+        # A shell makes its background processes ignore Ctrl-C, maybe these tests too.
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     yield process
@@ -284,7 +278,7 @@ def serving(exported: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_serve_shows_the_page_until_it_is_ended_and_keeps_nothing(
+def test_serve_runs_until_a_signal_and_keeps_nothing(
     serving: subprocess.Popen[str], exported: Path, tmp_path: Path, number: int, status: int
 ) -> None:
     assert serving.stdout is not None
@@ -303,20 +297,20 @@ def test_serve_shows_the_page_until_it_is_ended_and_keeps_nothing(
     assert not (exported / "demo").exists()
 
 
-def test_a_port_that_is_taken_is_said(commands, exported: Path) -> None:
+def test_a_port_in_use_is_an_error(commands, exported: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         said = commands.fails(1, "demo", exported, "--serve", "--port", port)
-    assert said == f"port {port} is taken; name another with --port, or none"
+    assert said == f"port {port} is not available (in use): choose another --port, or none"
 
 
 SEEDS = (0, 7, 2**32 - 1, 2**32, 2**53 + 1, 2**64 - 1)
 
 
 def in_node(folder: Path, code: str) -> bytes:
-    """Standard output of a module that has latents.js beside it."""
+    """Standard output of a module with latents.js beside it."""
     shutil.copy(PAGE / "latents.js", folder / "latents.mjs")
     (folder / "main.mjs").write_text(code)
     command = [node(), folder / "main.mjs"]
@@ -324,13 +318,13 @@ def in_node(folder: Path, code: str) -> bytes:
 
 
 @pytest.mark.parametrize("distribution", ["normal", "uniform", "logistic"])
-def test_latents_js_draws_what_python_draws(tmp_path: Path, distribution: str) -> None:
+def test_latents_js_equals_python(tmp_path: Path, distribution: str) -> None:
     code = (
-        'import { draw, parseSeed } from "./latents.mjs";\n'
+        'import { latents, parseSeed } from "./latents.mjs";\n'
         f"for (const seed of {json.dumps([*map(str, SEEDS)])})\n"
         f"  for (const first of [0, 1000000])\n"
         "    process.stdout.write(Buffer.from("
-        f'draw(20, 1023, "{distribution}", parseSeed(seed), first).buffer));\n'
+        f'latents(20, 1023, "{distribution}", parseSeed(seed), first).buffer));\n'
     )
     found = np.frombuffer(in_node(tmp_path, code), np.float32).reshape(-1, 20, 1023)
     wanted = [
@@ -343,11 +337,11 @@ def test_latents_js_draws_what_python_draws(tmp_path: Path, distribution: str) -
     assert (bits != 0).mean() < 1e-3
 
 
-def test_latents_js_walks_as_python_walks(tmp_path: Path) -> None:
+def test_interpolation_in_latents_js_equals_python(tmp_path: Path) -> None:
     code = (
-        'import { draw, walk } from "./latents.mjs";\n'
+        'import { interpolate, latents } from "./latents.mjs";\n'
         'for (const distribution of ["normal", "uniform"]) {\n'
-        "  const ends = [0, 1].map((i) => draw(1, 64, distribution, [3, 0], i));\n"
+        "  const ends = [0, 1].map((i) => latents(1, 64, distribution, [3, 0], i));\n"
         "  for (const [a, b] of [ends, [ends[0], ends[0]], [ends[0], ends[0].map((v) => -v)]])\n"
         "    for (let t = 0; t <= 4; t++)\n"
         "      process.stdout.write(Buffer.from(interpolate(a, b, t / 4, distribution).buffer));\n"
@@ -360,7 +354,7 @@ def test_latents_js_walks_as_python_walks(tmp_path: Path) -> None:
         assert np.allclose(found[index], wanted, rtol=0, atol=1e-6)
 
 
-def test_parse_seed_takes_what_python_takes(tmp_path: Path) -> None:
+def test_parse_seed_accepts_what_python_accepts(tmp_path: Path) -> None:
     texts = ["0", "7", "0007", str(2**64 - 1), str(2**64), "-1", "1.5", "", "1e3", "9" * 20]
     code = (
         'import { parseSeed } from "./latents.mjs";\n'

@@ -1,4 +1,4 @@
-"""A picture of one's own on the page of ``zoo demo``: the model gets it as Python would give it."""
+"""The user's own image on the page of ``zoo demo``: prepared and encoded as in Python."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def show(page: browser.Watched, path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", SMALL)
-def test_a_picture_of_ones_own_is_encoded_decoded_and_walked_from(
+def test_an_own_image_is_encoded_decoded_and_interpolated(
     demos, opened, tmp_path: Path, model: str
 ) -> None:
     demo = demos(model)
@@ -50,16 +50,16 @@ def test_a_picture_of_ones_own_is_encoded_decoded_and_walked_from(
         page = opened(f"{address}#seed=7&b=2")
         show(page, png(tmp_path, pixels.squeeze()))
         image = demo.run.as_images(pixels.transpose(2, 0, 1)[None].copy()).numpy()
-        assert differ(page.pictures("#own-original"), shown(image)) == 0
+        assert differ(page.images("#own-original"), shown(image)) == 0
         feeds = {"image": image}
         if demo.run.latent.classes:
             feeds["label"] = np.array([2])
-        names = [one.name for one in demo.encoder.get_outputs()]
+        names = [output.name for output in demo.encoder.get_outputs()]
         found = dict(zip(names, demo.encoder.run(None, feeds), strict=True))
         z = found["z"] if "z" in found else found["mean"]
-        assert differ(page.pictures("#own-back"), shown(demo.decode(z, 1.0, [2]))) <= 1
+        assert differ(page.images("#own-back"), shown(demo.decode(z, 1.0, [2]))) <= 1
         if model == "glow":
-            assert differ(page.pictures("#own-back"), shown(image)) <= 1
+            assert differ(page.images("#own-back"), shown(image)) <= 1
             (log_prob,) = demo.run.log_prob(torch.from_numpy(image), labels=2).tolist()
             assert page.text("own-bits") == f"{4 - log_prob / (64 * math.log(2)):.2f} bits/dim"
         else:
@@ -68,17 +68,17 @@ def test_a_picture_of_ones_own_is_encoded_decoded_and_walked_from(
         between = interpolate(z, demo.z(1, 7, 2), 3)[:, 1]
         temperature = (1 + demo.run.spec.temperature) / 2
         expected = shown(demo.decode(between, temperature, [2]))
-        assert differ(page.pictures("#live"), expected) <= 1
+        assert differ(page.images("#live"), expected) <= 1
         page.page.click("#forget")
         page.settle()
         ends = demo.z(3, 7)[[0, 2]]
         between = interpolate(ends[:1], ends[1:], 3)[:, 1]
         expected = shown(demo.decode(between, demo.run.spec.temperature, [2]))
-        assert differ(page.pictures("#live"), expected) <= 1
+        assert differ(page.images("#live"), expected) <= 1
 
 
-def test_bits_per_dim_are_those_of_the_run_without_noise(trained: Run) -> None:
-    """What the page computes from log_prob: P of a picture is the density times its bin."""
+def test_bits_per_dim_equal_those_of_the_run_without_noise(trained: Run) -> None:
+    """The page computes them from log_prob: P of an image is the density times its bin."""
     from zoo.objectives import discrete_nats
 
     images = trained.sample(4, seed=1)
@@ -90,26 +90,24 @@ def test_bits_per_dim_are_those_of_the_run_without_noise(trained: Run) -> None:
     assert torch.allclose(bits, nats / (64 * math.log(2)), atol=1e-5)
 
 
-def test_any_picture_is_brought_to_the_model_as_training_pictures_are(
-    glow: Demo, page, tmp_path: Path
-) -> None:
-    """Colour, a part that is transparent, not square, larger: one level off in a few places."""
+def test_an_own_image_is_prepared_like_training_images(glow: Demo, page, tmp_path: Path) -> None:
+    """Color, partly transparent, not square, larger: one level off in a few places."""
     y, x = np.mgrid[:90, :61]
     pixels = np.stack([4 * x, 2 * y, 255 - 2 * x - y, np.full_like(x, 255)], -1).clip(0, 255)
     pixels[30:50, 10:30, 3] = 0
     show(page, png(tmp_path, pixels.astype(np.uint8)))
     wanted = Preparation(8, 1)(Image.open(tmp_path / "own.png"), "own.png").copy()
     expected = shown(glow.run.as_images(wanted[None]).numpy())
-    off = np.abs(page.pictures("#own-original").astype(int) - expected.astype(int))
+    off = np.abs(page.images("#own-original").astype(int) - expected.astype(int))
     assert off.max() <= 17
     assert (off > 0).mean() < 0.05
 
 
-def test_what_is_no_picture_is_named(page, tmp_path: Path) -> None:
-    (tmp_path / "own.txt").write_text("no picture")
+def test_a_file_that_is_not_an_image_is_refused(page, tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("no image")
     page.page.set_input_files("#file", tmp_path / "own.txt")
     page.page.wait_for_selector("#own-problem:not([hidden])")
-    assert page.text("own-problem").startswith("own.txt is no picture")
+    assert page.text("own-problem").startswith("This browser cannot read own.txt as an image")
 
 
 SLOW = """() => {
@@ -120,18 +118,16 @@ SLOW = """() => {
     window.freed += 1;
     close.call(this);
   };
-  window.createImageBitmap = (...given) => {
+  window.createImageBitmap = (...options) => {
     window.createImageBitmap = real;
     return new Promise((resolve) => {
-      window.finish = async () => resolve(await real(...given));
+      window.finish = async () => resolve(await real(...options));
     });
   };
 }"""
 
 
-def test_of_two_pictures_the_one_that_was_chosen_last_stays(
-    glow: Demo, opened, address: str, tmp_path: Path
-) -> None:
+def test_the_image_chosen_last_stays(glow: Demo, opened, address: str, tmp_path: Path) -> None:
     page = opened(f"{address}#seed=7")
     page.page.evaluate(SLOW)
     slow = png(tmp_path, np.zeros((8, 8), np.uint8)).rename(tmp_path / "slow.png")
@@ -141,12 +137,12 @@ def test_of_two_pictures_the_one_that_was_chosen_last_stays(
     page.page.evaluate("finish()")
     page.page.wait_for_function("freed === 2")
     page.settle()
-    assert (page.pictures("#own-original") == 255).all()
+    assert (page.images("#own-original") == 255).all()
 
 
-def test_without_it_the_walk_has_two_ends_again(page, tmp_path: Path) -> None:
+def test_removing_the_image_restores_both_ends(page, tmp_path: Path) -> None:
     show(page, png(tmp_path, np.zeros((8, 8), np.uint8)))
-    page.page.locator("#grid button").nth(0).click()  # what was A is B
+    page.page.locator("#grid button").nth(0).click()  # A becomes B
     page.page.click("#forget")
     page.settle()
     for end in "AB":
@@ -156,7 +152,7 @@ def test_without_it_the_walk_has_two_ends_again(page, tmp_path: Path) -> None:
 DROP = """async ([kind, base64]) => {
   const dataTransfer = new DataTransfer();
   if (base64) {
-    const bytes = Uint8Array.from(atob(base64), (one) => one.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
     dataTransfer.items.add(new File([bytes], "own.png", { type: "image/png" }));
   }
   const event = new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true });
@@ -165,22 +161,22 @@ DROP = """async ([kind, base64]) => {
 }"""
 
 
-def test_a_picture_is_dropped_anywhere_and_a_text_where_it_belongs(page, tmp_path: Path) -> None:
-    picture = base64.b64encode(png(tmp_path, np.zeros((8, 8), np.uint8)).read_bytes()).decode()
+def test_an_image_may_be_dropped_anywhere_and_text_is_left_alone(page, tmp_path: Path) -> None:
+    image = base64.b64encode(png(tmp_path, np.zeros((8, 8), np.uint8)).read_bytes()).decode()
     assert not page.page.evaluate(DROP, ["dragover", None])
-    assert page.page.evaluate(DROP, ["dragover", picture])
+    assert page.page.evaluate(DROP, ["dragover", image])
     assert page.page.evaluate("document.body.className") == "dragging"
-    assert page.page.evaluate(DROP, ["drop", picture])
+    assert page.page.evaluate(DROP, ["drop", image])
     page.page.wait_for_selector("#own-result", state="visible")
     page.settle()
     assert page.page.evaluate("document.body.className") == ""
-    assert not page.pictures("#own-original").any()
+    assert not page.images("#own-original").any()
 
 
-def test_a_picture_is_brought_to_a_large_model(page) -> None:
-    """More pixels than a call may have arguments."""
+def test_an_image_is_prepared_for_a_large_model(page) -> None:
+    """It has more pixels than a call may have arguments."""
     found = page.page.evaluate(
-        "async () => { const { prepare } = await import('./pictures.js');"
+        "async () => { const { prepare } = await import('./images.js');"
         " const canvas = new OffscreenCanvas(600, 500); canvas.getContext('2d');"
         " const large = { size: 512, pad: 0, channels: 3 };"
         " const bytes = prepare(canvas.transferToImageBitmap(), large);"
@@ -199,12 +195,12 @@ def test_a_broken_encoder_leaves_the_rest(glow: Demo, chrome, tmp_path: Path) ->
         page.page.wait_for_selector("#own-problem:not([hidden])")
         assert "onnx/encoder.onnx is not a graph" in page.text("own-problem")
         page.slide("temperature", 0.25)
-        found = page.pictures("#grid canvas")
-        assert differ(found, glow.draws(len(found), 7, 0.25)) <= 1
+        found = page.images("#grid canvas")
+        assert differ(found, glow.samples(len(found), 7, 0.25)) <= 1
         page.close()
 
 
-def test_a_model_that_cannot_encode_asks_for_no_picture(glow: Demo, opened, tmp_path: Path) -> None:
+def test_a_model_without_an_encoder_asks_for_no_image(glow: Demo, opened, tmp_path: Path) -> None:
     shutil.copytree(glow.run.path, tmp_path / "run")
     (tmp_path / "run/onnx/encoder.onnx").unlink()
     write(tmp_path / "run", tmp_path / "page", browser.ort())

@@ -1,4 +1,4 @@
-"""The page of ``zoo demo`` in a real browser: what it draws is what Python draws."""
+"""The page of ``zoo demo`` in a real browser: its images equal Python's."""
 
 from __future__ import annotations
 
@@ -29,136 +29,136 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.parametrize("handler", [Handler, browser.Plain], ids=["isolated", "plain"])
 @pytest.mark.parametrize("model", SMALL)
-def test_seed_7_is_what_python_draws(demos, opened, model: str, handler: Any) -> None:
+def test_seed_7_gives_the_images_of_python(demos, opened, model: str, handler: Any) -> None:
     demo = demos(model)
     with browser.served(demo.folder, handler) as address:
         page = opened(f"{address}#seed=7")
         assert page.page.evaluate("crossOriginIsolated") == (handler is Handler)
-        found = page.pictures("#grid canvas")
+        found = page.images("#grid canvas")
         assert len(found) >= 24
         assert found.std() > 5
-        assert differ(found, demo.draws(len(found), 7, demo.run.spec.temperature)) <= 1
+        assert differ(found, demo.samples(len(found), 7, demo.run.spec.temperature)) <= 1
 
 
 GRAY = "async ({ n }) => new Float32Array(n * 64).fill(0.5)"
 SECONDS = {
     "none": "null",
-    "gone": "{ draw: () => Promise.reject() }",
-    "grey": f"{{ draw: {GRAY} }}",
+    "gone": "{ sample: () => Promise.reject() }",
+    "gray": f"{{ sample: {GRAY} }}",
 }
 
 
 @pytest.mark.parametrize("kind", SECONDS)
-def test_a_second_worker_draws_half_and_is_not_missed(
+def test_a_second_worker_computes_half_and_may_fail(
     glow: Demo, opened, tmp_path: Path, kind: str
 ) -> None:
     folder = shutil.copytree(glow.folder, tmp_path / "demo")
     second = f"export const pays = () => true, second = async () => ({SECONDS[kind]});"
     (folder / "second.js").write_text(second)
     with browser.served(folder) as address:
-        found = opened(f"{address}#seed=7").pictures("#grid canvas")
-    drawn = glow.draws(len(found), 7, glow.run.spec.temperature)
-    gray = [kind == "grey" and (one == 128).all() for one in found]
-    assert differ(found[np.logical_not(gray)], drawn[np.logical_not(gray)]) <= 1
-    assert (not any(gray)) if kind != "grey" else 0.3 < np.mean(gray) <= 0.5
+        found = opened(f"{address}#seed=7").images("#grid canvas")
+    samples = glow.samples(len(found), 7, glow.run.spec.temperature)
+    gray = [kind == "gray" and (image == 128).all() for image in found]
+    assert differ(found[np.logical_not(gray)], samples[np.logical_not(gray)]) <= 1
+    assert (not any(gray)) if kind != "gray" else 0.3 < np.mean(gray) <= 0.5
 
 
-def test_seed_temperature_and_class_change_what_they_should(glow: Demo, page) -> None:
-    before = page.pictures("#grid canvas")
+def test_seed_temperature_and_class_change_the_samples(glow: Demo, page) -> None:
+    before = page.images("#grid canvas")
     n = len(before)
     page.slide("temperature", 0.25)
-    cold = page.pictures("#grid canvas")
-    assert differ(cold, glow.draws(n, 7, 0.25)) <= 1
+    cold = page.images("#grid canvas")
+    assert differ(cold, glow.samples(n, 7, 0.25)) <= 1
     assert differ(cold, before) > 10
     page.page.get_by_label("3", exact=True).check(force=True)
     page.settle()
-    threes = page.pictures("#grid canvas")
-    assert differ(threes, glow.draws(n, 7, 0.25, np.full(n, 3))) <= 1
+    threes = page.images("#grid canvas")
+    assert differ(threes, glow.samples(n, 7, 0.25, np.full(n, 3))) <= 1
     assert differ(threes, cold) > 10
     page.page.fill("#seed", str(2**64 - 1))
     page.settle()
-    last = page.pictures("#grid canvas")
-    assert differ(last, glow.draws(n, 2**64 - 1, 0.25, np.full(n, 3))) <= 1
+    last = page.images("#grid canvas")
+    assert differ(last, glow.samples(n, 2**64 - 1, 0.25, np.full(n, 3))) <= 1
     assert differ(last, threes) > 10
     page.page.click("#another")
     page.settle()
     seed = int(page.page.input_value("#seed"))
-    assert differ(page.pictures("#grid canvas"), glow.draws(n, seed, 0.25, np.full(n, 3))) <= 1
+    assert differ(page.images("#grid canvas"), glow.samples(n, seed, 0.25, np.full(n, 3))) <= 1
 
 
-def test_a_seed_that_is_none_is_said_and_draws_nothing(page) -> None:
-    before = page.pictures("#grid canvas")
+def test_an_invalid_seed_shows_an_error_and_changes_nothing(page) -> None:
+    before = page.images("#grid canvas")
     for text in ("-1", "1.5", str(2**64)):
         page.page.fill("#seed", text)
         page.settle()
         assert page.page.is_visible("#seed-problem")
-        assert differ(page.pictures("#grid canvas"), before) == 0
+        assert differ(page.images("#grid canvas"), before) == 0
     page.page.fill("#seed", "7")
     assert not page.page.is_visible("#seed-problem")
 
 
-def test_two_pictures_are_walked_between_on_the_great_circle(glow: Demo, page) -> None:
+def test_interpolation_follows_the_great_circle(glow: Demo, page) -> None:
     page.page.locator("#grid button").nth(4).click()
     page.page.locator("#grid button").nth(9).click()
     page.slide("t", 0.25)
     ends = glow.z(10, 7)[[4, 9]]
     path = interpolate(ends[:1], ends[1:], 101)[0, 25][None]
-    assert differ(page.pictures("#live"), shown(glow.decode(path, 0.7, [4]))) <= 1
-    found = page.pictures("#strip canvas")
+    assert differ(page.images("#live"), shown(glow.decode(path, 0.7, [4]))) <= 1
+    found = page.images("#strip canvas")
     path = interpolate(ends[:1], ends[1:], 7)[0]
     labels = [4, 4, 4, 9, 9, 9, 9]
     assert differ(found, shown(glow.decode(path, 0.7, labels))) <= 1
-    assert differ(found[[0, 6]], glow.draws(10, 7, 0.7)[[4, 9]]) <= 1
+    assert differ(found[[0, 6]], glow.samples(10, 7, 0.7)[[4, 9]]) <= 1
 
 
-def test_of_a_slider_that_is_dragged_the_last_value_wins(glow: Demo, chrome, address: str) -> None:
+def test_the_last_value_of_a_dragged_slider_wins(glow: Demo, chrome, address: str) -> None:
     page = browser.Watched(chrome)
     page.page.add_init_script(
-        "window.drawn = 0; const Real = Worker; window.Worker = class extends Real {"
-        " constructor(...given) { super(...given); this.addEventListener('message',"
-        " ({ data }) => { if (data.kind === 'morph') window.drawn += 1; }); } };"
+        "window.updates = 0; const Real = Worker; window.Worker = class extends Real {"
+        " constructor(...options) { super(...options); this.addEventListener('message',"
+        " ({ data }) => { if (data.kind === 'morph') window.updates += 1; }); } };"
     )
     page.open(f"{address}#seed=7")
-    page.page.evaluate("window.drawn = 0")
+    page.page.evaluate("window.updates = 0")
     page.page.evaluate(
         "for (let i = 0; i <= 200; i++) { const t = document.getElementById('t');"
         " t.value = i / 200; t.dispatchEvent(new Event('input')); }"
     )
     page.settle()
-    assert differ(page.pictures("#live"), glow.draws(2, 7, 0.7)[1:]) <= 1
-    assert 1 <= page.page.evaluate("window.drawn") < 50
+    assert differ(page.images("#live"), glow.samples(2, 7, 0.7)[1:]) <= 1
+    assert 1 <= page.page.evaluate("window.updates") < 50
     assert page.problems == []
     page.close()
 
 
 def test_a_link_carries_the_settings(glow: Demo, opened, address: str) -> None:
     page = opened(f"{address}#seed=21&temperature=0.40&label=3&a=5&b=6&t=0.250")
-    found = page.pictures("#grid canvas")
-    assert differ(found, glow.draws(len(found), 21, 0.4, np.full(len(found), 3))) <= 1
+    found = page.images("#grid canvas")
+    assert differ(found, glow.samples(len(found), 21, 0.4, np.full(len(found), 3))) <= 1
     assert page.page.input_value("#seed") == "21"
     assert page.page.get_attribute("#grid button:nth-child(6)", "data-end") == "A"
-    live = page.pictures("#live")
+    live = page.images("#live")
     page.page.fill("#seed", "22")
     page.slide("t", 0.75)
     page.page.wait_for_function("/seed=22.*t=0.750/.test(location.hash)")
     link = page.page.evaluate("location.href")
     again = opened(link)
-    assert differ(again.pictures("#live"), page.pictures("#live")) == 0
-    assert differ(again.pictures("#live"), live) > 0
-    assert differ(again.pictures("#grid canvas"), page.pictures("#grid canvas")) == 0
+    assert differ(again.images("#live"), page.images("#live")) == 0
+    assert differ(again.images("#live"), live) > 0
+    assert differ(again.images("#grid canvas"), page.images("#grid canvas")) == 0
 
 
-def test_of_a_link_that_is_cut_the_rest_is_taken(glow: Demo, page) -> None:
+def test_a_truncated_link_keeps_the_rest(glow: Demo, page) -> None:
     page.page.evaluate("location.hash = '#seed=21&temperature=%'")
     page.page.wait_for_function("document.getElementById('seed').value === '21'")
     page.settle()
-    found = page.pictures("#grid canvas")
-    assert differ(found, glow.draws(len(found), 21, 0.7)) <= 1
+    found = page.images("#grid canvas")
+    assert differ(found, glow.samples(len(found), 21, 0.7)) <= 1
 
 
-def test_pictures_are_kept_as_png(glow: Demo, page) -> None:
+def test_images_are_saved_as_png(glow: Demo, page) -> None:
     columns = int(page.page.get_attribute("#grid", "data-columns"))
-    pixels = page.pictures("#grid canvas")
+    pixels = page.images("#grid canvas")
     with page.page.expect_download() as waiting:
         page.page.click("#save-grid")
     assert waiting.value.suggested_filename == "glow-7.png"
@@ -166,13 +166,13 @@ def test_pictures_are_kept_as_png(glow: Demo, page) -> None:
     expected = grid(pixels.transpose(0, 3, 1, 2) / 255, columns)
     assert differ(np.asarray(saved), np.asarray(expected)) == 0
     with page.page.expect_download() as waiting:
-        page.page.click("#save-picture")
+        page.page.click("#save-image")
     saved = Image.open(io.BytesIO(Path(waiting.value.path()).read_bytes())).convert("RGB")
     assert saved.size == (256, 256)
-    assert differ(np.asarray(saved)[16::32, 16::32][None], page.pictures("#live")) == 0
+    assert differ(np.asarray(saved)[16::32, 16::32][None], page.images("#live")) == 0
 
 
-def test_keys_do_what_the_mouse_does(page) -> None:
+def test_the_keyboard_replaces_the_mouse(page) -> None:
     columns = int(page.page.get_attribute("#grid", "data-columns"))
     page.page.focus("#grid button[tabindex='0']")
     for key in ("ArrowRight", "ArrowDown", "Enter"):
@@ -190,7 +190,7 @@ def test_keys_do_what_the_mouse_does(page) -> None:
     assert nameless == []
 
 
-def test_the_grid_is_reached_with_the_keyboard_whatever_its_size(page) -> None:
+def test_the_keyboard_reaches_a_grid_of_any_size(page) -> None:
     page.page.focus("#grid button[tabindex='0']")
     page.page.keyboard.press("Alt+ArrowDown")  # the browser's
     assert page.page.evaluate("document.activeElement.getAttribute('tabindex')") == "0"
@@ -204,7 +204,7 @@ def test_the_grid_is_reached_with_the_keyboard_whatever_its_size(page) -> None:
     assert page.page.locator("#grid button[tabindex='0']").count() == 1
 
 
-def test_while_it_plays_a_seed_that_is_being_written_is_left_alone(page) -> None:
+def test_playing_leaves_a_half_typed_seed_alone(page) -> None:
     page.page.fill("#seed", "-1")
     at = page.page.input_value("#t")
     page.page.click("#play")
@@ -219,10 +219,10 @@ HOLD = """
   const Real = Worker;
   window.held = null;
   window.Worker = class extends Real {
-    set onmessage(hear) {
+    set onmessage(handle) {
       super.onmessage = (event) => {
-        if (window.held && event.data.kind === "grid") window.held.push(() => hear(event));
-        else hear(event);
+        if (window.held && event.data.kind === "grid") window.held.push(() => handle(event));
+        else handle(event);
       };
     }
   };
@@ -230,7 +230,7 @@ HOLD = """
 
 
 @pytest.mark.parametrize("work", [6e7, 5e9])
-def test_of_a_model_that_is_slow_to_draw_there_are_fewer_and_larger_pictures(
+def test_a_slow_model_shows_fewer_and_larger_images(
     glow: Demo, page, opened, tmp_path: Path, work: float
 ) -> None:
     folder = shutil.copytree(glow.folder, tmp_path / "demo")
@@ -240,16 +240,16 @@ def test_of_a_model_that_is_slow_to_draw_there_are_fewer_and_larger_pictures(
     usual = page.page.evaluate(side)
     with browser.served(folder) as address:
         slow = opened(f"{address}#seed=7")
-    found = slow.pictures("#grid canvas")
+    found = slow.images("#grid canvas")
     assert 8 <= len(found) <= max(12, 7.5e8 / work)
     assert slow.page.evaluate(side) > usual
-    assert differ(found, glow.draws(len(found), 7, 0.7)) <= 1
+    assert differ(found, glow.samples(len(found), 7, 0.7)) <= 1
 
 
 SEEN = "Number(getComputedStyle(document.querySelector('#grid canvas')).opacity)"
 
 
-def test_what_is_redrawn_at_once_is_never_dimmed(page) -> None:
+def test_fast_updates_are_never_dimmed(page) -> None:
     page.page.evaluate(
         """window.dimmed = 0;
         document.addEventListener("transitionrun", () => (dimmed += 1), true);"""
@@ -260,33 +260,31 @@ def test_what_is_redrawn_at_once_is_never_dimmed(page) -> None:
     assert page.page.evaluate("dimmed") == 0
 
 
-def test_of_a_graph_that_takes_long_the_old_pictures_are_marked(
-    glow: Demo, chrome, address: str
-) -> None:
+def test_old_images_are_dimmed_during_a_slow_update(glow: Demo, chrome, address: str) -> None:
     page = browser.Watched(chrome)
     page.page.add_init_script(HOLD)
     page.open(f"{address}#seed=7")
     n = page.page.locator("#grid canvas").count()
-    assert page.text("status").startswith(f"{n} pictures in ")
+    assert page.text("status").startswith(f"{n} images in ")
     page.page.evaluate("held = []")
     page.page.fill("#seed", "8")
-    page.page.wait_for_function("document.getElementById('progress').textContent === 'Drawing'")
+    page.page.wait_for_function("document.getElementById('progress').textContent === 'Generating'")
     assert page.text("status") == ""
     assert page.page.locator("#grid canvas.waiting").count() == n
     page.page.wait_for_function(f"{SEEN} < 0.4")
     page.page.fill("#seed", "9")
-    page.page.evaluate("[held, waited] = [null, held]; waited.forEach((hear) => hear())")
+    page.page.evaluate("[held, waited] = [null, held]; waited.forEach((handle) => handle())")
     page.settle()
     assert page.page.locator("canvas.waiting").count() == 0
     assert page.page.evaluate(SEEN) == 1
     assert page.text("progress") == ""
-    assert differ(page.pictures("#grid canvas"), glow.draws(n, 9, 0.7)) <= 1
+    assert differ(page.images("#grid canvas"), glow.samples(n, 9, 0.7)) <= 1
     assert page.problems == []
     page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_has_room_for_everything(opened, address: str, scheme: str) -> None:
+def test_everything_fits_on_a_phone(opened, address: str, scheme: str) -> None:
     page = opened(
         address,
         viewport={"width": 390, "height": 844},
@@ -300,7 +298,7 @@ def test_a_phone_has_room_for_everything(opened, address: str, scheme: str) -> N
     assert (sum(map(int, re.findall(r"\d+", ground))) < 200) == (scheme == "dark")
 
 
-def test_a_phone_whose_bar_comes_and_goes_keeps_its_pictures(opened, address: str) -> None:
+def test_a_phone_whose_address_bar_moves_keeps_its_images(opened, address: str) -> None:
     phone = {"is_mobile": True, "has_touch": True, "device_scale_factor": 3}
     page = opened(address, viewport={"width": 390, "height": 1000}, **phone)
     before = page.page.locator("#grid button").count()
@@ -317,8 +315,8 @@ def test_onnxruntime_comes_from_the_cdn_without_ort(glow: Demo, chrome, tmp_path
         page = browser.Watched(chrome)
         page.serve(ORT_CDN)
         page.open(f"{address}#seed=7")
-        found = page.pictures("#grid canvas")
-        assert differ(found, glow.draws(len(found), 7, 0.7)) <= 1
+        found = page.images("#grid canvas")
+        assert differ(found, glow.samples(len(found), 7, 0.7)) <= 1
         assert page.problems == []
         page.close()
 
@@ -354,10 +352,10 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("what", BREAKS)
-def test_what_is_broken_is_said_in_the_page(glow: Demo, chrome, tmp_path: Path, what: str) -> None:
-    breaking, sentence = BREAKS[what]
+def test_a_broken_folder_shows_an_error(glow: Demo, chrome, tmp_path: Path, what: str) -> None:
+    break_folder, sentence = BREAKS[what]
     shutil.copytree(glow.folder, tmp_path / "page")
-    breaking(tmp_path / "page")
+    break_folder(tmp_path / "page")
     page = browser.Watched(chrome)
     page.context.route(f"{ORT_CDN}*", lambda route: route.abort())
     with browser.served(tmp_path / "page") as address:
@@ -367,9 +365,9 @@ def test_what_is_broken_is_said_in_the_page(glow: Demo, chrome, tmp_path: Path, 
         page.close()
 
 
-def test_opened_as_a_file_the_page_says_what_it_needs(glow: Demo, chrome) -> None:
+def test_a_page_opened_as_a_file_says_what_it_needs(glow: Demo, chrome) -> None:
     page = browser.Watched(chrome)
     page.page.goto((glow.folder / "index.html").as_uri())
     page.page.wait_for_selector(".unstarted", state="visible")
-    assert "has to come from a web server" in page.page.inner_text(".unstarted")
+    assert "needs JavaScript and a web server" in page.page.inner_text(".unstarted")
     page.close()

@@ -1,19 +1,19 @@
-/* The page: what is set, what is shown, and what is asked of the worker. */
+/* The page: settings, display, and jobs for the worker. */
 
 import { parseSeed } from "./latents.js";
 import { linkOf, settingsOf } from "./link.js";
 import { offerOwn, own, refuseOwn, showOwn } from "./own.js";
-import { sheet } from "./pictures.js";
+import { sheet } from "./images.js";
 import { $, cells, element, fail, idle, layOut, paint, wait } from "./screen.js";
 
-const STEPS = 7; // pictures of the strip
+const STEPS = 7; // images in the strip
 
 document.documentElement.classList.add("started");
 
 let model, worker;
 let playing = 0;
 const settings = { seed: "0", temperature: 1, label: null, a: 0, b: 1, t: 0.5 };
-const asked = { grid: 0, morph: 0, strip: 0, own: 0 }; // the newest job of each kind
+const requests = { grid: 0, morph: 0, strip: 0, own: 0 }; // id of the newest job of each kind
 const areas = { grid: "grid", morph: "frame", strip: "strip", own: "own-result" };
 
 start().catch((error) => {
@@ -26,7 +26,7 @@ async function start() {
   try {
     response = await fetch("model.json");
   } catch {
-    throw new Error("model.json could not be fetched. Check the connection and load again.");
+    throw new Error("model.json could not be fetched. Check the connection and reload.");
   }
   if (!response.ok) throw new Error(`model.json could not be fetched (${response.status}).`);
   try {
@@ -38,37 +38,37 @@ async function start() {
   describe();
   offerClasses();
   worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-  worker.onmessage = ({ data }) => HEARD[data.kind](data);
+  worker.onmessage = ({ data }) => HANDLERS[data.kind](data);
   worker.onerror = () =>
-    fail("problem", "worker.js could not be started: load the page again, or in a newer browser.");
+    fail("problem", "worker.js could not start: reload the page, or use a newer browser.");
   worker.postMessage({ kind: "start", model });
   progress("Loading the model");
   listen();
   show(settingsOf(location.hash.slice(1), model.classes));
   layOut(model, STEPS);
-  redraw();
+  update();
 }
 
-/* What the worker says */
+/* Messages of the worker */
 
-const HEARD = {
+const HANDLERS = {
   progress({ done, total }) {
     if (total > 2e6) progress(`Loading, ${megabytes(done)} of ${megabytes(total)}`);
   },
 
   ready({ threads }) {
     model.threads = threads;
-    asked.began = performance.now(); // what was asked before waited for the model
-    progress("Drawing");
+    requests.began = performance.now(); // earlier requests waited for the model
+    progress("Generating");
   },
 
   grid({ id, first, n, rgba, broken, last }) {
-    if (id !== asked.grid) return;
+    if (id !== requests.grid) return;
     for (let i = 0; i < n; i++) {
       if (cells[first + i]) paint(cells[first + i].firstChild, rgba, i, model.size);
     }
-    asked.broken += broken;
-    const time = Math.round(performance.now() - asked.began);
+    requests.broken += broken;
+    const time = Math.round(performance.now() - requests.began);
     if (!last) {
       if (time > 300) progress(`${first + n} of ${cells.length}`);
       return;
@@ -76,38 +76,38 @@ const HEARD = {
     idle(areas.grid);
     $("problem").hidden = true;
     const threads = model.threads > 1 ? ` on ${model.threads} threads` : "";
-    tell(
-      asked.broken
-        ? `${asked.broken} of ${cells.length} pictures are not finite: lower the temperature.`
-        : `${cells.length} pictures in ${time} ms${threads}`,
+    announce(
+      requests.broken
+        ? `${requests.broken} of ${cells.length} images are not finite: lower the temperature.`
+        : `${cells.length} images in ${time} ms${threads}`,
     );
   },
 
   morph({ id, rgba }) {
     paint($("live"), rgba, 0, model.size);
-    if (id === asked.morph) idle(areas.morph);
+    if (id === requests.morph) idle(areas.morph);
   },
 
   strip({ id, first, rgba, last }) {
-    if (id !== asked.strip) return;
+    if (id !== requests.strip) return;
     paint($("strip").children[first].firstChild, rgba, 0, model.size);
     if (last) idle(areas.strip);
   },
 
-  own({ id, ...found }) {
-    if (id !== asked.own || !own) return;
+  own({ id, ...result }) {
+    if (id !== requests.own || !own) return;
     ownDone();
-    showOwn(found);
+    showOwn(result);
   },
 
   failed({ job, id, message }) {
     if (job === "own") {
-      if (id !== asked.own || !own) return;
+      if (id !== requests.own || !own) return;
       ownDone();
       refuseOwn(message);
     } else {
       fail("problem", message);
-      tell("");
+      announce("");
       stop();
       Object.values(areas).forEach(idle);
     }
@@ -116,84 +116,84 @@ const HEARD = {
 
 function ownDone() {
   idle(areas.own);
-  const drawing = $("grid").getAttribute("aria-busy") === "true";
-  if (!drawing && $("progress").textContent) progress(""); // the encoder is loaded
+  const busy = $("grid").getAttribute("aria-busy") === "true";
+  if (!busy && $("progress").textContent) progress(""); // the encoder is loaded
 }
 
-/* Says what goes on; only what it ends with is read aloud. */
+/* Shows progress; only the final status is read aloud by screen readers. */
 function progress(text) {
-  clearTimeout(asked.slow);
+  clearTimeout(requests.slow);
   $("progress").textContent = text;
   $("status").textContent = "";
 }
 
-function tell(text) {
+function announce(text) {
   progress("");
   $("status").textContent = text;
 }
 
-/* What is asked of it */
+/* Jobs for the worker */
 
-function ask(kind, job) {
-  asked[kind] += 1;
+function request(kind, job) {
+  requests[kind] += 1;
   wait(areas[kind]);
-  worker.postMessage({ kind, id: asked[kind], ...job });
+  worker.postMessage({ kind, id: requests[kind], ...job });
 }
 
-function redraw(kinds = ["grid", "morph", "strip"]) {
+function update(kinds = ["grid", "morph", "strip"]) {
   const { temperature, t } = settings;
   if (kinds.includes("grid")) {
-    asked.began = performance.now();
-    asked.broken = 0;
-    clearTimeout(asked.slow);
-    if (model.threads) asked.slow = setTimeout(progress, 300, "Drawing");
+    requests.began = performance.now();
+    requests.broken = 0;
+    clearTimeout(requests.slow);
+    if (model.threads) requests.slow = setTimeout(progress, 300, "Generating");
     const labels = model.classes ? cells.map((_, i) => labelOf(i)) : null;
-    ask("grid", { seed: parseSeed(settings.seed), temperature, labels, count: cells.length });
+    request("grid", { seed: parseSeed(settings.seed), temperature, labels, count: cells.length });
   }
-  const ends = [own?.ready ? { own: true } : sampled(settings.a), sampled(settings.b)];
-  if (kinds.includes("morph")) ask("morph", { ends, t });
-  if (kinds.includes("strip")) ask("strip", { ends, steps: STEPS });
+  const ends = [own?.ready ? { own: true } : endOf(settings.a), endOf(settings.b)];
+  if (kinds.includes("morph")) request("morph", { ends, t });
+  if (kinds.includes("strip")) request("strip", { ends, steps: STEPS });
   mark();
   remember();
 }
 
-function sampled(index) {
+function endOf(index) {
   const { seed, temperature } = settings;
   return { seed: parseSeed(seed), index, temperature, label: labelOf(index) };
 }
 
-/* The class of picture i: the chosen one, else the classes in turn. */
+/* The class of image i: the chosen one, else the classes in turn. */
 function labelOf(index) {
   return model.classes ? (settings.label ?? index % model.classes) : null;
 }
 
-/* What is set */
+/* Settings */
 
 function listen() {
   addEventListener("hashchange", () => {
     if (location.hash === `#${linkOf(settings)}`) return;
     show(settingsOf(location.hash.slice(1), model.classes));
-    redraw();
+    update();
   });
   let [width, height] = [innerWidth, innerHeight];
   addEventListener("resize", () => {
-    const less = Math.abs(innerHeight - height) < height / 5; // as a phone's bar that comes and goes
-    if (innerWidth === width && less) return;
+    const small = Math.abs(innerHeight - height) < height / 5; // the address bar of a phone
+    if (innerWidth === width && small) return;
     [width, height] = [innerWidth, innerHeight];
     const before = cells.length;
     layOut(model, STEPS);
-    if (cells.length !== before) redraw(["grid"]);
+    if (cells.length !== before) update(["grid"]);
   });
   $("seed").oninput = () => {
     const text = $("seed").value.trim();
-    const wrong = parseSeed(text) === null;
-    $("seed-problem").hidden = !wrong;
-    $("seed").setAttribute("aria-invalid", wrong);
-    if (!wrong) change({ seed: text });
+    const invalid = parseSeed(text) === null;
+    $("seed-problem").hidden = !invalid;
+    $("seed").setAttribute("aria-invalid", invalid);
+    if (!invalid) change({ seed: text });
   };
   $("another").onclick = () => {
     show({ seed: String(Math.floor(Math.random() * 1e6)) });
-    redraw();
+    update();
   };
   $("temperature").oninput = () => {
     change({ temperature: Number($("temperature").value) });
@@ -206,7 +206,7 @@ function listen() {
     change({ t: Number($("t").value) }, ["morph"]);
   };
   $("grid").onclick = (event) => choose(cells.indexOf(event.target.closest("button")));
-  $("grid").onkeydown = walkThroughGrid;
+  $("grid").onkeydown = moveFocus;
   $("grid").addEventListener("focusin", ({ target }) => {
     for (const cell of cells) cell.tabIndex = cell === target ? 0 : -1;
   });
@@ -214,26 +214,26 @@ function listen() {
     const index = [...$("strip").children].indexOf(event.target.closest("span"));
     if (index < 0) return;
     stop();
-    go(index / (STEPS - 1));
+    seek(index / (STEPS - 1));
   };
   $("play").onclick = () => (playing ? stop() : play());
   $("link").onclick = copyLink;
-  $("save-picture").onclick = () => savePicture();
-  $("save-grid").onclick = () => saveGrid();
+  $("save-image").onclick = saveImage;
+  $("save-grid").onclick = saveGrid;
   offerOwn({
     model,
-    encode: (image, label) => ask("own", { image, label }),
+    encode: (image, label) => request("own", { image, label }),
     label: () => labelOf(settings.b),
     changed() {
       if (!own && settings.a === settings.b) settings.a = settings.b ? 0 : 1;
-      redraw(["morph", "strip"]);
+      update(["morph", "strip"]);
     },
   });
 }
 
 function change(values, kinds) {
   Object.assign(settings, values);
-  redraw(kinds);
+  update(kinds);
 }
 
 /* Sets values and shows them in their controls. */
@@ -244,15 +244,15 @@ function show(values) {
   $("seed-problem").hidden = true;
   $("temperature").value = settings.temperature;
   $("t").value = settings.t;
-  for (const one of $("class-choice").querySelectorAll("input")) {
-    one.checked = one.value === String(settings.label ?? "");
+  for (const input of $("class-choice").querySelectorAll("input")) {
+    input.checked = input.value === String(settings.label ?? "");
   }
   const select = $("class-choice").querySelector("select");
   if (select) select.value = settings.label ?? "";
 }
 
-/* Makes a picture of the grid the end that was chosen longer ago; with a picture of the user's own
- * as A, always B. */
+/* Makes an image of the grid the end that was chosen longer ago; always B if A is the user's own
+ * image. */
 let older = "a";
 function choose(index) {
   if (index < 0 || index === settings.b || (index === settings.a && !own)) return;
@@ -261,20 +261,20 @@ function choose(index) {
   change({ [end]: index }, ["morph", "strip"]);
 }
 
-function walkThroughGrid(event) {
+function moveFocus(event) {
   if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own keys
-  const at = cells.indexOf(document.activeElement);
+  const current = cells.indexOf(document.activeElement);
   const columns = Number($("grid").dataset.columns);
   const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
   const places = { Home: 0, End: cells.length - 1 };
-  const to = event.key in steps ? at + steps[event.key] : places[event.key];
-  if (at < 0 || !cells[to]) return;
+  const to = event.key in steps ? current + steps[event.key] : places[event.key];
+  if (current < 0 || !cells[to]) return;
   event.preventDefault();
   cells[to].focus();
 }
 
-/* Goes to a place of the walk. */
-function go(t) {
+/* Moves to a position of the interpolation. */
+function seek(t) {
   $("t").value = t;
   change({ t }, ["morph"]);
 }
@@ -286,7 +286,7 @@ function play() {
   const frame = (now) => {
     began ??= now;
     if ($("frame").getAttribute("aria-busy") === "false") {
-      go((1 - Math.cos(phase + (now - began) / 900)) / 2);
+      seek((1 - Math.cos(phase + (now - began) / 900)) / 2);
     }
     playing = requestAnimationFrame(frame);
   };
@@ -299,17 +299,17 @@ function stop() {
   $("play").textContent = "Play";
 }
 
-let remembering;
+let addressTimer;
 function remember() {
-  clearTimeout(remembering); // browsers refuse an address that changes with every frame
-  remembering = setTimeout(keepAddress, 400);
+  clearTimeout(addressTimer); // browsers refuse an address that changes with every frame
+  addressTimer = setTimeout(keepAddress, 400);
 }
 
 function keepAddress() {
   try {
     history.replaceState(null, "", `#${linkOf(settings)}`);
   } catch {
-    // a page inside another may not be allowed to
+    // an embedded page may not be allowed to
   }
 }
 
@@ -317,28 +317,28 @@ async function copyLink() {
   keepAddress();
   try {
     await navigator.clipboard.writeText(location.href);
-    tell("Link copied");
+    announce("Link copied");
   } catch {
-    tell("The address of this page is the link");
+    announce("Copy the address of this page instead");
   }
 }
 
-/* What is shown */
+/* Display */
 
 function describe() {
   const { channels, size, bits, graphs, data } = model;
-  const bytes = Object.values(graphs).reduce((sum, one) => sum + one.bytes, 0);
-  const colours = channels === 1 ? "grey" : "colour";
-  const facts = [element("span", `Trained on ${data}`), element("span", `${megabytes(bytes)} in all`)];
+  const bytes = Object.values(graphs).reduce((sum, graph) => sum + graph.bytes, 0);
+  const colors = channels === 1 ? "gray" : "color";
+  const summary = [element("span", `Trained on ${data}`), element("span", `${megabytes(bytes)} in total`)];
   if (/^https?:/.test(model.paper)) {
-    facts.unshift(Object.assign(element("a", "Paper"), { href: model.paper }));
+    summary.unshift(Object.assign(element("a", "Paper"), { href: model.paper }));
   }
-  $("facts").append(...facts);
+  $("facts").append(...summary);
   const about = {
     Model: `${model.title}`,
     Data: data + (model.data_licence ? `, ${model.data_licence}` : ""),
-    Pictures: `${size} x ${size} pixels, ${colours}, ${2 ** bits} levels`,
-    "Drawn from": `${model.latent_size} numbers, ${model.latent_distribution}`,
+    Images: `${size} x ${size} pixels, ${colors}, ${2 ** bits} levels`,
+    Latents: `${model.latent_size} values, ${model.latent_distribution}`,
   };
   const parity = Object.values(graphs).flatMap((graph) => Object.entries(graph.parity));
   for (const [name, { file, bytes }] of Object.entries(graphs)) {
@@ -359,19 +359,19 @@ function offerClasses() {
   if (!model.classes) return;
   const all = [...Array(model.classes).keys()];
   $("classes").hidden = $("own-class").hidden = false;
-  $("own-label").append(...all.map((one) => new Option(one, one)));
+  $("own-label").append(...all.map((label) => new Option(label, label)));
   if (model.classes > 16) {
     const select = element("select", "");
     select.setAttribute("aria-label", "Class");
-    select.append(new Option("in turn", ""), ...all.map((one) => new Option(one, one)));
+    select.append(new Option("in turn", ""), ...all.map((label) => new Option(label, label)));
     $("class-choice").append(select);
     return;
   }
-  for (const one of ["", ...all]) {
+  for (const value of ["", ...all]) {
     const label = element("label", "");
     const input = document.createElement("input");
-    Object.assign(input, { type: "radio", name: "class", value: one, checked: one === "" });
-    label.append(input, element("span", one === "" ? "In turn" : one));
+    Object.assign(input, { type: "radio", name: "class", value, checked: value === "" });
+    label.append(input, element("span", value === "" ? "In turn" : value));
     $("class-choice").append(label);
   }
 }
@@ -380,13 +380,13 @@ function mark() {
   const { a, b, temperature, t } = settings;
   cells.forEach((cell, i) => {
     const end = i === b ? "B" : i === a && !own?.ready ? "A" : "";
-    const classed = model.classes ? `, class ${labelOf(i)}` : "";
+    const labelText = model.classes ? `, class ${labelOf(i)}` : "";
     cell.dataset.end = end;
     cell.setAttribute("aria-pressed", Boolean(end));
-    cell.setAttribute("aria-label", `Picture ${i}${classed}${end && `, end ${end}`}`);
+    cell.setAttribute("aria-label", `Image ${i}${labelText}${end && `, end ${end}`}`);
   });
-  $("end-a").lastElementChild.textContent = own?.ready ? "yours" : `picture ${a}`;
-  $("end-b").firstElementChild.textContent = `picture ${b}`;
+  $("end-a").lastElementChild.textContent = own?.ready ? "yours" : `image ${a}`;
+  $("end-b").firstElementChild.textContent = `image ${b}`;
   $("temperature-value").textContent = temperature.toFixed(2);
   $("temperature").style.setProperty("--at", temperature / 1.5);
   $("t").style.setProperty("--at", t);
@@ -397,9 +397,9 @@ function megabytes(bytes) {
   return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/* Files to keep */
+/* Files */
 
-function savePicture() {
+function saveImage() {
   const factor = Math.max(1, Math.round(256 / model.size));
   save(sheet([$("live")], 1, factor, 0), `${model.model}-${settings.seed}-${settings.a}-${settings.b}.png`);
 }

@@ -1,42 +1,42 @@
-/* Latents from a seed, as zoo.sampling.latents in Python draws them, and the walk between two of them.
+/* Latents of a seed, equal to those of zoo.sampling.latents in Python, and their interpolation.
  *
- * Philox-4x32-10 (Salmon et al. 2011) with the seed as key and (block, index of the picture) as
- * counter. A seed is [low, high], two numbers of 32 bits. */
+ * Philox-4x32-10 (Salmon et al. 2011) with the seed as key and (block, image index) as counter.
+ * A seed is [low, high], two 32-bit numbers. */
 
-/** Latents of the pictures first ... first + n - 1, a Float32Array [n * size]. */
-export function draw(n, size, distribution, seed, first = 0) {
+/** Latents of images first ... first + n - 1, a Float32Array [n * size]. */
+export function latents(n, size, distribution, seed, first = 0) {
   const values = new Float32Array(n * size);
   const words = new Uint32Array(4);
   const four = new Float64Array(4);
-  for (let picture = 0; picture < n; picture++) {
-    const index = first + picture;
-    for (let at = 0, block = 0; at < size; at += 4, block++) {
+  for (let image = 0; image < n; image++) {
+    const index = first + image;
+    for (let offset = 0, block = 0; offset < size; offset += 4, block++) {
       philox(words, block >>> 0, Math.floor(block / 2 ** 32), index >>> 0,
         Math.floor(index / 2 ** 32), seed[0], seed[1]);
-      spread(four, words, distribution);
-      const start = picture * size + at;
-      for (let i = 0; i < 4 && at + i < size; i++) values[start + i] = four[i];
+      transform(four, words, distribution);
+      const start = image * size + offset;
+      for (let i = 0; i < 4 && offset + i < size; i++) values[start + i] = four[i];
     }
   }
   return values;
 }
 
-/** The latent at t, 0 to 1, on the way from a to b: normal ones on the great circle (White 2016),
- * others straight. */
-export function walk(a, b, t, distribution) {
-  let [share, other] = [1 - t, t];
+/** The latent at t, 0 to 1, between a and b: spherical interpolation of normal latents (White 2016),
+ * linear of others. */
+export function interpolate(a, b, t, distribution) {
+  let [weightA, weightB] = [1 - t, t];
   if (distribution === "normal") {
     const angle = angleBetween(a, b);
     const sine = Math.sin(angle);
     if (sine >= 1e-6) {
-      share = Math.sin((1 - t) * angle) / sine;
-      other = Math.sin(t * angle) / sine;
+      weightA = Math.sin((1 - t) * angle) / sine;
+      weightB = Math.sin(t * angle) / sine;
     }
   }
-  return Float32Array.from(a, (value, i) => share * value + other * b[i]);
+  return Float32Array.from(a, (value, i) => weightA * value + weightB * b[i]);
 }
 
-/** The seed that a text of digits names, [low, high]; null for what is none of 0 ... 2^64 - 1. */
+/** Parses a seed, decimal digits, into [low, high]; null unless it is in 0 ... 2^64 - 1. */
 export function parseSeed(text) {
   if (!/^\d{1,20}$/.test(text)) return null;
   let [low, high] = [0, 0];
@@ -48,8 +48,8 @@ export function parseSeed(text) {
   return high < 2 ** 32 ? [low, high] : null;
 }
 
-/** Ten rounds of Philox-4x32 into the four 32-bit words of out. */
-export function philox(out, c0, c1, c2, c3, k0, k1) {
+/* Ten rounds of Philox-4x32 into the four 32-bit words of out. */
+function philox(out, c0, c1, c2, c3, k0, k1) {
   for (let round = 0; round < 10; round++) {
     const high0 = multiplyHigh(0xd2511f53, c0);
     const low0 = Math.imul(0xd2511f53, c0);
@@ -68,7 +68,7 @@ export function philox(out, c0, c1, c2, c3, k0, k1) {
   out[3] = c3;
 }
 
-/* The upper 32 bits of a product; each sum of parts of 16 bits stays below 2^32. */
+/* The upper 32 bits of a product, from 16-bit halves whose sums stay below 2^32. */
 function multiplyHigh(a, b) {
   const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
   const middle = a1 * b0 + ((a0 * b0) >>> 16);
@@ -77,7 +77,7 @@ function multiplyHigh(a, b) {
 }
 
 /* Four values of the distribution from four words. */
-function spread(out, words, distribution) {
+function transform(out, words, distribution) {
   for (let i = 0; i < 4; i += distribution === "normal" ? 2 : 1) {
     const u = (words[i] + 0.5) / 2 ** 32;
     if (distribution === "normal") {

@@ -1,20 +1,20 @@
-/* A picture of the user's own: chosen, dropped or pasted, and what the model makes of it. */
+/* The user's own image: chosen, dropped or pasted, then encoded and decoded. */
 
-import { prepare } from "./pictures.js";
+import { prepare } from "./images.js";
 import { $, element, fail, idle, paint } from "./screen.js";
 
-/** The picture, bytes [C, S, S], and whether the model has taken it; null where there is none. */
+/** The image: `bytes` [C, S, S], and `ready` once it is encoded; null if there is none. */
 export let own = null;
 
 let page;
-let newest = 0; // of several files the last counts, however long each takes to read
+let newest = 0; // the last file counts, however long each takes to read
 
-/** Starts to listen. `of` is what the page has: `model`, `encode(image, label)` asks the worker,
- * `label()` gives the class to begin with, `changed()` is called where a walk has another end. */
-export function offerOwn(of) {
-  page = of;
+/** Installs the listeners. `app` has `model`, `encode(image, label)`, which asks the worker,
+ * `label()`, the initial class, and `changed()`, called when the interpolation has another end. */
+export function offerOwn(app) {
+  page = app;
   $("own").hidden = !page.model.graphs.encoder;
-  $("file").onclick = () => ($("file").value = ""); // so that the same file can be taken again
+  $("file").onclick = () => ($("file").value = ""); // so that the same file can be chosen again
   $("file").onchange = () => take($("file").files[0]);
   $("forget").onclick = forget;
   $("invert").onchange = encode;
@@ -23,25 +23,25 @@ export function offerOwn(of) {
   addEventListener("paste", (event) => take(event.clipboardData.files[0]));
 }
 
-/** Shows what came back, `difference` from it on average, with the log-density in nats or null. */
+/** Shows the decoded image, its mean `difference` and the log-density in nats, or null. */
 export function showOwn({ rgba, difference, logProb }) {
   own.ready = true;
   paint($("own-back"), rgba, 0, page.model.size);
-  const off = difference < 1e-4 ? difference.toExponential(1) : difference.toFixed(3);
-  const back = `What comes back is ${off} off, on average, of 1.`;
+  const error = difference < 1e-4 ? difference.toExponential(1) : difference.toFixed(3);
+  const summary = `Mean absolute error ${error}, for values from 0 to 1.`;
   $("own-bits").hidden = logProb === null;
-  $("own-facts").textContent = back;
+  $("own-facts").textContent = summary;
   if (logProb !== null) {
     const dimensions = page.model.channels * page.model.size ** 2;
     const bits = page.model.bits - logProb / (dimensions * Math.LN2);
     $("own-bits").replaceChildren(element("b", bits.toFixed(2)), " bits/dim");
     $("own-facts").textContent =
-      `Counted at the centre of each pixel value, without dequantisation noise. ${back}`;
+      `Density at the center of each pixel value, without dequantization noise. ${summary}`;
   }
   page.changed();
 }
 
-/** Says why the model did not take it. */
+/** Shows why the image could not be encoded. */
 export function refuseOwn(message) {
   fail("own-problem", message);
   own.ready = false;
@@ -59,7 +59,7 @@ async function take(file) {
     bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
   } catch {
     if (turn !== newest) return;
-    fail("own-problem", `${file.name} is no picture that this browser can read: choose another.`);
+    fail("own-problem", `This browser cannot read ${file.name} as an image: choose another file.`);
     return;
   }
   if (turn === newest) show(prepare(bitmap, page.model));
@@ -70,7 +70,7 @@ function show(bytes) {
   const { classes, size } = page.model;
   own = { bytes, ready: false };
   if (classes) $("own-label").value = page.label();
-  $("own-back").width = $("own-back").height = size; // which empties it
+  $("own-back").width = $("own-back").height = size; // clears it
   $("own-bits").hidden = true;
   $("own-facts").textContent = "";
   $("own-result").hidden = false;
@@ -78,7 +78,7 @@ function show(bytes) {
   encode();
 }
 
-/* In the model's own number of levels, inverted where that is asked. */
+/* Quantizes to the model's levels, inverted if requested, and asks for the encoding. */
 function encode() {
   const { bits, channels, classes, size } = page.model;
   const inverted = $("invert").checked;
@@ -106,9 +106,9 @@ function forget() {
 }
 
 function drag(event) {
-  if (!event.dataTransfer.types.includes("Files")) return; // a text goes where it is dropped
+  if (!event.dataTransfer.types.includes("Files")) return; // text is left to the element under it
   event.preventDefault();
-  const inside = event.type === "dragleave" && event.relatedTarget; // from one element to another
+  const inside = event.type === "dragleave" && event.relatedTarget; // between two elements of the page
   if (!inside) document.body.classList.toggle("dragging", /enter|over/.test(event.type));
   if (event.type === "drop") take(event.dataTransfer.files[0]);
 }

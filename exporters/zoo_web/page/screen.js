@@ -1,23 +1,23 @@
-/* What is on the screen: elements, pictures on canvases, and how many there is room for. */
+/* Elements, images on canvases, and the layout of the grid. */
 
 export const $ = (id) => document.getElementById(id);
 
-/** The grid's buttons, a canvas in each. */
+/** The buttons of the grid, each with a canvas. */
 export const cells = [];
 
-const WORK = 7.5e8; // multiply-adds of a grid, which two cores do in less than a tenth of a second
-const LONG = 400; // milliseconds
-const late = {};
+const WORK = 7.5e8; // maximum multiply-adds per grid: less than 0.1 s on two cores
+const LATE = 400; // milliseconds
+const timers = {};
 
-/** Lays out the page for the size that its window has; `steps` are the pictures of the strip. */
+/** Lays out the page for the window; `steps` is the number of images in the strip. */
 export function layOut(model, steps) {
-  const most = Math.min(64, Math.max(12, Math.floor(WORK / model.multiply_adds)));
+  const max = Math.min(64, Math.max(12, Math.floor(WORK / model.multiply_adds)));
   const width = $("grid").clientWidth;
   let { side, columns, gap, rows } = fit(width, model.size);
-  if (columns * rows > most) {
-    ({ side, columns, gap, rows } = fit(width, model.size, Math.sqrt((columns * rows) / most)));
+  if (columns * rows > max) {
+    ({ side, columns, gap, rows } = fit(width, model.size, Math.sqrt((columns * rows) / max)));
   }
-  rows = Math.max(1, Math.min(rows, Math.floor(most / columns)));
+  rows = Math.max(1, Math.min(rows, Math.floor(max / columns)));
   const style = $("grid").style;
   style.setProperty("--side", `${side}px`);
   style.setProperty("--gap", `${gap}px`);
@@ -25,7 +25,7 @@ export function layOut(model, steps) {
   $("grid").dataset.columns = columns;
   while (cells.length > rows * columns) cells.pop().remove();
   while (cells.length < rows * columns) cells.push(newCell(model.size));
-  if (cells.every((one) => one.tabIndex < 0)) cells[0].tabIndex = 0;
+  if (cells.every((cell) => cell.tabIndex < 0)) cells[0].tabIndex = 0;
   const stage = $("frame").clientWidth;
   const height = innerHeight * (innerWidth < 700 ? 0.36 : 0.72);
   const shown = (room) => shownSize(room, model.size);
@@ -36,12 +36,12 @@ export function layOut(model, steps) {
     $("strip").append(element("span", ""));
     $("strip").lastChild.append(blank(model.size));
   }
-  for (const one of $("strip").children) {
-    resize(one.firstChild, shown((stage - 48) / steps), model.size);
+  for (const step of $("strip").children) {
+    resize(step.firstChild, shown((stage - 48) / steps), model.size);
   }
 }
 
-/** Puts picture i of RGBA bytes, each `size` pixels high and wide, onto a canvas. */
+/** Paints image i of RGBA bytes, `size` x `size` pixels each, onto a canvas. */
 export function paint(canvas, rgba, i, size) {
   const area = size ** 2 * 4;
   if (canvas.width !== size) canvas.width = canvas.height = size;
@@ -50,57 +50,57 @@ export function paint(canvas, rgba, i, size) {
   canvas.classList.remove("waiting");
 }
 
-/** Marks the pictures of an area as those of before, until they are painted again: to be seen only
- * when that takes long, since while an opacity changes the page is composed anew all the time. */
+/** Marks the images of an area as outdated until they are painted again. They are dimmed only when
+ * that takes long: the page is composited anew in every frame of a transition. */
 export function wait(area) {
   $(area).setAttribute("aria-busy", "true");
   for (const canvas of $(area).querySelectorAll("canvas")) canvas.classList.add("waiting");
-  clearTimeout(late[area]);
-  late[area] = setTimeout(() => $(area).classList.add("late"), LONG);
+  clearTimeout(timers[area]);
+  timers[area] = setTimeout(() => $(area).classList.add("late"), LATE);
 }
 
-/** Says that nothing more will come for an area. */
+/** Marks an area as complete. */
 export function idle(area) {
   $(area).setAttribute("aria-busy", "false");
-  clearTimeout(late[area]);
+  clearTimeout(timers[area]);
   $(area).classList.remove("late");
 }
 
-/** Shows a sentence where problems are told. */
-export function fail(where, message) {
-  $(where).textContent = message;
-  $(where).hidden = false;
+/** Shows an error message in the element `id`. */
+export function fail(id, message) {
+  $(id).textContent = message;
+  $(id).hidden = false;
 }
 
-/** A new element with a text. */
+/** A new element with text. */
 export function element(name, text) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
+  const node = document.createElement(name);
+  node.textContent = text;
+  return node;
 }
 
-/* The size on the screen, in CSS pixels: about as large as room, whole factors of the device's. */
+/* The size on the screen in CSS pixels: an integer number of device pixels per pixel, at most room. */
 function shownSize(room, size) {
   const ratio = window.devicePixelRatio || 1;
   const factor = Math.floor((room * ratio) / size);
   return factor >= 1 ? (factor * size) / ratio : room;
 }
 
-/* Columns of the grid: of the sizes that whole factors give, that which fills the width best; and
- * as many rows as there is room for. Fewer pictures are larger, by `factor`. */
+/* Columns and rows of the grid: of the sizes with an integer number of device pixels per pixel, the
+ * one that fills the width best, enlarged by `factor`. */
 function fit(width, size, factor = 1) {
-  const [least, most] = (width < 500 ? [46, 66] : [64, 96]).map((side) => side * factor);
+  const [min, max] = (width < 500 ? [46, 66] : [64, 96]).map((side) => side * factor);
   const step = size / (window.devicePixelRatio || 1);
   const sides = [];
-  for (let side = step; side <= most; side += step) if (side >= least) sides.push(side);
-  if (!sides.length) sides.push(shownSize(most, size));
+  for (let side = step; side <= max; side += step) if (side >= min) sides.push(side);
+  if (!sides.length) sides.push(shownSize(max, size));
   const fits = sides.map((side) => {
     const columns = Math.max(2, Math.floor((width + 8) / (side + 8)));
     const gap = (width - columns * side) / (columns - 1);
-    const high = Math.floor((innerHeight * (innerWidth < 700 ? 0.5 : 0.72)) / (side + gap));
-    return { side, columns, gap, rows: Math.max(4, high), filled: columns * side };
+    const fitting = Math.floor((innerHeight * (innerWidth < 700 ? 0.5 : 0.72)) / (side + gap));
+    return { side, columns, gap, rows: Math.max(4, fitting), filled: columns * side };
   });
-  return fits.reduce((best, one) => (one.filled > best.filled ? one : best));
+  return fits.reduce((best, next) => (next.filled > best.filled ? next : best));
 }
 
 function newCell(size) {

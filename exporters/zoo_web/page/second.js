@@ -1,17 +1,17 @@
-/* A second worker beside the first, so that two cores draw: onnxruntime's own threads share each
- * picture, which for small graphs takes as long as it spares, and need a page that is isolated. */
+/* A second worker, so that two cores compute: onnxruntime's own threads split each image, which saves
+ * nothing for small graphs, and need an isolated page. */
 
-const MOST = 2 ** 25; // bytes of a sampler that may lie in memory twice
+const MAX_BYTES = 2 ** 25; // of a sampler that may be in memory twice
 
-/** Whether half of a grid is to be drawn by a second worker. */
+/** Whether a second worker should compute half of each grid. */
 export function pays(model) {
-  return navigator.hardwareConcurrency > 1 && model.graphs.sampler.bytes <= MOST;
+  return navigator.hardwareConcurrency > 1 && model.graphs.sampler.bytes <= MAX_BYTES;
 }
 
-/** The second worker, when it is ready to draw; null where a browser has none to give. */
+/** Resolves to the second worker once it is ready; null if the browser cannot start one. */
 export function second(model) {
-  const waiting = new Map();
-  let asked = 0;
+  const pending = new Map();
+  let requests = 0;
   return new Promise((resolve) => {
     let worker;
     try {
@@ -22,24 +22,24 @@ export function second(model) {
     }
     const lost = () => {
       resolve(null);
-      for (const { reject } of waiting.values()) reject(new Error("the second worker is gone"));
+      for (const { reject } of pending.values()) reject(new Error("the second worker failed"));
     };
     worker.onerror = lost;
     worker.onmessage = ({ data }) => {
-      if (data.kind === "ready") resolve({ draw });
+      if (data.kind === "ready") resolve({ sample });
       else if (data.kind === "failed") lost();
       else if (data.kind === "share") {
-        waiting.get(data.id).resolve(data.images);
-        waiting.delete(data.id);
+        pending.get(data.id).resolve(data.images);
+        pending.delete(data.id);
       }
     };
     worker.postMessage({ kind: "start", model, second: true });
 
-    /* Pictures [n, C, S, S] in [0, 1] of a share of a grid. */
-    function draw(share) {
-      const id = asked++;
+    /* Images [n, C, S, S] in [0, 1] of a share of a grid. */
+    function sample(share) {
+      const id = requests++;
       worker.postMessage({ kind: "share", id, ...share });
-      return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
+      return new Promise((resolve, reject) => pending.set(id, { resolve, reject }));
     }
   });
 }

@@ -1,11 +1,11 @@
-/* Pictures in and out: brought to a model's shape, and put together to be kept. */
+/* Images: preparation for a model, and sheets to save. */
 
-/** Bytes [C, S, S] of a picture, brought to the model's shape as genzoo brings pictures to it: laid
- * on white, grey by ITU-R 601, the centre square, scaled by Lanczos. */
-export function prepare(bitmap, { size: wanted, pad, channels }) {
+/** Bytes [C, S, S] of an image in the model's shape, prepared as genzoo prepares training data: on
+ * white, gray by ITU-R 601, center crop, Lanczos resampling. */
+export function prepare(bitmap, { size, pad, channels }) {
   const square = Math.min(bitmap.width, bitmap.height);
-  const border = square < wanted && square + 2 * pad >= wanted;
-  const side = border ? wanted : Math.min(square, Math.max(1024, wanted)); // larger ones, in two goes
+  const border = square < size && square + 2 * pad >= size;
+  const side = border ? size : Math.min(square, Math.max(1024, size)); // larger images, in two steps
   const scale = border ? 1 : side / square;
   const [width, height] = [bitmap.width * scale, bitmap.height * scale];
   const canvas = document.createElement("canvas");
@@ -14,27 +14,26 @@ export function prepare(bitmap, { size: wanted, pad, channels }) {
   context.imageSmoothingQuality = "high";
   context.fillStyle = "black";
   context.fillRect(0, 0, side, side);
-  const [left, top] = [width, height].map((one) =>
-    one <= side ? Math.floor((side - one) / 2) : -Math.floor((one - side) / 2),
+  const [left, top] = [width, height].map((length) =>
+    length <= side ? Math.floor((side - length) / 2) : -Math.floor((length - side) / 2),
   );
   context.fillStyle = "white";
   context.fillRect(left, top, width, height);
   context.drawImage(bitmap, left, top, width, height);
   const { data } = context.getImageData(0, 0, side, side);
-  const planes = new Uint8ClampedArray(channels * wanted * wanted);
+  const planes = new Uint8ClampedArray(channels * size * size);
   for (let c = 0; c < channels; c++) {
     const plane = new Float64Array(side * side);
     for (let i = 0; i < plane.length; i++) {
       const [r, g, b] = [data[4 * i], data[4 * i + 1], data[4 * i + 2]];
       plane[i] = channels === 1 ? (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16 : data[4 * i + c];
     }
-    planes.set(lanczos(lanczos(plane, side, side, wanted), side, wanted, wanted), c * wanted * wanted);
+    planes.set(lanczos(lanczos(plane, side, side, size), side, size, size), c * size * size);
   }
   return planes;
 }
 
-/** A canvas with those of `canvases`, square and of one size, in rows on grey, each enlarged by a whole
- * factor. */
+/** A canvas with `canvases`, squares of one size, in rows on gray, enlarged by an integer factor. */
 export function sheet(canvases, columns, factor, margin) {
   const side = canvases[0].width * factor;
   const step = side + margin;
@@ -46,29 +45,29 @@ export function sheet(canvases, columns, factor, margin) {
   context.imageSmoothingEnabled = false;
   context.fillStyle = "rgb(128 128 128)";
   context.fillRect(0, 0, canvas.width, canvas.height);
-  canvases.forEach((one, i) => {
+  canvases.forEach((image, i) => {
     const [left, top] = [margin + (i % columns) * step, margin + Math.floor(i / columns) * step];
-    context.drawImage(one, left, top, side, side);
+    context.drawImage(image, left, top, side, side);
   });
   return canvas;
 }
 
-/* Scales the rows of a plane, width x height, to `to` pixels and turns it on its side. */
+/* Resamples the rows of a plane, width x height, to `to` pixels, and transposes it. */
 function lanczos(plane, width, height, to) {
   const out = new Uint8ClampedArray(to * height);
   const scale = width / to;
   const stretch = Math.max(scale, 1);
   const sinc = (x) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
   for (let x = 0; x < to; x++) {
-    const centre = (x + 0.5) * scale;
-    const from = Math.max(0, Math.floor(centre - 3 * stretch + 0.5));
-    const end = Math.min(width, Math.floor(centre + 3 * stretch + 0.5));
+    const center = (x + 0.5) * scale;
+    const from = Math.max(0, Math.floor(center - 3 * stretch + 0.5));
+    const end = Math.min(width, Math.floor(center + 3 * stretch + 0.5));
     const weights = [];
     for (let i = from; i < end; i++) {
-      const far = (i - centre + 0.5) / stretch;
-      weights.push(Math.abs(far) < 3 ? sinc(far) * sinc(far / 3) : 0);
+      const distance = (i - center + 0.5) / stretch;
+      weights.push(Math.abs(distance) < 3 ? sinc(distance) * sinc(distance / 3) : 0);
     }
-    const sum = weights.reduce((total, one) => total + one, 0);
+    const sum = weights.reduce((total, weight) => total + weight, 0);
     for (let y = 0; y < height; y++) {
       let value = 0;
       for (let i = from; i < end; i++) value += plane[y * width + i] * weights[i - from];
