@@ -1,4 +1,4 @@
-"""Frozen networks: in float64 they compute what the network does, and what is in them is plain."""
+"""Frozen networks: equal to the network in float64, with plain weights."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 
 
 @torch.no_grad()
-def random(network: nn.Module) -> None:
-    """Everything that training moves, moved: weights, statistics of batches, units."""
+def randomize(network: nn.Module) -> None:
+    """Changes everything that training changes: weights, batch statistics, units."""
     for parameter in network.parameters():
         parameter += 0.1 * torch.randn_like(parameter)
     for name, buffer in network.named_buffers():
@@ -79,29 +79,30 @@ def named(case: tuple[str, dict[str, Any]]) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=map(named, CASES))
-def test_a_frozen_network_is_the_network_in_float64(case: tuple[str, dict[str, Any]]) -> None:
+def test_a_frozen_network_equals_the_network_in_float64(case: tuple[str, dict[str, Any]]) -> None:
     model, options = case
     torch.manual_seed(0)
     network = zoo.build(model, image_size=8, **options)
-    random(network)
+    randomize(network)
     network = network.double().eval()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     frozen = freeze(network)
     z = torch.rand(5, network.latent.size, dtype=torch.float64)
     labels = torch.arange(5) if network.latent.classes else None
 
-    def both(hook: str, **given: Any) -> Any:
-        return [host().owner(model).call(hook, network=one, **given) for one in (network, frozen)]
+    def both(hook: str, **arguments: Any) -> Any:
+        owner = host().owner(model)
+        return [owner.call(hook, network=module, **arguments) for module in (network, frozen)]
 
     with torch.no_grad():
-        plain, found = both("zoo_sample", latents=z, temperature=0.7, labels=labels)
-        torch.testing.assert_close(found, plain, rtol=0, atol=1e-10)
-        assert plain.std() > 0.01
+        expected, actual = both("zoo_sample", latents=z, temperature=0.7, labels=labels)
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-10)
+        assert expected.std() > 0.01
         if "encode" in host().spec(model).capabilities:
-            x = torch.rand_like(plain)
-            plain, found = both("zoo_encode", images=x, labels=labels)
-            for name in plain:
-                torch.testing.assert_close(found[name], plain[name], rtol=1e-10, atol=1e-9)
+            x = torch.rand_like(expected)
+            expected, actual = both("zoo_encode", images=x, labels=labels)
+            for name in expected:
+                torch.testing.assert_close(actual[name], expected[name], rtol=1e-10, atol=1e-9)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert not [name for name in frozen.state_dict() if "parametrizations" in name]
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
@@ -113,13 +114,13 @@ def kinds(network: nn.Module) -> list[str]:
 
 def test_a_step_of_glow_is_one_convolution_and_a_coupling() -> None:
     network = zoo.build("glow", image_size=8, **GLOW)
-    random(network)
+    randomize(network)
     for level in freeze(network).flow.scales:
         layers = [type(layer).__name__ for layer in level.layers[1].layers]
         assert layers == ["FrozenChannelwise", "ChannelCoupling"] * GLOW["depth"]
 
 
-def test_normalization_of_generators_and_units_of_shifts_are_in_the_weights() -> None:
+def test_normalization_and_units_are_folded_into_the_weights() -> None:
     generator = zoo.build("dcgan", image_size=16, channels=1, width=4)
     assert "BatchNorm2d" in kinds(generator)
     assert not {"BatchNorm1d", "BatchNorm2d"} & set(kinds(freeze(generator)))
@@ -131,7 +132,7 @@ def test_normalization_of_generators_and_units_of_shifts_are_in_the_weights() ->
 
 
 class Foreign(nn.Module):
-    """Somebody's flow: layers of ``zoo.flows``, a bijection of its own, and code around them."""
+    """A plugin's flow: layers of ``zoo.flows``, a bijection of its own, and code around them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,12 +158,12 @@ class Doubled(Bijection):
 def test_a_foreign_flow_freezes_by_its_layers() -> None:
     torch.manual_seed(0)
     network = Foreign()
-    random(network)
+    randomize(network)
     network = network.double().eval()
     frozen, x = freeze(network), torch.randn(3, 2, 4, 4, dtype=torch.float64)
     with torch.no_grad():
-        for plain, found in zip(network(x), frozen(x), strict=True):
-            torch.testing.assert_close(found, plain)
+        for expected, actual in zip(network(x), frozen(x), strict=True):
+            torch.testing.assert_close(actual, expected)
         y = network(x)[0]
         torch.testing.assert_close(frozen.inverse(y), x)
     names = [type(layer).__name__ for layer in frozen.body.layers]
@@ -170,7 +171,7 @@ def test_a_foreign_flow_freezes_by_its_layers() -> None:
     assert names == ["Squeeze", joined, "Doubled", "ChannelCoupling", joined]
 
 
-def test_weights_keep_their_dtype_and_inverses_are_of_float64() -> None:
+def test_weights_keep_their_dtype_and_inverses_are_exact() -> None:
     layer = Invertible1x1(8)
     with torch.no_grad():
         layer.weight.copy_(torch.diag(torch.logspace(-3, 3, 8)) @ layer.weight)
@@ -184,7 +185,7 @@ def test_weights_keep_their_dtype_and_inverses_are_of_float64() -> None:
     )
 
 
-def test_layers_of_very_many_channels_are_not_joined_by_a_matrix() -> None:
+def test_layers_of_very_many_channels_are_not_merged_into_a_matrix() -> None:
     many = MAX_JOINED_CHANNELS + 2
     frozen = freeze(Composition([shuffle(many), Scaling(many)]))
     assert [type(layer) for layer in frozen.layers] == [FrozenPermutation, FrozenChannelwise]
@@ -193,15 +194,15 @@ def test_layers_of_very_many_channels_are_not_joined_by_a_matrix() -> None:
 
 @pytest.mark.parametrize("make", [odd_even, reverse, shuffle, swap])
 @pytest.mark.parametrize("channels", [1, 2, 3, 8, 9])
-def test_a_frozen_permutation_moves_what_the_permutation_moves(make: Any, channels: int) -> None:
+def test_a_frozen_permutation_equals_the_permutation(make: Any, channels: int) -> None:
     layer, x = make(channels), torch.randn(2, channels, 3, 3)
     frozen = freeze(layer)
     assert torch.equal(frozen(x)[0], layer(x)[0])
     assert torch.equal(frozen.inverse(x), layer.inverse(x))
 
 
-def test_whole_blocks_are_moved_as_such() -> None:
-    """What NICE does between two couplings: no channel is picked."""
+def test_blocks_of_channels_are_moved_without_an_index() -> None:
+    """As NICE does between two couplings."""
     assert not list(freeze(swap(784)).buffers())
     assert [len(order) for order in freeze(shuffle(784)).buffers()] == [784, 784]
 
@@ -215,10 +216,10 @@ def test_a_transposed_convolution_of_few_pixels_becomes_dense() -> None:
         nn.ReLU(),
         nn.ConvTranspose2d(4, 2, 4, 2, 1, bias=False),
     )
-    random(layers)
+    randomize(layers)
     layers = layers.double().eval()
     frozen, z = freeze(layers), torch.randn(6, 5, dtype=torch.float64)
-    assert len([one for one in frozen if isinstance(one, nn.ConvTranspose2d)]) == 1
+    assert len([layer for layer in frozen if isinstance(layer, nn.ConvTranspose2d)]) == 1
     with torch.no_grad():
         torch.testing.assert_close(frozen(z), layers(z))
     larger = nn.Sequential(nn.Unflatten(1, (-1, 4, 4)), nn.ConvTranspose2d(3, 4, 4, 2, 1))
@@ -226,7 +227,7 @@ def test_a_transposed_convolution_of_few_pixels_becomes_dense() -> None:
 
 
 def test_saturated_scales_and_far_latents_stay_finite() -> None:
-    """Where exporters would take the logarithm of a sigmoid that has become 0."""
+    """Exporters would take the logarithm of a sigmoid that underflowed to 0."""
     from zoo.flows.coupling import FrozenSigmoidScale
     from zoo.flows.prior import standard_logistic_log_prob
 
@@ -237,14 +238,14 @@ def test_saturated_scales_and_far_latents_stay_finite() -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "taken"), [(2, 3), (6, 8), (7, 8), (12, 16), (16, 17), (17, 24), (40, 40)]
+    ("inputs", "padded"), [(2, 3), (6, 8), (7, 8), (12, 16), (16, 17), (17, 24), (40, 40)]
 )
-def test_a_convolution_that_knows_the_edge_takes_whole_lanes_where_few_are_added(
-    inputs: int, taken: int
+def test_input_channels_are_padded_to_a_multiple_of_eight_if_few_are_missing(
+    inputs: int, padded: int
 ) -> None:
     layer = ActNormConv2d(inputs, 32, 3).double()
-    random(layer)
+    randomize(layer)
     frozen = freeze(layer)
     x = torch.randn(3, inputs, 5, 4, dtype=torch.float64)
     assert torch.allclose(frozen(x), layer.eval()(x), rtol=1e-12, atol=1e-12)
-    assert frozen.conv.weight.shape[1] == taken
+    assert frozen.conv.weight.shape[1] == padded

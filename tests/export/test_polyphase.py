@@ -1,4 +1,4 @@
-"""Doublings as plain convolutions of their phases: the same pictures."""
+"""Transposed convolutions as plain convolutions of their phases: the same images."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from zoo.freezing import freeze
 from zoo.freezing.polyphase import Doubling, DoublingAndLast
 
 
-def joined(*layers: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
-    """A network in float64 with statistics that are not those at the start, and it frozen."""
+def networks(*layers: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
+    """A network in float64 with changed statistics, and its frozen copy."""
     torch.manual_seed(0)
     network = nn.Sequential(*layers).double().eval()
     for layer in network:
@@ -21,7 +21,7 @@ def joined(*layers: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
     return network, freeze(network)
 
 
-def same(network: nn.Sequential, frozen: nn.Sequential) -> None:
+def assert_equal(network: nn.Sequential, frozen: nn.Sequential) -> None:
     x = torch.randn(2, network[0].in_channels, 3, 5, dtype=torch.float64)
     with torch.no_grad():
         assert torch.allclose(frozen(x), network(x), rtol=0, atol=1e-12)
@@ -33,8 +33,8 @@ def doubling(inputs: int, outputs: int, bias: bool = True) -> nn.ConvTranspose2d
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_it_is_what_the_layers_were(channels: int, bias: bool) -> None:
-    network, frozen = joined(
+def test_doublings_compute_what_the_layers_did(channels: int, bias: bool) -> None:
+    network, frozen = networks(
         doubling(6, 16, bias),
         nn.BatchNorm2d(16),
         nn.ReLU(),
@@ -53,7 +53,7 @@ def test_it_is_what_the_layers_were(channels: int, bias: bool) -> None:
         DoublingAndLast,
         nn.Tanh,
     ]
-    same(network, frozen)
+    assert_equal(network, frozen)
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_it_is_what_the_layers_were(channels: int, bias: bool) -> None:
     ],
 )
 def test_other_layers_stay(layers: list[nn.Module]) -> None:
-    network, frozen = joined(*layers)
+    network, frozen = networks(*layers)
     assert [type(layer) for layer in frozen] == [type(layer) for layer in layers]
-    same(network, frozen)
+    assert_equal(network, frozen)
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_other_layers_stay(layers: list[nn.Module]) -> None:
         [nn.ReLU()],
     ],
 )
-def test_what_is_no_last_convolution_stays_behind_the_doubling(layers: list[nn.Module]) -> None:
-    network, frozen = joined(doubling(4, 16), *layers)
+def test_other_layers_stay_after_the_doubling(layers: list[nn.Module]) -> None:
+    network, frozen = networks(doubling(4, 16), *layers)
     assert isinstance(frozen[0], Doubling)
     assert type(frozen[-1]) is (nn.Identity if len(layers) == 1 else type(layers[-1]))
-    same(network, frozen)
+    assert_equal(network, frozen)

@@ -1,11 +1,10 @@
-"""A picture doubled in size by plain convolutions of its pixels, in a frozen network.
+"""Transposed convolutions that double the size of an image, as plain convolutions of its phases.
 
-A transposed convolution with a kernel of four and a stride of two makes each pixel of its output
-from four of its input, by one of four kernels of 2x2: which one depends on whether row and column
-are even or odd. The four pictures of such pixels, its phases, are plain convolutions, and these run
-faster. A convolution of the whole, 3x3, makes a pixel from pixels of the phases that are next to
-each other, two by two: of the phases, it is a transposed convolution that doubles the size, with a
-kernel of four again.
+A transposed convolution with kernel 4 and stride 2 computes each output pixel from four input
+pixels by one of four 2x2 kernels, depending on whether row and column are even or odd. The four
+images of such pixels, the phases, are plain convolutions, which run faster. A 3x3 convolution of
+the output computes a pixel from adjacent pixels of the phases: on the phases, it is a transposed
+convolution with kernel 4 and stride 2 again.
 """
 
 from __future__ import annotations
@@ -15,21 +14,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
-"""Row and column of each phase's pixels, modulo two."""
+"""Row and column of each phase, modulo two."""
 
 _TAPS = {0: [3, 1], 1: [2, 0]}
-"""The rows of the kernel of four that make an even and an odd row, from above."""
+"""Rows of the 4x4 kernel that contribute to an even and an odd row, from the top."""
 
-_FEW = 8
-"""Outputs below which convolutions are slow, so that a transposed one stays what it is."""
+_MIN_OUTPUTS = 8
+"""Minimum output channels: with fewer, the convolutions are slower than the transposed one."""
 
 ELEMENTWISE = (nn.ReLU, nn.LeakyReLU, nn.Identity)
 
 
 class Phases(nn.Module):
-    """``activation(doubling(x))`` of ``x``, ``[N, in, H, W]``, as four pictures
-    ``[N, out, H, W]``, in the order of PHASES; ``doubling`` is such as :func:`is_doubling`
-    describes."""
+    """``activation(doubling(x))``: ``[N, in, H, W]`` to the four phases ``[N, out, H, W]``, in the
+    order of PHASES. ``doubling`` satisfies :func:`is_doubling`."""
 
     def __init__(self, doubling: nn.ConvTranspose2d, activation: nn.Sequential) -> None:
         super().__init__()
@@ -37,11 +35,11 @@ class Phases(nn.Module):
         self.activation = activation
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        found = []
+        phases = []
         for (row, column), phase in zip(PHASES, self.phases, strict=True):
-            room = F.pad(x, [1 - column, column, 1 - row, row])
-            found.append(self.activation(phase(room)))
-        return found
+            padded = F.pad(x, [1 - column, column, 1 - row, row])
+            phases.append(self.activation(phase(padded)))
+        return phases
 
 
 class Doubling(nn.Module):
@@ -52,15 +50,15 @@ class Doubling(nn.Module):
         self.phases = phases
 
     def forward(self, x: Tensor) -> Tensor:
-        # Not by nn.PixelShuffle, for which onnxruntime takes five times as long.
+        # nn.PixelShuffle takes five times as long in onnxruntime.
         a, b, c, d = self.phases(x)
         even, odd = (torch.stack(row, dim=-1).flatten(-2) for row in ((a, b), (c, d)))
         return torch.stack((even, odd), dim=-2).flatten(-3, -2)
 
 
 class DoublingAndLast(nn.Module):
-    """``last(activation(doubling(x)))``: ``[N, in, H, W]`` to ``[N, out, 2H, 2W]``, without pixels
-    being put in order in between; ``last`` is such as :func:`is_last` describes."""
+    """``last(activation(doubling(x)))``: ``[N, in, H, W]`` to ``[N, out, 2H, 2W]``, without
+    interleaving the phases first. ``last`` satisfies :func:`is_last`."""
 
     def __init__(self, phases: Phases, last: nn.Conv2d) -> None:
         super().__init__()
@@ -73,7 +71,7 @@ class DoublingAndLast(nn.Module):
 
 
 def is_doubling(layer: nn.Module) -> bool:
-    """Is it a transposed convolution, 4x4, that doubles the size, to more than a few channels?"""
+    """Whether ``layer`` is a 4x4 transposed convolution that doubles the size, to many channels."""
     return (
         isinstance(layer, nn.ConvTranspose2d)
         and tuple(layer.kernel_size) == (4, 4)
@@ -82,14 +80,16 @@ def is_doubling(layer: nn.Module) -> bool:
         and tuple(layer.output_padding) == (0, 0)
         and tuple(layer.dilation) == (1, 1)
         and layer.groups == 1
-        and layer.out_channels >= _FEW
+        and layer.out_channels >= _MIN_OUTPUTS
     )
 
 
 def is_last(layer: nn.Module) -> bool:
-    """Is it a convolution, 3x3, that keeps the size, of many channels to a picture's few? Then the
-    products with zeros that its kernel of all phases has, seven of sixteen, are cheaper than pixels
-    put in order."""
+    """Whether ``layer`` is a 3x3 convolution that keeps the size, from many channels to few.
+
+    Its kernel on the phases has zeros in seven of sixteen places, whose products then cost less
+    than interleaving the phases.
+    """
     return (
         isinstance(layer, nn.Conv2d)
         and tuple(layer.kernel_size) == (3, 3)
@@ -105,9 +105,9 @@ def is_last(layer: nn.Module) -> bool:
 def _phase(doubling: nn.ConvTranspose2d, row: int, column: int) -> nn.Conv2d:
     kernel = doubling.weight.detach()[:, :, _TAPS[row]][:, :, :, _TAPS[column]]
     bias = doubling.bias is not None
-    made = nn.Conv2d(doubling.in_channels, doubling.out_channels, 2, bias=bias, device="meta")
-    _fill(made, kernel.transpose(0, 1), doubling.bias)
-    return made
+    conv = nn.Conv2d(doubling.in_channels, doubling.out_channels, 2, bias=bias, device="meta")
+    _fill(conv, kernel.transpose(0, 1), doubling.bias)
+    return conv
 
 
 def _of_phases(last: nn.Conv2d) -> nn.ConvTranspose2d:
@@ -117,15 +117,15 @@ def _of_phases(last: nn.Conv2d) -> nn.ConvTranspose2d:
     for row, column in PHASES:
         for i in range(3):
             for j in range(3):
-                # The pixel that the tap meets: its phase, and its place next to this one's.
+                # The pixel under the tap: its phase, and its offset from this pixel.
                 down, odd_row = divmod(row + i - 1, 2)
                 right, odd_column = divmod(column + j - 1, 2)
                 y, x = row + 1 - 2 * down, column + 1 - 2 * right
                 kernel[2 * odd_row + odd_column, :, :, y, x] = weight[:, :, i, j].T
     bias = last.bias is not None
-    made = nn.ConvTranspose2d(4 * inputs, outputs, 4, 2, 1, bias=bias, device="meta")
-    _fill(made, kernel.flatten(0, 1), last.bias)
-    return made
+    conv = nn.ConvTranspose2d(4 * inputs, outputs, 4, 2, 1, bias=bias, device="meta")
+    _fill(conv, kernel.flatten(0, 1), last.bias)
+    return conv
 
 
 def _fill(layer: nn.Conv2d | nn.ConvTranspose2d, kernel: Tensor, bias: Tensor | None) -> None:
