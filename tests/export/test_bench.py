@@ -41,29 +41,31 @@ pytestmark = pytest.mark.usefixtures("small_matrices")
 def test_json_has_every_figure_and_they_agree(dcgan: Run, commands) -> None:
     result = commands("bench", dcgan.path, *QUICK, *TWO, "--json")
     assert (result.status, result.err) == (0, "")
-    found = json.loads(result.out)
-    assert found["model"] == "dcgan"
-    assert found["parameters"] == sum(one.numel() for one in dcgan.network.parameters())
-    assert found["versions"]["onnxruntime"] == onnxruntime.__version__
-    assert found["hardware"]["threads"] == torch.get_num_threads()
-    assert found["plot"] is None
-    rate = found["matrix_rate"]
+    results = json.loads(result.out)
+    assert results["model"] == "dcgan"
+    assert results["parameters"] == sum(
+        parameter.numel() for parameter in dcgan.network.parameters()
+    )
+    assert results["versions"]["onnxruntime"] == onnxruntime.__version__
+    assert results["hardware"]["threads"] == torch.get_num_threads()
+    assert results["plot"] is None
+    rate = results["matrix_rate"]
     assert rate["size"] in limit.SIZES
     assert rate["by"] in ("torch", "onnxruntime")
-    reachable = rate["operations_per_second"] / (2 * found["multiply_adds"])
-    assert found["limit_images_per_second"] == pytest.approx(reachable)
-    rows = [(one["backend"], one["batch_size"]) for one in found["speeds"]]
+    reachable = rate["operations_per_second"] / (2 * results["multiply_adds"])
+    assert results["limit_images_per_second"] == pytest.approx(reachable)
+    rows = [(row["backend"], row["batch_size"]) for row in results["speeds"]]
     assert rows == [("torch", 1), ("onnx", 1), ("torch", 2), ("onnx", 2)]
-    for one in found["speeds"]:
-        ms = one["latency_ms"]
-        assert one["images_per_second"] * ms["median"] / 1000 == pytest.approx(one["batch_size"])
-        assert one["of_limit"] > 0
+    for row in results["speeds"]:
+        ms = row["latency_ms"]
+        assert row["images_per_second"] * ms["median"] / 1000 == pytest.approx(row["batch_size"])
+        assert row["of_limit"] > 0
         order = [ms[key] for key in ("min", "lower_quartile", "median", "upper_quartile", "max")]
         assert order == sorted(order)
         assert order[0] > 0
-        assert one["calls"] >= one["rounds"] >= 3
-        assert one["times_torch"] == 1 if one["backend"] == "torch" else one["times_torch"] > 0
-    assert {*found["preparation_seconds"]} == {"torch", "onnx"}
+        assert row["calls"] >= row["rounds"] >= 3
+        assert row["times_torch"] == 1 if row["backend"] == "torch" else row["times_torch"] > 0
+    assert {*results["preparation_seconds"]} == {"torch", "onnx"}
 
 
 def test_the_table_has_a_line_per_backend_and_the_protocol(dcgan: Run, commands) -> None:
@@ -82,9 +84,9 @@ def test_backends_alternate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure.time, "perf_counter", lambda: float(next(clock)))
     called: list[str] = []
     calls = {"a": lambda: called.append("a"), "b": lambda: called.append("b")}
-    found = measure.alternate(calls, 4.5)
+    results = measure.alternate(calls, 4.5)
     assert called == ["a", "b"] + ["a", "b"] * 5  # a second each, the first of each untimed
-    assert found["a"].rounds == ((1.0,),) * 5
+    assert results["a"].rounds == ((1.0,),) * 5
     called.clear()
     measure.alternate(calls, 1e-9)
     assert called == ["a", "b"] + ["a", "b"] * 3
@@ -216,11 +218,14 @@ def test_the_fraction_of_the_limit_counts_the_multiply_adds_of_a_batch(
     layers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = layers()
-    given = {"torch": measure.Timing(((8.0,), (4.0,))), "product": measure.Timing(((2.0,), (1.0,)))}
-    monkeypatch.setattr(measure, "alternate", lambda calls, seconds: given)
-    found = speed.bench(run, ["torch"], [1, 3], 1.0)
-    share = found.multiply_adds / found.product.size**3 / 4
-    assert [one.of_limit for one in found.speeds] == pytest.approx([share, 3 * share])
+    timings = {
+        "torch": measure.Timing(((8.0,), (4.0,))),
+        "product": measure.Timing(((2.0,), (1.0,))),
+    }
+    monkeypatch.setattr(measure, "alternate", lambda calls, seconds: timings)
+    results = speed.bench(run, ["torch"], [1, 3], 1.0)
+    share = results.multiply_adds / results.product.size**3 / 4
+    assert [row.of_limit for row in results.speeds] == pytest.approx([share, 3 * share])
 
 
 # The models
@@ -228,25 +233,25 @@ def test_the_fraction_of_the_limit_counts_the_multiply_adds_of_a_batch(
 
 @pytest.mark.parametrize("model", SMALL)
 def test_every_model_is_measured(exported, model: str) -> None:
-    found = speed.bench(exported(model), ["torch", "onnx"], [1, 3], 0.01)
-    assert [one.batch_size for one in found.speeds] == [1, 1, 3, 3]
-    assert all(one.timing for one in found.speeds)
-    assert found.multiply_adds > 0
-    written = onnx.load(found.run.path / "onnx/sampler.onnx")
-    assert multiply_adds(written) == found.multiply_adds
+    results = speed.bench(exported(model), ["torch", "onnx"], [1, 3], 0.01)
+    assert [row.batch_size for row in results.speeds] == [1, 1, 3, 3]
+    assert all(row.timing for row in results.speeds)
+    assert results.multiply_adds > 0
+    written = onnx.load(results.run.path / "onnx/sampler.onnx")
+    assert multiply_adds(written) == results.multiply_adds
 
 
 def test_a_plugin_with_the_required_hooks_alone_is_measured(layers, tmp_path: Path) -> None:
-    found = speed.bench(layers(), ["torch", "onnx"], [2], 0.01)
-    assert all(one.timing for one in found.speeds)
+    results = speed.bench(layers(), ["torch", "onnx"], [2], 0.01)
+    assert all(row.timing for row in results.speeds)
     assert not list(tmp_path.rglob("*.onnx"))
 
 
 def test_a_model_without_multiply_adds_has_no_limit(layers) -> None:
     run = layers(Required(lambda network, z: z[:, :, None, None].expand(-1, -1, 8, 8)))
-    found = speed.bench(run, ["torch"], [1], 0.01)
-    assert found.limit is None
-    assert found.speeds[0].of_limit is None
+    results = speed.bench(run, ["torch"], [1], 0.01)
+    assert results.limit is None
+    assert results.speeds[0].of_limit is None
 
 
 def test_a_run_without_graphs_gets_a_temporary_one(exported, commands, tmp_path: Path) -> None:
@@ -256,8 +261,8 @@ def test_a_run_without_graphs_gets_a_temporary_one(exported, commands, tmp_path:
     assert result.status == 0
     assert "sampler.onnx does not exist: exporting the sampler to a temporary file" in result.err
     assert not (path / "onnx").exists()
-    one, two = json.loads(result.out)["speeds"]
-    assert one["times_torch"] is two["times_torch"] is None
+    first, second = json.loads(result.out)["speeds"]
+    assert first["times_torch"] is second["times_torch"] is None
 
 
 # torch.compile
@@ -270,11 +275,13 @@ def test_the_compiled_sampler_equals_the_network(
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     result = commands("bench", dcgan.path, *QUICK, "--backend", "compile", "--json")
     assert result.status == 0
-    found = json.loads(result.out)
-    if why := next((one["failed"] for one in found["speeds"] if "failed" in one), ""):
+    results = json.loads(result.out)
+    if why := next((row["failed"] for row in results["speeds"] if "failed" in row), ""):
         pytest.skip(f"torch.compile does not work here: {why}")
-    assert [one["batch_size"] for one in found["speeds"]] == [1, 2]
-    assert found["preparation_seconds"]["compile"] > found["speeds"][0]["latency_ms"]["max"] / 1000
+    assert [row["batch_size"] for row in results["speeds"]] == [1, 2]
+    assert (
+        results["preparation_seconds"]["compile"] > results["speeds"][0]["latency_ms"]["max"] / 1000
+    )
     assert "compiling" in result.err
 
 
@@ -288,13 +295,13 @@ def test_a_failed_compilation_is_reported_in_its_lines(
             raise RuntimeError("backend='inductor' raised") from error
 
     monkeypatch.setattr(torch, "compile", fails)
-    found = json.loads(commands("bench", dcgan.path, *QUICK, "--json").out)
-    failed = [one for one in found["speeds"] if one["backend"] == "compile"]
-    assert [one["failed"] for one in failed] == ["FileNotFoundError: no working C++ compiler"] * 2
-    assert len([one for one in found["speeds"] if "latency_ms" in one]) == 4
-    said = commands("bench", dcgan.path, *QUICK).out
-    assert "torch.compile failed: FileNotFoundError: no working C++ compiler" in said
-    assert said.count("torch.compile  failed") == 2
+    results = json.loads(commands("bench", dcgan.path, *QUICK, "--json").out)
+    failed = [row for row in results["speeds"] if row["backend"] == "compile"]
+    assert [row["failed"] for row in failed] == ["FileNotFoundError: no working C++ compiler"] * 2
+    assert len([row for row in results["speeds"] if "latency_ms" in row]) == 4
+    message = commands("bench", dcgan.path, *QUICK).out
+    assert "torch.compile failed: FileNotFoundError: no working C++ compiler" in message
+    assert message.count("torch.compile  failed") == 2
 
 
 # The plot

@@ -42,10 +42,10 @@ def host(*plugins: Writer) -> Host:
 
 
 def test_a_format_is_found_by_name_and_a_single_one_without() -> None:
-    one = host(Writer(stone()))
-    assert format_of(one).name == format_of(one, "stone").name == "stone"
+    plugins_host = host(Writer(stone()))
+    assert format_of(plugins_host).name == format_of(plugins_host, "stone").name == "stone"
     with pytest.raises(UsageError, match="no format 'stoen': did you mean 'stone'"):
-        format_of(one, "stoen")
+        format_of(plugins_host, "stoen")
     clay = Format("clay", lambda run: [], lambda folder, device: Constant(), lambda: None)
     with pytest.raises(UsageError, match="name a format; there is clay, stone"):
         format_of(host(Writer(stone()), Writer(clay)))
@@ -73,8 +73,8 @@ def test_a_format_is_a_backend_of_sample(
 ) -> None:
     from zoo import api as plugins
 
-    one = host(Writer(stone()))
-    monkeypatch.setattr(plugins, "host", lambda: one)
+    plugins_host = host(Writer(stone()))
+    monkeypatch.setattr(plugins, "host", lambda: plugins_host)
     out = tmp_path / "gray.npy"
     assert commands("sample", trained.path, "-n", 3, "--backend", "stone", "-o", out).status == 0
     assert np.load(out).shape == (3, 1, 8, 8)

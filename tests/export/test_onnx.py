@@ -45,10 +45,10 @@ def opened(path: Path) -> Any:
 
 def feeds(run: Run, size: int, seed: int = 5) -> dict[str, Any]:
     z = latents.draw(size, run.latent.size, run.latent.distribution, seed)
-    given: dict[str, Any] = {"z": z, "temperature": np.array(run.spec.temperature, np.float32)}
+    inputs: dict[str, Any] = {"z": z, "temperature": np.array(run.spec.temperature, np.float32)}
     if run.latent.classes:
-        given["label"] = np.arange(size) % run.latent.classes
-    return given
+        inputs["label"] = np.arange(size) % run.latent.classes
+    return inputs
 
 
 def test_a_format_has_a_folder_of_its_name(exported) -> None:
@@ -61,10 +61,10 @@ def test_a_format_has_a_folder_of_its_name(exported) -> None:
 def test_the_sampler_equals_the_run_at_any_batch_size(exported, model: str) -> None:
     run = exported(model)
     session = opened(run.path / "onnx" / "sampler.onnx")
-    shapes = {one.name: one.shape for one in session.get_inputs()}
+    shapes = {value.name: value.shape for value in session.get_inputs()}
     classes = {"label": ["batch"]} if run.latent.classes else {}
     assert shapes == {"z": ["batch", run.latent.size], "temperature": [], **classes}
-    assert [(one.name, one.shape) for one in session.get_outputs()] == [
+    assert [(value.name, value.shape) for value in session.get_outputs()] == [
         ("image", ["batch", 1, 8, 8])
     ]
     for size in (1, 3, 64):
@@ -80,21 +80,21 @@ def test_the_encoder_equals_the_run_on_real_images(exported, model: str) -> None
     run = exported(model)
     images = run.as_images(zoo_digits(20))
     labels = torch.arange(20) % 10 if run.latent.classes else None
-    given = {"image": images.numpy()} | ({} if labels is None else {"label": labels.numpy()})
+    inputs = {"image": images.numpy()} | ({} if labels is None else {"label": labels.numpy()})
     session = opened(run.path / "onnx" / "encoder.onnx")
-    found = dict(
-        zip([o.name for o in session.get_outputs()], session.run(None, given), strict=True)
+    encoding = dict(
+        zip([o.name for o in session.get_outputs()], session.run(None, inputs), strict=True)
     )
     if model == "vae":
-        assert set(found) == {"mean", "log_variance"}
-        assert np.abs(found["mean"] - run.encode(images).numpy()).max() < 1e-4
+        assert set(encoding) == {"mean", "log_variance"}
+        assert np.abs(encoding["mean"] - run.encode(images).numpy()).max() < 1e-4
         return
-    assert set(found) == {"z", "log_prob"}
+    assert set(encoding) == {"z", "log_prob"}
     expected = run.log_prob(images, labels=labels).numpy()
-    assert found["log_prob"].shape == (20,)
-    assert np.abs(found["log_prob"] - expected).max() < 1e-3 * 64
+    assert encoding["log_prob"].shape == (20,)
+    assert np.abs(encoding["log_prob"] - expected).max() < 1e-3 * 64
     sampler = opened(run.path / "onnx" / "sampler.onnx")
-    back = {"z": found["z"], "temperature": np.array(1, np.float32)}
+    back = {"z": encoding["z"], "temperature": np.array(1, np.float32)}
     (again,) = sampler.run(None, back | ({} if labels is None else {"label": labels.numpy()}))
     assert np.abs(again - images.numpy()).max() < 1e-3
 
@@ -123,21 +123,23 @@ def test_a_file_is_self_contained_clean_and_described(exported, model: str) -> N
         assert b"site-packages" not in data
         assert b".py" not in data
         assert not FORBIDDEN & {node.op_type for node in proto.graph.node}
-        assert {one.domain: one.version for one in proto.opset_import}[""] == 20
-        facts = {one.key: one.value for one in proto.metadata_props}
+        assert {opset.domain: opset.version for opset in proto.opset_import}[""] == 20
+        metadata = {entry.key: entry.value for entry in proto.metadata_props}
         report = json.loads(path.with_suffix(".json").read_text("utf-8"))
-        assert facts["model"] == report["model"] == model
-        assert facts["graph"] == name
-        assert json.loads(facts["latent_size"]) == run.latent.size
-        assert facts["latent_distribution"] == run.latent.distribution
-        assert json.loads(facts["image_shape"]) == [1, 8, 8]
-        assert facts["data"] == "digits"
-        assert facts["data_licence"] == report["data_licence"] == "CC BY 4.0"
-        largest = {key: one["max_abs_error_float64"] for key, one in report["outputs"].items()}
-        assert json.loads(facts["parity_max_abs_error"]) == largest
+        assert metadata["model"] == report["model"] == model
+        assert metadata["graph"] == name
+        assert json.loads(metadata["latent_size"]) == run.latent.size
+        assert metadata["latent_distribution"] == run.latent.distribution
+        assert json.loads(metadata["image_shape"]) == [1, 8, 8]
+        assert metadata["data"] == "digits"
+        assert metadata["data_licence"] == report["data_licence"] == "CC BY 4.0"
+        largest = {
+            key: output["max_abs_error_float64"] for key, output in report["outputs"].items()
+        }
+        assert json.loads(metadata["parity_max_abs_error"]) == largest
         batches = report["outputs"][next(iter(largest))]["batches"]
         assert [*batches] == ["1", "3", "64"]
-        assert all(one["torch_float32_from_float64"] >= 0 for one in batches.values())
+        assert all(batch["torch_float32_from_float64"] >= 0 for batch in batches.values())
         assert report["bytes"] == path.stat().st_size
         if name == "sampler":
             assert largest["image"] < 1e-4
@@ -154,7 +156,7 @@ def test_a_step_of_glow_has_three_convolutions_and_a_folded_one(exported) -> Non
     moving = {"Concat", "Split", "Slice", "Pad", "Reshape", "DepthToSpace", "Gather", "Unsqueeze"}
     for name in ("sampler", "encoder"):
         graph = onnx.load(run.path / "onnx" / f"{name}.onnx").graph
-        nodes, constants = graph.node, {one.name for one in graph.initializer}
+        nodes, constants = graph.node, {tensor.name for tensor in graph.initializer}
         count = Counter(node.op_type for node in nodes)
         assert count["Conv"] == 4 * steps + splits
         assert count["Relu"] == 2 * steps
@@ -187,9 +189,9 @@ def test_the_file_states_the_license_of_the_data_in_config_json(exported, tmp_pa
     for stated in ("CC0-1.0", None):
         config["summary"]["data_license"] = stated
         (path / "config.json").write_text(json.dumps(config), "utf-8")
-        (one,) = export(zoo.load(path, "cpu"))
-        stored = {item.key: item.value for item in onnx.load(one.path).metadata_props}
-        assert stored.get("data_licence") == one.report.get("data_licence") == stated
+        (exported_graph,) = export(zoo.load(path, "cpu"))
+        stored = {item.key: item.value for item in onnx.load(exported_graph.path).metadata_props}
+        assert stored.get("data_licence") == exported_graph.report.get("data_licence") == stated
 
 
 # The command
@@ -203,7 +205,7 @@ def test_the_command_writes_one_graph_into_a_folder(exported, commands, tmp_path
     assert report["opset"] == 18
     assert {path.name for path in out.iterdir()} == {"encoder.onnx", "encoder.json"}
     imported = onnx.load(out / "encoder.onnx").opset_import
-    assert {one.domain: one.version for one in imported}[""] == 18
+    assert {opset.domain: opset.version for opset in imported}[""] == 18
 
 
 @pytest.mark.parametrize("model", ["dcgan", "vae"])
@@ -216,7 +218,7 @@ def test_half_precision_of_models_without_a_flow(
     half, single = tmp_path / "sampler_fp16.onnx", run.path / "onnx" / "sampler.onnx"
     assert half.stat().st_size < 0.8 * single.stat().st_size
     session = opened(half)
-    assert {one.type for one in session.get_inputs()} == {"tensor(float)"}
+    assert {value.type for value in session.get_inputs()} == {"tensor(float)"}
     (image,) = session.run(None, feeds(run, 5))
     assert image.dtype == np.float32
     assert np.abs(image - run.sample(5, seed=5).numpy()).max() < 1e-2
@@ -246,11 +248,11 @@ def test_above_the_tolerance_an_earlier_export_stays(
     exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = Path(shutil.copytree(exported("dcgan").path, tmp_path / "run"))
-    before = {one.name: one.read_bytes() for one in (path / "onnx").iterdir()}
+    before = {file.name: file.read_bytes() for file in (path / "onnx").iterdir()}
     monkeypatch.setattr(parity, "IMAGE", 1e-12)
     with pytest.raises(ZooError, match=r"sampler: image differs by .* of batch size 1, .*1e-12"):
         export(zoo.load(path, "cpu"))
-    assert {one.name: one.read_bytes() for one in (path / "onnx").iterdir()} == before
+    assert {file.name: file.read_bytes() for file in (path / "onnx").iterdir()} == before
 
 
 @pytest.mark.parametrize("model", [*FLOWS, "vae"])
@@ -258,7 +260,9 @@ def test_the_batch_is_known_in_the_whole_graph(exported, model: str) -> None:
     """Otherwise onnxruntime allocates memory for each value, and takes long to plan that."""
     for path in (exported(model).path / "onnx").glob("*.onnx"):
         inferred = onnx.shape_inference.infer_shapes(onnx.load(path), data_prop=True)
-        shapes = {one.name: one.type.tensor_type.shape.dim for one in inferred.graph.value_info}
+        shapes = {
+            value.name: value.type.tensor_type.shape.dim for value in inferred.graph.value_info
+        }
         images = {name: shape for name, shape in shapes.items() if len(shape) == 4}
         assert {name for name, shape in images.items() if not known(shape[0])} == set()
         assert any(shape[0].dim_param == "batch" for shape in images.values()) or model == "vae"
@@ -330,11 +334,11 @@ def gray(exported, tmp_path: Path) -> Any:
 
 
 def test_a_plugin_with_the_required_hooks_alone_gets_a_sampler(gray, tmp_path: Path) -> None:
-    (one,) = export(gray(Required()))
-    assert one.path == tmp_path / "onnx" / "sampler.onnx"
+    (exported_graph,) = export(gray(Required()))
+    assert exported_graph.path == tmp_path / "onnx" / "sampler.onnx"
     z = np.float32([[0.1, 0.2, 0.3], [1, 1, 1]])
-    given = {"z": z, "temperature": np.array(0.5, np.float32)}
-    (image,) = opened(one.path).run(None, given)
+    inputs = {"z": z, "temperature": np.array(0.5, np.float32)}
+    (image,) = opened(exported_graph.path).run(None, inputs)
     assert image[:, 0, 0, 0] == pytest.approx([0.55, 0.75])
 
 

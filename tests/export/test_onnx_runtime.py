@@ -132,8 +132,8 @@ def test_a_missing_cuda_is_an_error(exported, commands) -> None:
     path = exported("vae").path
     with pytest.raises(ZooError, match="CUDA"):
         OnnxModel.load(path, "cuda")
-    said = commands.fails(1, "sample", path, "--backend", "onnx", "--device", "cuda")
-    assert "use the CPU" in said
+    message = commands.fails(1, "sample", path, "--backend", "onnx", "--device", "cuda")
+    assert "use the CPU" in message
     with pytest.raises(UsageError, match="no provider 'tpu': use auto, cuda or cpu"):
         OnnxModel.load(path, "tpu")  # type: ignore[arg-type]
 
@@ -184,8 +184,8 @@ def test_graphs_of_other_weights_are_refused(exported, commands, tmp_path: Path)
     path = Path(shutil.copytree(exported("vae").path, tmp_path / "run"))
     weights = path / "model.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
-    said = commands.fails(1, "sample", path, "--backend", "onnx", "-o", tmp_path / "a.png")
-    assert "have other weights" in said
+    message = commands.fails(1, "sample", path, "--backend", "onnx", "-o", tmp_path / "a.png")
+    assert "have other weights" in message
     shutil.rmtree(path / "onnx")
     assert "has no graphs yet: zoo export" in commands.fails(2, "sample", path, "--backend", "onnx")
     assert "no format 'onx': did you mean 'onnx'" in commands.fails(
@@ -195,12 +195,12 @@ def test_graphs_of_other_weights_are_refused(exported, commands, tmp_path: Path)
 
 def test_a_run_exports_itself(exported, tmp_path: Path) -> None:
     run = exported("vae")
-    (one,) = run.export("onnx", graph="encoder", opset=18, out=tmp_path)
-    assert one.path == tmp_path / "encoder.onnx"
-    assert one.report["opset"] == 18
-    assert json.loads((tmp_path / "encoder.json").read_text("utf-8")) == one.report
-    facts = {one.key: one.value for one in onnx.load(one.path).metadata_props}
-    assert len(facts["weights_sha256"]) == 64
+    (exported_graph,) = run.export("onnx", graph="encoder", opset=18, out=tmp_path)
+    assert exported_graph.path == tmp_path / "encoder.onnx"
+    assert exported_graph.report["opset"] == 18
+    assert json.loads((tmp_path / "encoder.json").read_text("utf-8")) == exported_graph.report
+    metadata = {entry.key: entry.value for entry in onnx.load(exported_graph.path).metadata_props}
+    assert len(metadata["weights_sha256"]) == 64
     with pytest.raises(UsageError, match="no format 'onx'"):
         run.export("onx")
 
@@ -212,6 +212,6 @@ def test_without_onnxruntime_the_error_names_the_extra(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ZooError, match="pip install"):
         run.export()
-    said = commands.fails(1, "sample", run.path, "--backend", "onnx")
-    assert 'pip install "genzoo[cpu]"' in said
+    message = commands.fails(1, "sample", run.path, "--backend", "onnx")
+    assert 'pip install "genzoo[cpu]"' in message
     assert zoo.load(run.path).sample(1).shape == (1, 1, 8, 8)

@@ -34,10 +34,10 @@ def missing(what: str, reason: str) -> None:
 
 def node() -> str:
     """The path of node."""
-    found = shutil.which("node")
-    if found is None:
+    path = shutil.which("node")
+    if path is None:
         missing("node", "node is not installed")
-    return str(found)
+    return str(path)
 
 
 def ort() -> Path:
@@ -70,15 +70,15 @@ def hub_client() -> Path:
 @contextmanager
 def chromium() -> Iterator[Any]:
     """A headless Chromium, driven by Playwright."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
         missing("browser", f"no browser is installed: none of {', '.join(NAMES)}")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         missing("browser", "playwright is not installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
 

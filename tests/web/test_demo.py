@@ -111,16 +111,16 @@ def test_the_folder_is_a_static_space(commands, exported: Path) -> None:
 
 
 def test_ort_files_are_copied_and_no_others(commands, exported: Path, dist: Path) -> None:
-    for given in (dist, dist / "dist"):
-        assert commands("demo", exported, "--ort", given).status == 0
+    for folder in (dist, dist / "dist"):
+        assert commands("demo", exported, "--ort", folder).status == 0
         copied = {path.name: path.read_text() for path in (exported / "demo/ort").iterdir()}
         assert copied == {name: name for name in ORT_FILES}
         assert json.loads((exported / "demo/model.json").read_text())["ort"] == "ort/"
 
 
 def test_a_folder_without_onnxruntime_web_is_refused(commands, exported: Path) -> None:
-    said = commands.fails(2, "demo", exported, "--ort", exported)
-    assert said.startswith(f"--ort {exported} has no ort.wasm.min.mjs")
+    message = commands.fails(2, "demo", exported, "--ort", exported)
+    assert message.startswith(f"--ort {exported} has no ort.wasm.min.mjs")
     assert not (exported / "demo").exists()
 
 
@@ -158,8 +158,8 @@ def test_a_folder_with_files_of_the_user_is_refused(
     commands("demo", exported)
     change(exported / "demo")
     before = contents(exported)
-    said = commands.fails(2, "demo", exported)
-    assert said.startswith(f"-o {exported / 'demo'}{sentence}")
+    message = commands.fails(2, "demo", exported)
+    assert message.startswith(f"-o {exported / 'demo'}{sentence}")
     assert contents(exported) == before
 
 
@@ -195,8 +195,8 @@ def test_a_run_without_graphs_is_exported_first(commands, trained_copy: Path) ->
 def test_graphs_of_other_weights_are_refused(commands, exported: Path) -> None:
     with open(exported / "model.safetensors", "ab") as weights:
         weights.write(b" ")
-    said = commands.fails(1, "demo", exported)
-    assert "has other weights than the run: zoo export" in said
+    message = commands.fails(1, "demo", exported)
+    assert "has other weights than the run: zoo export" in message
     assert not (exported / "demo").exists()
 
 
@@ -235,8 +235,8 @@ def foreign(path: Path) -> None:
 
 def of_another_model(path: Path) -> None:
     model = onnx.load(path)
-    facts = {one.key: one.value for one in model.metadata_props} | {"latent_size": "65"}
-    onnx.helper.set_model_props(model, facts)
+    metadata = {entry.key: entry.value for entry in model.metadata_props} | {"latent_size": "65"}
+    onnx.helper.set_model_props(model, metadata)
     onnx.save(model, path)
 
 
@@ -252,9 +252,9 @@ def test_a_wrong_graph_is_refused(
     commands, exported: Path, change: Callable[[Path], None], sentence: str
 ) -> None:
     change(exported / "onnx/encoder.onnx")
-    said = commands.fails(1, "demo", exported)
-    assert str(exported / "onnx/encoder.onnx") in said
-    assert sentence in said
+    message = commands.fails(1, "demo", exported)
+    assert str(exported / "onnx/encoder.onnx") in message
+    assert sentence in message
     assert not (exported / "demo").exists()
 
 
@@ -290,9 +290,9 @@ def test_serve_runs_until_a_signal_and_keeps_nothing(
         assert answer.headers["cross-origin-opener-policy"] == "same-origin"
         assert answer.headers["cross-origin-embedder-policy"] == "require-corp"
     serving.send_signal(number)
-    _, said = serving.communicate(timeout=60)
-    assert serving.returncode == status, said
-    assert "Traceback" not in said
+    _, message = serving.communicate(timeout=60)
+    assert serving.returncode == status, message
+    assert "Traceback" not in message
     assert [*(tmp_path / "tmp").iterdir()] == []
     assert not (exported / "demo").exists()
 
@@ -302,8 +302,8 @@ def test_a_port_in_use_is_an_error(commands, exported: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        said = commands.fails(1, "demo", exported, "--serve", "--port", port)
-    assert said == f"port {port} is not available (in use): choose another --port, or none"
+        message = commands.fails(1, "demo", exported, "--serve", "--port", port)
+    assert message == f"port {port} is not available (in use): choose another --port, or none"
 
 
 SEEDS = (0, 7, 2**32 - 1, 2**32, 2**53 + 1, 2**64 - 1)
@@ -326,13 +326,13 @@ def test_latents_js_equals_python(tmp_path: Path, distribution: str) -> None:
         "    process.stdout.write(Buffer.from("
         f'latents(20, 1023, "{distribution}", parseSeed(seed), first).buffer));\n'
     )
-    found = np.frombuffer(in_node(tmp_path, code), np.float32).reshape(-1, 20, 1023)
-    wanted = [
+    actual = np.frombuffer(in_node(tmp_path, code), np.float32).reshape(-1, 20, 1023)
+    expected = [
         latents.draw(20, 1023, distribution, seed, first)  # type: ignore[arg-type]
         for seed in SEEDS
         for first in (0, 1_000_000)
     ]
-    bits = found.view(np.int32).astype(np.int64) - np.stack(wanted).view(np.int32)
+    bits = actual.view(np.int32).astype(np.int64) - np.stack(expected).view(np.int32)
     assert np.abs(bits).max() <= 1, "more than the last bit"
     assert (bits != 0).mean() < 1e-3
 
@@ -347,11 +347,11 @@ def test_interpolation_in_latents_js_equals_python(tmp_path: Path) -> None:
         "      process.stdout.write(Buffer.from(interpolate(a, b, t / 4, distribution).buffer));\n"
         "}\n"
     )
-    found = np.frombuffer(in_node(tmp_path, code), np.float32).reshape(2, 3, 5, 64)
+    actual = np.frombuffer(in_node(tmp_path, code), np.float32).reshape(2, 3, 5, 64)
     for index, distribution in enumerate(("normal", "uniform")):
         a, b = latents.draw(2, 64, distribution, 3)  # type: ignore[arg-type]
-        wanted = interpolate(np.stack([a, a, a]), np.stack([b, a, -a]), 5, distribution)  # type: ignore[arg-type]
-        assert np.allclose(found[index], wanted, rtol=0, atol=1e-6)
+        expected = interpolate(np.stack([a, a, a]), np.stack([b, a, -a]), 5, distribution)  # type: ignore[arg-type]
+        assert np.allclose(actual[index], expected, rtol=0, atol=1e-6)
 
 
 def test_parse_seed_accepts_what_python_accepts(tmp_path: Path) -> None:

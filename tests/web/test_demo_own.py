@@ -55,8 +55,8 @@ def test_an_own_image_is_encoded_decoded_and_interpolated(
         if demo.run.latent.classes:
             feeds["label"] = np.array([2])
         names = [output.name for output in demo.encoder.get_outputs()]
-        found = dict(zip(names, demo.encoder.run(None, feeds), strict=True))
-        z = found["z"] if "z" in found else found["mean"]
+        encoding = dict(zip(names, demo.encoder.run(None, feeds), strict=True))
+        z = encoding["z"] if "z" in encoding else encoding["mean"]
         assert differ(page.images("#own-back"), shown(demo.decode(z, 1.0, [2]))) <= 1
         if model == "glow":
             assert differ(page.images("#own-back"), shown(image)) <= 1
@@ -96,8 +96,8 @@ def test_an_own_image_is_prepared_like_training_images(glow: Demo, page, tmp_pat
     pixels = np.stack([4 * x, 2 * y, 255 - 2 * x - y, np.full_like(x, 255)], -1).clip(0, 255)
     pixels[30:50, 10:30, 3] = 0
     show(page, png(tmp_path, pixels.astype(np.uint8)))
-    wanted = Preparation(8, 1)(Image.open(tmp_path / "own.png"), "own.png").copy()
-    expected = shown(glow.run.as_images(wanted[None]).numpy())
+    prepared = Preparation(8, 1)(Image.open(tmp_path / "own.png"), "own.png").copy()
+    expected = shown(glow.run.as_images(prepared[None]).numpy())
     off = np.abs(page.images("#own-original").astype(int) - expected.astype(int))
     assert off.max() <= 17
     assert (off > 0).mean() < 0.05
@@ -175,14 +175,14 @@ def test_an_image_may_be_dropped_anywhere_and_text_is_left_alone(page, tmp_path:
 
 def test_an_image_is_prepared_for_a_large_model(page) -> None:
     """It has more pixels than a call may have arguments."""
-    found = page.page.evaluate(
+    result = page.page.evaluate(
         "async () => { const { prepare } = await import('./images.js');"
         " const canvas = new OffscreenCanvas(600, 500); canvas.getContext('2d');"
         " const large = { size: 512, pad: 0, channels: 3 };"
         " const bytes = prepare(canvas.transferToImageBitmap(), large);"
         " return [bytes.length, Math.min(...new Set(bytes))]; }"
     )
-    assert found == [3 * 512 * 512, 255]
+    assert result == [3 * 512 * 512, 255]
 
 
 def test_a_broken_encoder_leaves_the_rest(glow: Demo, chrome, tmp_path: Path) -> None:
@@ -195,8 +195,8 @@ def test_a_broken_encoder_leaves_the_rest(glow: Demo, chrome, tmp_path: Path) ->
         page.page.wait_for_selector("#own-problem:not([hidden])")
         assert "onnx/encoder.onnx is not a graph" in page.text("own-problem")
         page.slide("temperature", 0.25)
-        found = page.images("#grid canvas")
-        assert differ(found, glow.samples(len(found), 7, 0.25)) <= 1
+        images = page.images("#grid canvas")
+        assert differ(images, glow.samples(len(images), 7, 0.25)) <= 1
         page.close()
 
 

@@ -34,10 +34,10 @@ def test_seed_7_gives_the_images_of_python(demos, opened, model: str, handler: A
     with browser.served(demo.folder, handler) as address:
         page = opened(f"{address}#seed=7")
         assert page.page.evaluate("crossOriginIsolated") == (handler is Handler)
-        found = page.images("#grid canvas")
-        assert len(found) >= 24
-        assert found.std() > 5
-        assert differ(found, demo.samples(len(found), 7, demo.run.spec.temperature)) <= 1
+        images = page.images("#grid canvas")
+        assert len(images) >= 24
+        assert images.std() > 5
+        assert differ(images, demo.samples(len(images), 7, demo.run.spec.temperature)) <= 1
 
 
 GRAY = "async ({ n }) => new Float32Array(n * 64).fill(0.5)"
@@ -56,10 +56,10 @@ def test_a_second_worker_computes_half_and_may_fail(
     second = f"export const pays = () => true, second = async () => ({SECONDS[kind]});"
     (folder / "second.js").write_text(second)
     with browser.served(folder) as address:
-        found = opened(f"{address}#seed=7").images("#grid canvas")
-    samples = glow.samples(len(found), 7, glow.run.spec.temperature)
-    gray = [kind == "gray" and (image == 128).all() for image in found]
-    assert differ(found[np.logical_not(gray)], samples[np.logical_not(gray)]) <= 1
+        images = opened(f"{address}#seed=7").images("#grid canvas")
+    samples = glow.samples(len(images), 7, glow.run.spec.temperature)
+    gray = [kind == "gray" and (image == 128).all() for image in images]
+    assert differ(images[np.logical_not(gray)], samples[np.logical_not(gray)]) <= 1
     assert (not any(gray)) if kind != "gray" else 0.3 < np.mean(gray) <= 0.5
 
 
@@ -104,11 +104,11 @@ def test_interpolation_follows_the_great_circle(glow: Demo, page) -> None:
     ends = glow.z(10, 7)[[4, 9]]
     path = interpolate(ends[:1], ends[1:], 101)[0, 25][None]
     assert differ(page.images("#live"), shown(glow.decode(path, 0.7, [4]))) <= 1
-    found = page.images("#strip canvas")
+    images = page.images("#strip canvas")
     path = interpolate(ends[:1], ends[1:], 7)[0]
     labels = [4, 4, 4, 9, 9, 9, 9]
-    assert differ(found, shown(glow.decode(path, 0.7, labels))) <= 1
-    assert differ(found[[0, 6]], glow.samples(10, 7, 0.7)[[4, 9]]) <= 1
+    assert differ(images, shown(glow.decode(path, 0.7, labels))) <= 1
+    assert differ(images[[0, 6]], glow.samples(10, 7, 0.7)[[4, 9]]) <= 1
 
 
 def test_the_last_value_of_a_dragged_slider_wins(glow: Demo, chrome, address: str) -> None:
@@ -133,8 +133,8 @@ def test_the_last_value_of_a_dragged_slider_wins(glow: Demo, chrome, address: st
 
 def test_a_link_carries_the_settings(glow: Demo, opened, address: str) -> None:
     page = opened(f"{address}#seed=21&temperature=0.40&label=3&a=5&b=6&t=0.250")
-    found = page.images("#grid canvas")
-    assert differ(found, glow.samples(len(found), 21, 0.4, np.full(len(found), 3))) <= 1
+    images = page.images("#grid canvas")
+    assert differ(images, glow.samples(len(images), 21, 0.4, np.full(len(images), 3))) <= 1
     assert page.page.input_value("#seed") == "21"
     assert page.page.get_attribute("#grid button:nth-child(6)", "data-end") == "A"
     live = page.images("#live")
@@ -152,8 +152,8 @@ def test_a_truncated_link_keeps_the_rest(glow: Demo, page) -> None:
     page.page.evaluate("location.hash = '#seed=21&temperature=%'")
     page.page.wait_for_function("document.getElementById('seed').value === '21'")
     page.settle()
-    found = page.images("#grid canvas")
-    assert differ(found, glow.samples(len(found), 21, 0.7)) <= 1
+    images = page.images("#grid canvas")
+    assert differ(images, glow.samples(len(images), 21, 0.7)) <= 1
 
 
 def test_images_are_saved_as_png(glow: Demo, page) -> None:
@@ -181,11 +181,12 @@ def test_the_keyboard_replaces_the_mouse(page) -> None:
     chosen = page.page.locator("#grid button").nth(columns + 1)
     assert chosen.get_attribute("aria-pressed") == "true"
     assert "end A" in chosen.get_attribute("aria-label")
-    assert chosen.evaluate("one => getComputedStyle(one).outlineWidth") == "3px"
+    assert chosen.evaluate("cell => getComputedStyle(cell).outlineWidth") == "3px"
     nameless = page.page.evaluate(
-        "[...document.querySelectorAll('button, input, select')].filter(one => "
-        "!(one.ariaLabel || one.textContent.trim() || one.labels?.[0]?.textContent.trim()))"
-        ".map(one => one.outerHTML)"
+        "[...document.querySelectorAll('button, input, select')].filter(control => "
+        "!(control.ariaLabel || control.textContent.trim() ||"
+        " control.labels?.[0]?.textContent.trim()))"
+        ".map(control => control.outerHTML)"
     )
     assert nameless == []
 
@@ -240,10 +241,10 @@ def test_a_slow_model_shows_fewer_and_larger_images(
     usual = page.page.evaluate(side)
     with browser.served(folder) as address:
         slow = opened(f"{address}#seed=7")
-    found = slow.images("#grid canvas")
-    assert 8 <= len(found) <= max(12, 7.5e8 / work)
+    images = slow.images("#grid canvas")
+    assert 8 <= len(images) <= max(12, 7.5e8 / work)
     assert slow.page.evaluate(side) > usual
-    assert differ(found, glow.samples(len(found), 7, 0.7)) <= 1
+    assert differ(images, glow.samples(len(images), 7, 0.7)) <= 1
 
 
 SEEN = "Number(getComputedStyle(document.querySelector('#grid canvas')).opacity)"
@@ -315,8 +316,8 @@ def test_onnxruntime_comes_from_the_cdn_without_ort(glow: Demo, chrome, tmp_path
         page = browser.Watched(chrome)
         page.serve(ORT_CDN)
         page.open(f"{address}#seed=7")
-        found = page.images("#grid canvas")
-        assert differ(found, glow.samples(len(found), 7, 0.7)) <= 1
+        images = page.images("#grid canvas")
+        assert differ(images, glow.samples(len(images), 7, 0.7)) <= 1
         assert page.problems == []
         page.close()
 
