@@ -71,7 +71,7 @@ def test_a_flow_and_a_vae_encode(exported) -> None:
     )
     other = OnnxModel.load(vae.path)
     images = vae.sample(3, seed=2)
-    assert set(other.encoded(images.numpy())) == {"mean", "log_variance"}
+    assert set(other.encodings(images.numpy())) == {"mean", "log_variance"}
     assert np.abs(other.encode(images.numpy()) - vae.encode(images).numpy()).max() < PARITY
     with pytest.raises(UsageError, match="vae has no exact likelihood"):
         other.log_prob(images.numpy())
