@@ -15,7 +15,7 @@ from zoo.api import host
 from zoo.config.resolve import Setting, validate
 from zoo.config.sections import Config, DataConfig, TrainingConfig
 from zoo.errors import UsageError
-from zoo.testing.configuring import choices
+from zoo.testing.configuration import choices
 
 TINY: dict[str, dict[str, Any]] = {
     "dcgan": {"latent": 3, "width": 2, "critic_width": 2},

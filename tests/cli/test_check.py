@@ -1,4 +1,4 @@
-"""``zoo check`` and the kit behind it: what it prints, and plugins that go wrong in every way."""
+"""``zoo check`` and the conformance kit: output, and plugins that are wrong in many ways."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from zoo import Graph, ImageSpec, Latent, ModelConfig, ModelSpec, UsageError, ho
 from zoo.api import host as installed_host
 from zoo.errors import Interrupted
 from zoo.export.graphs import graphs_of, trace
+from zoo.model import Model
 from zoo.objectives import Objective, make_optimizer
 from zoo.plugins.host import Host, Plugin
 from zoo.testing import Finding, assert_conforms, check
@@ -31,13 +32,13 @@ FLAGS = ("--set", "depth=2", "--set", "width=16", "--steps", "30", "--device", "
 class PaintConfig(ModelConfig):
     """One key of each kind."""
 
-    spread: Annotated[float, Field(gt=0, le=1, description="of pictures")] = 0.1
-    color: Annotated[Literal["grey", "none"], Field(description="what to paint with")] = "grey"
-    latent: Annotated[int, Field(ge=1, description="numbers in a latent")] = 5
+    spread: Annotated[float, Field(gt=0, le=1, description="standard deviation of images")] = 0.1
+    color: Annotated[Literal["grey", "none"], Field(description="color")] = "grey"
+    latent: Annotated[int, Field(ge=1, description="latent size")] = 5
 
 
 class Paint(nn.Module):
-    """Pictures are one learned picture and what a learned matrix makes of the latent."""
+    """A linear decoder: a learned mean plus a learned matrix times the latent."""
 
     def __init__(self, config, image):
         super().__init__()
@@ -50,22 +51,22 @@ class Paint(nn.Module):
         return (self.mean + z @ self.matrix.T).reshape(-1, *self.shape)
 
 
-class Nearer(Objective):
-    """Moves pictures to those of the batch."""
+class SquaredError(Objective):
+    """Mean squared error between samples and the images of the batch."""
 
     def __init__(self, network, training):
         self.networks = {"network": network}
         self.optimizers = {"network": make_optimizer(network.parameters(), training)}
 
     def step(self, batches, update):
-        drawn = self.networks["network"](batches[0].randn(5))
-        loss = (drawn - batches[0].images).square().mean()
+        images = self.networks["network"](batches[0].randn(5))
+        loss = (images - batches[0].images).square().mean()
         update("network", loss)
         return {"loss": loss.detach()}
 
 
 class Painter:
-    """A right plugin with no score and no way back; tests make wrong ones of it."""
+    """A correct plugin without a score or an encoder; subclasses break it."""
 
     spread = 0.1
     card = None
@@ -91,44 +92,44 @@ class Painter:
     @hookimpl
     def zoo_build(self, config, image):
         if config.color == "none":
-            raise UsageError("model.color = none paints nothing: take grey")
+            raise UsageError("model.color = none is not supported: use grey")
         return Paint(config, image)
 
     @hookimpl
     def zoo_train(self, network, config):
-        return Nearer(network, config.training)
+        return SquaredError(network, config.training)
 
     @hookimpl
     def zoo_sample(self, network, latents, temperature):
         return network(latents * temperature).clamp(0, 1)
 
 
-def findings(plugin: object, model: str = "paint", **how: object) -> dict[str, Finding]:
-    """What the kit finds in a plugin that nobody installed."""
+def findings(plugin: object, model: str = "paint", **options: object) -> dict[str, Finding]:
+    """Checks a plugin that is not installed; returns the findings by name."""
     host = Host(hookspecs)
     assert host.add(Plugin("painter", "tests", "0"), plugin).cause is None
-    report = check(model, host=host, **{"steps": 20, "device": "cpu", **how})
-    found = {finding.name: finding for finding in report.findings}
-    assert list(found) == PROMISES
+    report = check(model, host=host, **{"steps": 20, "device": "cpu", **options})
+    by_name = {finding.name: finding for finding in report.findings}
+    assert list(by_name) == PROMISES
     assert all(finding.measured and "\n" not in finding.measured for finding in report.findings)
-    return found
+    return by_name
 
 
 @pytest.fixture
-def unimported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if these plugins were typed into a Python that is running: importing the tests in a fresh
-    process would import torch, which takes long and is no plugin's fault."""
+def unimportable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the plugins look as if defined interactively: importing this module in a new process
+    would import torch."""
     monkeypatch.setattr("zoo.testing.importing.find_spec", lambda name: None)
 
 
-def broken(found: dict[str, Finding]) -> dict[str, str]:
-    return {name: finding.measured for name, finding in found.items() if finding.status == "broken"}
+def broken(findings: dict[str, Finding]) -> dict[str, str]:
+    return {name: f.measured for name, f in findings.items() if f.status == "broken"}
 
 
 # The command
 
 
-def test_json_is_one_document_of_a_conditional_model(commands) -> None:
+def test_json_of_a_conditional_model_is_one_document(commands) -> None:
     result = commands("check", "glow", *FLAGS, "--set", "conditional=true", "--json")
     assert (result.status, result.err) == (0, ""), result
     report = json.loads(result.out)
@@ -166,55 +167,62 @@ def zoo_sample(network, latents): ...
 """
 
 
-def test_a_broken_promise_is_exit_status_1_and_json_stays_whole(commands, site) -> None:
+def test_a_broken_promise_gives_exit_status_1_and_valid_json(commands, site) -> None:
     site.add("dot", DOT)
     result = commands("check", "dot", "--json")
     assert result.status == 1
-    found = {promise["name"]: promise for promise in json.loads(result.out)["promises"]}
-    assert [name for name in found if found[name]["status"] == "broken"] == ["imports", "builds"]
-    assert "importing dot imports torch" in found["imports"]["measured"]
-    assert found["builds"]["measured"].startswith("SystemExit: 3 (")
-    assert "dot.py, line 13)" in found["builds"]["measured"]
-    said = commands("check", "dot").out.splitlines()
-    assert said[-1] == (
-        "dot breaks 2 of the 20 promises that apply to it: imports, builds; 14 could not be "
-        "measured"
+    promises = {promise["name"]: promise for promise in json.loads(result.out)["promises"]}
+    statuses = {name: promise["status"] for name, promise in promises.items()}
+    assert [name for name in statuses if statuses[name] == "broken"] == ["imports", "builds"]
+    assert "importing dot imports torch" in promises["imports"]["measured"]
+    assert promises["builds"]["measured"].startswith("SystemExit: 3 (")
+    assert "dot.py, line 13)" in promises["builds"]["measured"]
+    lines = commands("check", "dot").out.splitlines()
+    assert lines[-1] == (
+        "dot breaks 2 of 20 promises that apply to it: imports, builds; 14 not measured"
     )
-    assert said[0].startswith("BROKEN ")
+    assert lines[0].startswith("BROKEN ")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["nothere"], "there is no model 'nothere'"),
         (["glow", "--preset", "nothere"], "glow has no preset 'nothere'"),
         (["glow", "--set", "depth=99"], "--set depth=99: model.depth must be at most 64, got 99"),
-        (["glow", "--preset", "celebahq256"], "the digits that models are checked on fill 136"),
+        (
+            ["glow", "--preset", "celebahq256"],
+            "data.size must be at most 136 for zoo check, got 256",
+        ),
         (["glow", "--steps", "0"], "Invalid value for '--steps'"),
         (["glow", "--device", "tpu"], "there is no device 'tpu'"),
     ],
 )
-def test_a_wrong_call_is_refused_in_a_sentence(commands, arguments: list[str], said: str) -> None:
-    assert said in commands.fails(2, "check", *arguments)
+def test_a_wrong_call_is_refused(commands, arguments: list[str], message: str) -> None:
+    assert message in commands.fails(2, "check", *arguments)
 
 
-def test_refusing_and_help_import_no_torch() -> None:
+def test_refusals_and_help_do_not_import_torch() -> None:
     code = (
         "import sys\nfrom zoo.cli import main\n"
         "for call in (['-h'], ['nothere'], ['glow', '--set', 'x=1']): main(['check', *call])\n"
         "sys.exit('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0
-    assert "there is no key 'x'" in done.stderr
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0
+    assert "there is no key 'x'" in process.stderr
 
 
 # Graphs
 
 
-def test_sampler_and_encoder_are_the_graphs_of_a_plugin_that_names_none() -> None:
+def test_the_default_graphs_are_sampler_and_encoder() -> None:
     network = zoo.build("glow", **SMALL, image_size=8, channels=1, classes=3, conditional=True)
-    graph, encoder = graphs_of(installed_host(), "glow", network)
+    owner = installed_host().owner("glow")
+    model = Model(owner.spec, ImageSpec(1, 8, 3, 8), network, torch.device("cpu"), owner)
+    graph, encoder = graphs_of(model)
     assert (encoder.name, encoder.outputs) == ("encoder", ("z", "log_prob"))
     assert {name: list(x.shape) for name, x in encoder.inputs.items()} == {
         "image": [2, 1, 8, 8],
@@ -239,48 +247,49 @@ def test_sampler_and_encoder_are_the_graphs_of_a_plugin_that_names_none() -> Non
 # Plugins
 
 
-@pytest.mark.usefixtures("unimported")
-def test_a_right_plugin_without_score_and_way_back() -> None:
+@pytest.mark.usefixtures("unimportable")
+def test_a_correct_plugin_without_score_and_encoder() -> None:
     state = torch.get_rng_state()
-    found = findings(Painter())
-    assert broken(found) == {}
+    results = findings(Painter())
+    assert broken(results) == {}
     assert torch.equal(torch.get_rng_state(), state)
-    assert {name for name in found if found[name].status == "does not apply"} == {
+    assert {name for name in results if results[name].status == "does not apply"} == {
         *("imports", "scores", "encodes", "inverts", "density", "exports"),
     }
-    assert found["exports"].measured == "no plugin offers a format"
-    assert "which cannot be imported by name" in found["imports"].measured
-    assert found["learns"].measured.startswith("energy distance to the pictures ")
-    assert found["choices"].measured == "0 other values draw, 1 are refused"
-    assert found["card"].measured.startswith("the plain one")
-    assert found["remembered"].measured == "3 keys at another value"
+    assert results["exports"].measured == "no plugin offers a format"
+    assert "which cannot be imported" in results["imports"].measured
+    assert results["learns"].measured.startswith("energy distance ")
+    assert results["choices"].measured == "0 other values work, 1 are refused"
+    assert results["card"].measured.startswith("the default card")
+    assert results["config"].measured == "3 keys with another value"
 
 
-def test_one_call_asserts_it_all() -> None:
+def test_assert_conforms_lists_the_broken_promises() -> None:
     host = Host(hookspecs)
     host.add(Plugin("painter", "tests", "0"), Painter())
     with pytest.raises(AssertionError) as raised:
         assert_conforms("paint", host=host, steps=20, device="cpu")
     first, second = str(raised.value).splitlines()[:2]
-    assert first == "paint breaks 1 of its promises:"
-    assert second.startswith("imports: importing the plugin loads no torch: importing ")
+    assert first == "paint breaks 1 of 19 promises that apply to it: imports"
+    assert second.startswith("imports: importing the plugin does not import torch: importing ")
 
 
-class DoesNotBuild(Painter):
+class FailsToBuild(Painter):
     @hookimpl
     def zoo_build(self, config, image):
-        raise RuntimeError("no\nway")
+        raise RuntimeError("first line\nsecond line")
 
 
-@pytest.mark.usefixtures("unimported")
-def test_what_does_not_build_is_said_once() -> None:
-    found = findings(DoesNotBuild())
-    assert broken(found).keys() == {"builds"}
-    assert found["builds"].measured.startswith("RuntimeError: no (")
-    assert "test_check.py, line " in found["builds"].measured
-    for name in ("draws", "trains", "learns", "reloads", "resumes", "graphs"):
-        assert (found[name].status, found[name].measured) == ("not measured", "builds is broken")
-    assert found["remembered"].status == "kept"
+@pytest.mark.usefixtures("unimportable")
+def test_a_failure_to_build_is_reported_once() -> None:
+    results = findings(FailsToBuild())
+    assert broken(results).keys() == {"builds"}
+    assert results["builds"].measured.startswith("RuntimeError: first line (")
+    assert "test_check.py, line " in results["builds"].measured
+    for name in ("samples", "trains", "learns", "reloads", "resumes", "graphs"):
+        assert results[name].status == "not measured"
+        assert results[name].measured == "builds is broken"
+    assert results["config"].status == "kept"
 
 
 class NoLatent(Painter):
@@ -297,7 +306,7 @@ class NoModule(Painter):
         return "a network"
 
 
-class EncodesNothing(Painter):
+class EncodesWrongTensors(Painter):
     capabilities = ("sample", "encode")
 
     @hookimpl
@@ -311,13 +320,13 @@ class RaisesInSample(Painter):
         raise KeyError("color")
 
 
-class DrawsBytes(Painter):
+class SamplesBytes(Painter):
     @hookimpl
     def zoo_sample(self, network, latents, temperature):
         return (network(latents) * 255).to(torch.uint8)
 
 
-class DoesNotTrain(Painter):
+class FailsToTrain(Painter):
     @hookimpl
     def zoo_train(self, network, config):
         raise ValueError("no optimizer")
@@ -326,10 +335,10 @@ class DoesNotTrain(Painter):
 class LearnsNothing(Painter):
     @hookimpl
     def zoo_train(self, network, config):
-        found = Nearer(network, config.training)
-        for group in found.optimizers["network"].param_groups:
+        objective = SquaredError(network, config.training)
+        for group in objective.optimizers["network"].param_groups:
             group["lr"] = 0.0
-        return found
+        return objective
 
 
 class MixesTheBatch(Painter):
@@ -359,42 +368,50 @@ class Exits(Painter):
         raise SystemExit("enough")
 
 
-class CopiesTheSize(Painter):
+class MissingOutputName(Painter):
     @hookimpl
     def zoo_graphs(self, network):
-        class Two(nn.Module):
+        class TwoOutputs(nn.Module):
             def forward(self, z):
                 return network(z).clamp(0, 1), z
 
         return [
-            Graph(name="sampler", module=Two(), inputs={"z": torch.zeros(2, 5)}, outputs=("image",))
+            Graph(
+                name="sampler",
+                module=TwoOutputs(),
+                inputs={"z": torch.zeros(2, 5)},
+                outputs=("image",),
+            )
         ]
 
 
 WRONG = {
-    NoLatent: ({"builds"}, "network.latent is 5, which is no zoo.Latent"),
-    NoModule: ({"builds"}, "zoo_build gave str, which is no nn.Module"),
-    EncodesNothing: ({"encodes"}, "it gave mean [7, 64], not mean [7, 5], log_variance [7, 5]"),
-    RaisesInSample: ({"draws"}, "KeyError: 'color'"),
-    Exits: ({"draws"}, "SystemExit: enough"),
-    DrawsBytes: ({"draws"}, "zoo_sample gave torch.uint8 [7, 1, 8, 8], not float"),
-    DoesNotTrain: ({"trains"}, "ValueError: no optimizer"),
-    LearnsNothing: ({"learns"}, "it does not fall"),
-    MixesTheBatch: ({"alone"}, "by itself, a picture differs by"),
+    NoLatent: ({"builds"}, "network.latent must be a zoo.Latent, got 5"),
+    NoModule: ({"builds"}, "zoo_build must return an nn.Module, got str"),
+    EncodesWrongTensors: (
+        {"encodes"},
+        "zoo_encode must return mean [7, 5], log_variance [7, 5], got mean [7, 64]",
+    ),
+    RaisesInSample: ({"samples"}, "KeyError: 'color'"),
+    Exits: ({"samples"}, "SystemExit: enough"),
+    SamplesBytes: ({"samples"}, "got torch.uint8 [7, 1, 8, 8]"),
+    FailsToTrain: ({"trains"}, "ValueError: no optimizer"),
+    LearnsNothing: ({"learns"}, "it must decrease"),
+    MixesTheBatch: ({"independent"}, "in a batch of one, an image differs by"),
     NoCard: ({"card"}, "zoo:nothere.md cannot be read"),
     BadPreset: ({"presets"}, "preset digits: model.spread must be at most 1.0, got 7.0"),
     FailsAtOneChoice: ({"choices"}, "model.color = 'none': KeyError: 'none'"),
-    CopiesTheSize: ({"graphs"}, "the graph 'sampler' gives 2 outputs and names 1"),
+    MissingOutputName: ({"graphs"}, "the graph 'sampler' gives 2 outputs and names 1"),
 }
 
 
-@pytest.mark.usefixtures("unimported")
+@pytest.mark.usefixtures("unimportable")
 @pytest.mark.parametrize("plugin", WRONG, ids=lambda plugin: plugin.__name__)
-def test_a_wrong_plugin_breaks_one_promise_and_crashes_nothing(plugin: type) -> None:
-    names, said = WRONG[plugin]
-    found = broken(findings(plugin()))
-    assert found.keys() == names
-    assert said in " ".join(found.values())
+def test_a_wrong_plugin_breaks_one_promise(plugin: type) -> None:
+    names, message = WRONG[plugin]
+    measured = broken(findings(plugin()))
+    assert measured.keys() == names
+    assert message in " ".join(measured.values())
 
 
 class Terminated(Painter):
@@ -403,43 +420,43 @@ class Terminated(Painter):
         return Terminating(network, config.training)
 
 
-class Terminating(Nearer):
+class Terminating(SquaredError):
     def step(self, batches, update):
         signal.raise_signal(signal.SIGTERM)
         return super().step(batches, update)
 
 
-@pytest.mark.usefixtures("unimported")
-def test_a_signal_ends_the_check() -> None:
-    with pytest.raises(Interrupted, match=r"^interrupted: nothing was kept$") as raised:
+@pytest.mark.usefixtures("unimportable")
+def test_a_signal_stops_the_check() -> None:
+    with pytest.raises(Interrupted, match=r"^interrupted; nothing is saved$") as raised:
         findings(Terminated())
     assert raised.value.exit_code == 143
 
 
-@pytest.mark.usefixtures("unimported")
-def test_a_game_of_two_networks_can_be_checked() -> None:
-    report = check("game", host=tiny_host(), steps=20, device="cpu")
-    assert {finding.name for finding in report.broken} == {"described"}
+@pytest.mark.usefixtures("unimportable")
+def test_a_gan_can_be_checked() -> None:
+    report = check("gan", host=tiny_host(), steps=20, device="cpu")
+    assert {finding.name for finding in report.broken} == {"descriptions"}
 
 
-@pytest.mark.usefixtures("unimported")
+@pytest.mark.usefixtures("unimportable")
 def test_a_density_known_in_closed_form_can_be_checked() -> None:
-    found = findings(Tiny(), "tiny")
-    assert broken(found).keys() == {"described"}
-    assert found["scores"].status == "kept"
+    results = findings(Tiny(), "tiny")
+    assert broken(results).keys() == {"descriptions"}
+    assert results["scores"].status == "kept"
 
 
-@pytest.mark.usefixtures("unimported")
-def test_the_digits_are_brought_to_the_size_and_channels_asked_for() -> None:
-    found = findings(Painter(), config={"data.size": 20, "data.channels": 3, "data.source": "no"})
-    assert broken(found) == {}
-    assert found["draws"].measured == "torch.float32 [7, 3, 20, 20]"
+@pytest.mark.usefixtures("unimportable")
+def test_the_digits_are_padded_to_the_configured_size_and_channels() -> None:
+    results = findings(Painter(), config={"data.size": 20, "data.channels": 3, "data.source": "no"})
+    assert broken(results) == {}
+    assert results["samples"].measured == "torch.float32 [7, 3, 20, 20]"
 
 
-def test_a_large_picture_has_no_jacobian() -> None:
+def test_the_density_of_large_images_is_not_checked() -> None:
     report = check("glow", config={**SMALL, "data.size": 40}, steps=5, device="cpu")
     assert report.image == ImageSpec(1, 40, 10, 4)
     assert not report.broken
-    (found,) = [finding for finding in report.findings if finding.name == "density"]
-    assert found.status == "does not apply"
-    assert found.measured.startswith("a picture has 1600 numbers")
+    (density,) = [finding for finding in report.findings if finding.name == "density"]
+    assert density.status == "does not apply"
+    assert density.measured.startswith("an image has 1600 values")

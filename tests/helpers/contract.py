@@ -1,9 +1,9 @@
-"""The models that genzoo ships, and the promises that every plugin keeps."""
+"""The models that genzoo ships and the names of all promises."""
 
 SHIPPED = ("dcgan", "glow", "nice", "realnvp", "sngan", "vae")
 
 PROMISES = [
-    *("imports", "presets", "described", "card", "remembered", "builds", "draws", "choices"),
-    *("trains", "learns", "scores", "encodes", "range", "repeats", "varies", "alone", "loads"),
-    *("reloads", "unchanged", "resumes", "inverts", "density", "graphs", "exports"),
+    *("imports", "presets", "descriptions", "card", "config", "builds", "samples", "choices"),
+    *("trains", "learns", "scores", "encodes", "range", "deterministic", "varies", "independent"),
+    *("loads", "reloads", "unchanged", "resumes", "inverts", "density", "graphs", "exports"),
 ]

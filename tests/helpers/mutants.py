@@ -1,4 +1,4 @@
-"""Ways in which a plugin goes wrong in silence: text put in the place of text in a right one."""
+"""Mutations of a correct plugin: errors that only the conformance kit reveals."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ HOOKS, NETWORK = "__init__.py", "model.py"
 
 @dataclass(frozen=True)
 class Mutant:
-    """``changes``, old text to new, in a ``file`` of the plugin break the promises ``breaks``,
-    those and no others."""
+    """Text replacements, old to new, in a ``file`` of the plugin that break exactly the promises
+    ``breaks``."""
 
     file: str
     changes: dict[str, str]
@@ -23,7 +23,7 @@ MUTANTS = {
         {"standard_normal_log_prob(z) + log_det": "standard_normal_log_prob(z) - log_det"},
         {"density"},
     ),
-    "an inverse that is only nearly one": Mutant(
+    "an inverse that is slightly off": Mutant(
         NETWORK,
         {
             "self.layers.inverse(z[:, :, None, None]) + 0.5": (
@@ -32,20 +32,20 @@ MUTANTS = {
         },
         {"inverts"},
     ),
-    # A network that begins from data once more is another than was saved, and a resumed run goes
-    # on from another than was broken off.
-    "an actnorm that initialises again after loading": Mutant(
+    # A loaded network that initializes from data again differs from the saved one, and so does a
+    # resumed run.
+    "an actnorm that is initialized again after loading": Mutant(
         NETWORK,
         {
-            "[ActNorm(channels), ": "[Forgetful(channels), ",
-            "def step(": '''class Forgetful(ActNorm):
-    """Remembers that it was set, but not in its weights."""
+            "[ActNorm(channels), ": "[Reinitialized(channels), ",
+            "def step(": '''class Reinitialized(ActNorm):
+    """Stores whether it is initialized outside of its state dict."""
 
-    was_set = False
+    is_set = False
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if not self.was_set:
-            self.was_set = True
+        if not self.is_set:
+            self.is_set = True
             self.statistics.initialize(x)
         return super().forward(x)
 
@@ -59,14 +59,14 @@ def step(''',
         {"network.inverse(latents * temperature)": "network.inverse(0 * latents * temperature)"},
         {"varies"},
     ),
-    "a sampler that draws its own noise": Mutant(
+    "a sampler that adds noise": Mutant(
         HOOKS,
         {
             "network.inverse(latents * temperature)": (
                 "network.inverse(latents * temperature + 0.1 * latents.clone().normal_())"
             )
         },
-        {"repeats"},
+        {"deterministic"},
     ),
     "samples outside [0, 1]": Mutant(
         HOOKS,
@@ -86,14 +86,14 @@ def step(''',
                 'description="channels inside a coupling", exclude=True'
             )
         },
-        {"remembered"},
+        {"config"},
     ),
     "a buffer missing from the weights": Mutant(
         NETWORK,
         {
-            "shuffle(channels), ChannelCoupling": "forgotten(channels), ChannelCoupling",
-            "def step(": '''def forgotten(channels: int) -> Bijection:
-    """A random order that is drawn anew when the network is."""
+            "shuffle(channels), ChannelCoupling": "unsaved_shuffle(channels), ChannelCoupling",
+            "def step(": '''def unsaved_shuffle(channels: int) -> Bijection:
+    """A random permutation outside of the state dict."""
     layer = shuffle(channels)
     for name, order in list(layer.named_buffers()):
         layer.register_buffer(name, order, persistent=False)

@@ -1,4 +1,4 @@
-"""Plugins for the tests: a density known in closed form, and a game of two networks."""
+"""Small models for the tests: a density known in closed form, and a GAN of two parameters."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from zoo.plugins.host import Host, Plugin
 
 
 class TinyConfig(ModelConfig):
-    """``fail_at``: the step at which the loss is not finite any more."""
+    """``fail_at``: the step at which the loss is NaN."""
 
     fail_at: int = 0
 
 
 class Shift(nn.Module):
-    """Pictures are latents moved by one learned number: log p(x) = log_density - shift^2."""
+    """Images are latents plus one parameter: log p(x) = log_density - shift^2."""
 
     def __init__(self, dimensions: int, shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Shift(nn.Module):
 
 
 class Tiny:
-    """A model whose density is uniform on the unit cube once its one weight is zero."""
+    """The models ``tiny``, uniform on the unit cube once its only weight is zero, and ``gan``."""
 
     @hookimpl
     def zoo_models(self):
@@ -45,9 +45,9 @@ class Tiny:
                 presets=presets,
             ),
             ModelSpec(
-                name="game",
+                name="gan",
                 family="test",
-                title="Game",
+                title="GAN",
                 paper="-",
                 config=TinyConfig,
                 presets=presets,
@@ -61,14 +61,14 @@ class Tiny:
 
     @hookimpl
     def zoo_train(self, model, network, config):
-        if model == "game":
-            return Game(network, config.training)
-        seen = []
+        if model == "gan":
+            return GAN(network, config.training)
+        calls = []
 
         def score(network, batch):
-            seen.append(1)
+            calls.append(1)
             nats = discrete_nats(network(batch.images), batch)
-            return nats * float("nan") if len(seen) == config.model.fail_at else nats
+            return nats * float("nan") if len(calls) == config.model.fail_at else nats
 
         return MaximumLikelihood(network, config.training, score)
 
@@ -81,8 +81,8 @@ class Tiny:
         return discrete_nats(network(batch.images), batch)
 
 
-class Game(Objective):
-    """Two networks that want opposite things; the critic steps twice on two batches of its own."""
+class GAN(Objective):
+    """A generator and a critic that takes two steps, each on a batch of its own."""
 
     batches_per_step = 3
 
@@ -96,11 +96,13 @@ class Game(Objective):
 
     def step(self, batches, update):
         *critic_batches, batch = batches
-        for one in critic_batches:
-            real = one.images.mean().reshape(1, 1)
-            fake = self.networks["generator"](one.images).mean().reshape(1, 1)
+        for critic_batch in critic_batches:
+            real = critic_batch.images.mean().reshape(1, 1)
+            fake = self.networks["generator"](critic_batch.images).mean().reshape(1, 1)
             critic = self.networks["critic"]
-            critic_loss = (critic(fake.detach()) - critic(real)).mean() + one.rand(1).mean() * 0
+            critic_loss = (critic(fake.detach()) - critic(real)).mean() + critic_batch.rand(
+                1
+            ).mean() * 0
             update("critic", critic_loss)
         generator_loss = -self.networks["critic"](
             self.networks["generator"](batch.images).mean().reshape(1, 1)
@@ -110,7 +112,7 @@ class Game(Objective):
 
 
 def tiny_host() -> Host:
-    """A host that has the plugin of this file and no other."""
+    """Returns a host with :class:`Tiny` as its only plugin."""
     host = Host(hookspecs)
     assert host.add(Plugin("tiny", "tests", "0"), Tiny()).cause is None
     return host

@@ -49,4 +49,4 @@ def test_it_keeps_every_promise(
     for line, name in zip(lines, PROMISES, strict=True):
         status = "does not apply" if name in other else "kept"
         assert line.split()[: len(status.split()) + 1] == [*status.split(), name]
-    assert last == f"{model} keeps the {len(PROMISES) - len(other)} promises that apply to it"
+    assert last == f"{model} keeps all {len(PROMISES) - len(other)} promises that apply to it"

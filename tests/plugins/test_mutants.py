@@ -1,5 +1,4 @@
-"""The conformance kit notices what it should: a right plugin keeps every promise, and each way of
-going wrong breaks its own."""
+"""The conformance kit: a correct plugin keeps every promise, and each mutant breaks its own."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ SMALL = {"model.depth": 2}
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The package of a plugin as ``zoo new-plugin`` writes it, on the path."""
+    """The package of a plugin written by ``zoo new-plugin``, on the path."""
     folder = write_plugin(NAME, tmp_path)
     monkeypatch.syspath_prepend(folder)
     importlib.invalidate_caches()
@@ -34,8 +33,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def checked(exports: bool = False) -> Report:
-    """What the kit finds in the plugin that is on the path, under a host that has no other, or
-    beside it only the exporter to ONNX."""
+    """Checks the plugin on the path, alone in its host or with the ONNX exporter."""
     host = Host(hookspecs)
     point = EntryPoint(NAME, PACKAGE, "zoo")
     assert host.add(Plugin(NAME, f"genzoo-{NAME}", "0.1.0"), point).cause is None
@@ -48,7 +46,7 @@ def broken(report: Report) -> dict[str, str]:
     return {finding.name: finding.measured for finding in report.broken}
 
 
-def test_the_plugin_that_mutants_are_made_of_keeps_every_promise(plugin: Path) -> None:
+def test_the_unmutated_plugin_keeps_every_promise(plugin: Path) -> None:
     report = checked(exports=True)
     assert broken(report) == {}
     assert {finding.status for finding in report.findings} == {"kept"}
@@ -63,6 +61,6 @@ def test_a_mutant_breaks_its_own_promise(plugin: Path, name: str) -> None:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     file.write_text(text, encoding="utf-8")
-    found = broken(checked(exports="graphs" in mutant.breaks))
-    assert found.keys() == mutant.breaks, found
-    assert all(found.values())
+    measured = broken(checked(exports="graphs" in mutant.breaks))
+    assert measured.keys() == mutant.breaks, measured
+    assert all(measured.values())

@@ -87,10 +87,10 @@ def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_game_of_two_networks_trains_through_the_same_loop(tmp_path: Path) -> None:
-    whole = run("game", tmp_path / "whole")
+    whole = run("gan", tmp_path / "whole")
     assert {"loss", "critic_loss"} <= lines_of(whole.path)[-1].keys()
-    half = run("game", tmp_path / "half", training__steps=10)
-    resumed = run("game", half.path, resume=True, training__steps=20)
+    half = run("gan", tmp_path / "half", training__steps=10)
+    resumed = run("gan", half.path, resume=True, training__steps=20)
     for a, b in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
         assert torch.equal(a, b)
     assert lines_of(whole.path)[-1]["epoch"] == pytest.approx(20 * 3 * 64 / 1618, abs=1e-3)

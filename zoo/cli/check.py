@@ -1,4 +1,4 @@
-"""``zoo check MODEL``: does its plugin keep what every plugin promises?"""
+"""``zoo check MODEL``: checks a model against the plugin contract."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.argument("model", shell_complete=complete_models)
-@click.option("--preset", help="Check this preset; the model's first one otherwise.")
-@click.option("assignments", "--set", multiple=True, metavar="KEY=VALUE", help="Set any key.")
-@click.option("--steps", type=click.IntRange(1), default=100, show_default=True, help="To train.")
+@click.option("--preset", help="Preset; default: the first.")
+@click.option(
+    "assignments", "--set", multiple=True, metavar="KEY=VALUE", help="Set a configuration key."
+)
+@click.option("--steps", type=click.IntRange(1), default=100, show_default=True, help="Steps.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @json_option
 def command(
@@ -30,10 +32,10 @@ def command(
     device: str,
     as_json: bool,
 ) -> int:
-    """Measure whether MODEL keeps what plugins promise.
+    """Check that MODEL keeps every promise of the plugin contract.
 
-    It is trained for a moment, in a temporary folder, on the digits that come with genzoo. Exit 1
-    where a promise is broken.
+    The model trains briefly on the embedded digits, in a temporary folder. Exit status 1 if a
+    promise is broken.
     """
     plugins = host()
     spec = plugins.spec(model)
@@ -42,15 +44,15 @@ def command(
     from zoo.testing.kit import PROMISES, Watcher, check_settings
 
     width = max(len(promise.name) for promise in PROMISES)
-    waiting = sys.stderr.isatty()
+    on_terminal = sys.stderr.isatty()
 
     class Printer(Watcher):
-        def begins(self, promise: Promise) -> None:
-            if waiting:
+        def started(self, promise: Promise) -> None:
+            if on_terminal:
                 click.echo(f"{promise.name} ...", nl=False, err=True)
 
-        def found(self, finding: Finding) -> None:
-            if waiting:
+        def finished(self, finding: Finding) -> None:
+            if on_terminal:
                 blank = " " * (len(finding.name) + 4)
                 click.echo(f"\r{blank}\r", nl=False, err=True)
             if not as_json:
@@ -65,6 +67,6 @@ def command(
 
 
 def line(finding: Finding, width: int) -> str:
-    """A finding as the command prints it, with its name in ``width`` columns."""
+    """Returns a finding as one line, with its name padded to ``width``."""
     status = "BROKEN" if finding.status == "broken" else finding.status
     return f"{status:14}  {finding.name:{width}}  {finding.promise}: {finding.measured}"

@@ -1,12 +1,12 @@
-"""The conformance kit: any plugin's model is put through what every plugin promises.
+"""The conformance kit: checks that a plugin's model keeps the promises of the plugin contract.
 
     from zoo.testing import assert_conforms
 
-    def test_it_conforms():
+    def test_conformance():
         assert_conforms("tiny")
 
-``zoo check MODEL`` does the same and prints a line for each promise. The kit knows no model and
-no family, only hooks and capabilities.
+``zoo check MODEL`` runs the same checks and prints one line per promise. The kit uses hooks and
+capabilities only; it is independent of models and families.
 """
 
 from __future__ import annotations

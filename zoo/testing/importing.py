@@ -1,4 +1,4 @@
-"""Importing a plugin is quick, for every command imports all of them."""
+"""Import time: every command imports every plugin, so none may import torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import ModuleType
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 
-_SECONDS = 120
+_TIMEOUT = 120
 
 _IMPORT = """
 import sys, time
@@ -27,29 +27,31 @@ def _not_importable(subject: Subject) -> str | None:
     if isinstance(subject.module, ModuleType):
         return None
     try:
-        found = subject.module_name != "__main__" and find_spec(subject.module_name) is not None
+        importable = (
+            subject.module_name != "__main__" and find_spec(subject.module_name) is not None
+        )
     except (ImportError, ValueError):
-        found = False
-    if found:
+        importable = False
+    if importable:
         return None
-    return f"the plugin is an object of {subject.module_name}, which cannot be imported by name"
+    return f"the plugin is an object of {subject.module_name}, which cannot be imported"
 
 
-@promise("imports", "importing the plugin loads no torch", unless=_not_importable)
+@promise("imports", "importing the plugin does not import torch", unless=_not_importable)
 def imports(subject: Subject) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", _IMPORT, subject.module_name, *sys.path],
         capture_output=True,
         text=True,
-        timeout=_SECONDS,
+        timeout=_TIMEOUT,
         check=False,
     )
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-        raise Broken(f"importing {subject.module_name} in a fresh process fails: {last[0]}")
-    seconds, torch = done.stdout.splitlines()[-1].split()
+    if process.returncode:
+        lines = process.stderr.strip().splitlines() or [f"exit status {process.returncode}"]
+        raise Broken(f"importing {subject.module_name} in a new process fails: {lines[-1]}")
+    seconds, imports_torch = process.stdout.splitlines()[-1].split()
     milliseconds = f"{float(seconds) * 1000:.0f} ms"
-    if torch == "True":
+    if imports_torch == "True":
         raise Broken(
             f"importing {subject.module_name} imports torch, in {milliseconds}: import torch "
             "inside the hooks"

@@ -1,4 +1,4 @@
-"""The conformance kit: every promise, in the order in which one would mend them."""
+"""The conformance kit: all promises, in the order in which to fix them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from zoo.specs import ImageSpec
 from zoo.system.device import choose_device
 from zoo.testing import (
     building,
-    carding,
-    configuring,
-    drawing,
+    card,
+    configuration,
     encoding,
     exporting,
     importing,
-    keeping,
-    learning,
+    sampling,
+    saving,
+    training,
 )
 from zoo.testing.promise import Finding, Promise, Report, examine
 from zoo.testing.subject import Subject
@@ -36,25 +36,25 @@ STEPS = 100
 
 PROMISES: tuple[Promise, ...] = (
     importing.imports,
-    configuring.presets,
-    configuring.described,
-    carding.card,
-    configuring.remembered,
+    configuration.presets,
+    configuration.descriptions,
+    card.card,
+    configuration.restored_config,
     building.builds,
-    drawing.draws,
+    sampling.samples,
     building.every_choice,
-    learning.trains,
-    learning.learns,
-    learning.scores,
+    training.trains,
+    training.learns,
+    training.scores,
     encoding.encodes,
-    drawing.in_range,
-    drawing.repeats,
-    drawing.varies,
-    drawing.alone,
-    keeping.loads,
-    keeping.reloads,
-    keeping.unchanged,
-    keeping.resumes,
+    sampling.in_range,
+    sampling.deterministic,
+    sampling.varies,
+    sampling.independent,
+    saving.loads,
+    saving.reloads,
+    saving.unchanged,
+    saving.resumes,
     encoding.inverts,
     encoding.density,
     exporting.every_graph,
@@ -63,13 +63,13 @@ PROMISES: tuple[Promise, ...] = (
 
 
 class Watcher:
-    """Sees a check as it goes on; this one looks away."""
+    """Observes a check; this base class ignores everything."""
 
-    def begins(self, promise: Promise) -> None:
-        """A promise is measured now."""
+    def started(self, promise: Promise) -> None:
+        """Called before a promise is measured."""
 
-    def found(self, finding: Finding) -> None:
-        """A promise was measured."""
+    def finished(self, finding: Finding) -> None:
+        """Called after a promise is measured."""
 
 
 def check(
@@ -81,12 +81,12 @@ def check(
     device: str = "auto",
     host: Host | None = None,
 ) -> Report:
-    """Put a model through every promise that a plugin makes; see ``zoo check``.
+    """Checks a model against every promise; see ``zoo check``.
 
-    It is trained for ``steps`` steps on the embedded digits, brought to the size and channels that
-    its first preset, or ``preset`` and ``config``, ask for; ``host`` may have plugins that nobody
-    installed. Whatever the plugin does, it becomes a finding; raises UsageError for an unknown
-    model or preset, and for values that no run can have.
+    The model trains for ``steps`` steps on the embedded digits, padded to the size and channels of
+    its first preset, or of ``preset`` and ``config``. ``host`` may hold plugins that are not
+    installed. Any failure of the plugin becomes a finding; raises UsageError for an unknown model
+    or preset, and for invalid values.
     """
     plugins = installed_host() if host is None else host
     spec = plugins.spec(model)
@@ -97,11 +97,11 @@ def check(
     return check_settings(plugins, model, preset, settings, steps, device)
 
 
-def assert_conforms(model: str, **how: Any) -> None:
-    """Assert that a model keeps every promise; takes what :func:`check` takes."""
-    report = check(model, **how)
-    broken = [f"{found.name}: {found.promise}: {found.measured}" for found in report.broken]
-    assert not broken, "\n".join([f"{model} breaks {len(broken)} of its promises:", *broken])
+def assert_conforms(model: str, **options: Any) -> None:
+    """Asserts that a model keeps every promise; ``options`` are those of :func:`check`."""
+    report = check(model, **options)
+    broken = [f"{f.name}: {f.promise}: {f.measured}" for f in report.broken]
+    assert not broken, "\n".join([str(report), *broken])
 
 
 def check_settings(
@@ -113,53 +113,53 @@ def check_settings(
     device: str = "auto",
     watcher: Watcher | None = None,
 ) -> Report:
-    """:func:`check` as the command calls it; raises Interrupted after Ctrl-C or SIGTERM."""
+    """:func:`check` with parsed settings; raises Interrupted after Ctrl-C or SIGTERM."""
     if steps < 1:
-        raise UsageError(f"the number of steps must be at least 1, got {steps}")
+        raise UsageError(f"steps must be at least 1, got {steps}")
     watcher = watcher or Watcher()
-    where = choose_device(device)
-    found: dict[str, Finding] = {}
-    with tempfile.TemporaryDirectory(prefix="zoo-check-") as folder, _as_it_was():
-        subject = Subject(host, model, preset, settings, steps, where, Path(folder))
+    torch_device = choose_device(device)
+    findings: dict[str, Finding] = {}
+    with tempfile.TemporaryDirectory(prefix="zoo-check-") as folder, _global_state():
+        subject = Subject(host, model, preset, settings, steps, torch_device, Path(folder))
         image = _image(subject)
         for promise in PROMISES:
-            watcher.begins(promise)
+            watcher.started(promise)
             try:
-                found[promise.name] = finding = examine(promise, subject, found)
-            except Interrupted as error:  # its own words tell how to go on with the run
-                raise Interrupted("interrupted: nothing was kept", error.exit_code) from None
-            watcher.found(finding)
+                findings[promise.name] = finding = examine(promise, subject, findings)
+            except Interrupted as error:  # its message explains how to resume a deleted run
+                raise Interrupted("interrupted; nothing is saved", error.exit_code) from None
+            watcher.finished(finding)
     plugin = host.owner(model).plugin.reference()
-    return Report(model, plugin, image, tuple(found.values()))
+    return Report(model, plugin, image, tuple(findings.values()))
 
 
 def _image(subject: Subject) -> ImageSpec | None:
-    """The pictures that the model is checked on; None where its own preset is no configuration.
+    """Returns the spec of the images that the model is checked on; None if its default preset is
+    invalid.
 
-    Raises UsageError where it is the caller who asked for what cannot be.
+    Raises UsageError for an invalid ``preset`` or settings of the caller.
     """
     spec = subject.spec
-    below = preset_settings(spec, subject.preset) if subject.preset is not None else []
+    settings = preset_settings(spec, subject.preset) if subject.preset is not None else []
     try:
-        validate(spec, below or preset_settings(spec, None))
+        validate(spec, settings or preset_settings(spec, None))
     except UsageError:
         return None
     return subject.image
 
 
 @contextmanager
-def _as_it_was() -> Iterator[None]:
-    """Inside, convolutions are exact float32 on CUDA too; the global generators and that setting
-    are left as they were found."""
+def _global_state() -> Iterator[None]:
+    """Turns TF32 convolutions off inside, and restores that setting and the global generators."""
     states = random.getstate(), np.random.get_state()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
-    exact = torch.backends.cudnn.flags(
+    no_tf32 = torch.backends.cudnn.flags(
         enabled=torch.backends.cudnn.enabled,
         benchmark=torch.backends.cudnn.benchmark,
         deterministic=torch.backends.cudnn.deterministic,
         allow_tf32=False,
     )
-    with torch.random.fork_rng(devices), exact:
+    with torch.random.fork_rng(devices), no_tf32:
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""What a promise is, how it is measured, and what was found."""
+"""Promises, and the report of checking them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Status = Literal["kept", "broken", "does not apply", "not measured"]
 
 
 class Broken(Exception):
-    """A promise is broken; the message is what was measured."""
+    """Raised if a promise is broken; the message states the measurement."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """One thing that every plugin promises.
+    """One property that every plugin guarantees.
 
-    ``measure`` says what was measured, and raises where the promise is broken; ``needs`` are the
-    promises without which that cannot be asked; ``unless`` gives the reason why the promise does
-    not apply, or None.
+    ``measure`` returns the measurement as text, and raises if the promise is broken. ``needs`` are
+    the promises that must be kept before this one can be measured. ``unless`` returns the reason if
+    the promise does not apply, else None.
     """
 
     name: str
@@ -47,13 +47,13 @@ def promise(
     needs: tuple[str, ...] = (),
     unless: Callable[[Subject], str | None] | None = None,
 ) -> Callable[[Callable[[Subject], str]], Promise]:
-    """Make a promise of the function that measures it."""
+    """Decorates a function that measures a promise."""
     return lambda measure: Promise(name, sentence, measure, needs, unless)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """How a promise stands, with what was measured, or why it was not."""
+    """The status of a promise, with the measurement or the reason for none."""
 
     name: str
     promise: str
@@ -63,7 +63,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings on a model; ``image`` is None where no preset says what its pictures are."""
+    """All findings on a model; ``image`` is None if its preset is invalid."""
 
     model: str
     plugin: Mapping[str, str]
@@ -75,7 +75,7 @@ class Report:
         return [finding for finding in self.findings if finding.status == "broken"]
 
     def as_json(self) -> dict[str, Any]:
-        """The document that ``zoo check --json`` prints."""
+        """Returns the document that ``zoo check --json`` prints."""
         return {
             "model": self.model,
             "plugin": dict(self.plugin),
@@ -84,22 +84,25 @@ class Report:
         }
 
     def __str__(self) -> str:
-        """The outcome in a sentence."""
+        """The result in one sentence."""
         counts = Counter(finding.status for finding in self.findings)
-        asked = f"{len(self.findings) - counts['does not apply']} promises that apply to it"
+        applicable = len(self.findings) - counts["does not apply"]
         if not self.broken:
-            return f"{self.model} keeps the {asked}"
+            return f"{self.model} keeps all {applicable} promises that apply to it"
         names = ", ".join(finding.name for finding in self.broken)
-        more = f"; {counts['not measured']} could not be measured" if counts["not measured"] else ""
-        return f"{self.model} breaks {counts['broken']} of the {asked}: {names}{more}"
+        rest = f"; {counts['not measured']} not measured" if counts["not measured"] else ""
+        return (
+            f"{self.model} breaks {counts['broken']} of {applicable} promises that apply to it: "
+            f"{names}{rest}"
+        )
 
 
-def examine(promise: Promise, subject: Subject, before: Mapping[str, Finding]) -> Finding:
-    """Measure a promise, after those in ``before``; only Ctrl-C gets out of it.
+def examine(promise: Promise, subject: Subject, earlier: Mapping[str, Finding]) -> Finding:
+    """Measures a promise, given the ``earlier`` findings; raises only on Ctrl-C and signals.
 
-    What a plugin prints meanwhile goes to standard error, for standard output may be JSON.
+    Output of the plugin goes to standard error, since standard output may be JSON.
     """
-    status, measured = _blocked(promise, before)
+    status, measured = _blocked(promise, earlier)
     try:
         with contextlib.redirect_stdout(sys.stderr):
             reason = promise.unless(subject) if promise.unless is not None else None
@@ -111,28 +114,28 @@ def examine(promise: Promise, subject: Subject, before: Mapping[str, Finding]) -
         raise
     except Broken as error:
         status, measured = "broken", str(error)
-    except BaseException as error:  # SystemExit too: a plugin's exit is not ours
+    except BaseException as error:  # SystemExit too: a plugin must not end the check
         if status == "kept":
             status, measured = "broken", blame(subject, error)
     return Finding(promise.name, promise.sentence, status, " ".join(measured.split()))
 
 
-def _blocked(promise: Promise, before: Mapping[str, Finding]) -> tuple[Status, str]:
+def _blocked(promise: Promise, earlier: Mapping[str, Finding]) -> tuple[Status, str]:
     for need in promise.needs:
-        if before[need].status == "broken":
+        if earlier[need].status == "broken":
             return "not measured", f"{need} is broken"
-        if before[need].status == "not measured":
-            return "not measured", before[need].measured
+        if earlier[need].status == "not measured":
+            return "not measured", earlier[need].measured
     return "kept", ""
 
 
 def blame(subject: Subject, error: BaseException) -> str:
-    """What was raised in a line, with the hook, and the line of the plugin's code that did it."""
+    """Describes an exception in one line, with the last line of plugin code in its traceback."""
     cause = error.__cause__ if isinstance(error, PluginError) and error.__cause__ else error
-    said = describe(cause)
+    message = describe(cause)
     for frame, line in reversed(list(traceback.walk_tb(cause.__traceback__))):
         name = str(frame.f_globals.get("__name__"))
         if name.partition(".")[0] == subject.package:
             path = Path(frame.f_code.co_filename)
-            return f"{said} ({path.parent.name}/{path.name}, line {line})"
-    return said
+            return f"{message} ({path.parent.name}/{path.name}, line {line})"
+    return message

@@ -1,4 +1,4 @@
-"""A model under examination: built, trained and loaded through the core's own doors."""
+"""The model under test: built, trained and loaded as users do."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from zoo.plugins.host import Host
 
 DIGITS_SIZE = 8
-LARGEST_PAD = 64
-"""The bound of data.pad."""
+MAX_PAD = 64
+"""The upper bound of data.pad."""
 
 
 class Subject:
-    """A model of ``host`` with its configuration, on pictures that are always there: the embedded
-    digits, with a black border to the size that the configuration asks for.
+    """A model of ``host`` with its configuration, on the embedded digits, padded to the size that
+    the configuration asks for.
 
-    ``run`` is the trained one, once there is one; what is written lies in ``folder``.
+    ``run`` is the trained run, or None before training. All files are written to ``folder``.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Subject:
     ) -> None:
         self.host, self.owner = host, host.owner(model)
         self.spec, self.name = self.owner.spec, model
-        self.preset, self.given = preset, settings
+        self.preset, self.user_settings = preset, settings
         self.steps, self.device, self.folder = steps, device, folder
         self.run: Run | None = None
 
@@ -64,7 +64,7 @@ class Subject:
 
     @property
     def module_name(self) -> str:
-        """The module that one imports to have the plugin."""
+        """The name of the module that defines the plugin."""
         plugin = self.module
         if isinstance(plugin, ModuleType):
             return plugin.__name__
@@ -74,23 +74,23 @@ class Subject:
     def package(self) -> str:
         return package_of(self.owner.plugin)
 
-    # Configuration and pictures
+    # Configuration and data
 
     @cached_property
     def config(self) -> Config:
         return resolve(self.spec, self.preset, None, self.settings(steps=self.steps))
 
     def settings(self, **training: Any) -> list[Setting]:
-        """What was given, with the digits as data and ``training`` as the limits of a run."""
-        asked = resolve(self.spec, self.preset, None, self.given).data
-        if not any(setting.name == "training.precision" for setting in self.given):
+        """Returns the user's settings, with the digits as data and ``training`` as limits."""
+        data = resolve(self.spec, self.preset, None, self.user_settings).data
+        if not any(setting.name == "training.precision" for setting in self.user_settings):
             training["precision"] = "fp32"
-        ours = {"data": _digits(asked), "training": training}
-        taken = {f"training.{key}" for key in LIMITS}
-        taken |= {f"{section}.{key}" for section, values in ours.items() for key in values}
-        return [setting for setting in self.given if setting.name not in taken] + [
+        overrides = {"data": _digits(data), "training": training}
+        overridden = {f"training.{key}" for key in LIMITS}
+        overridden |= {f"{name}.{key}" for name, values in overrides.items() for key in values}
+        return [setting for setting in self.user_settings if setting.name not in overridden] + [
             Setting(section, key, value, "zoo check")
-            for section, values in ours.items()
+            for section, values in overrides.items()
             for key, value in values.items()
         ]
 
@@ -103,15 +103,15 @@ class Subject:
         return self.data.image_spec
 
     def batch(self, n: int) -> Batch:
-        """The first ``n`` training pictures."""
+        """Returns the first ``n`` training images."""
         split = self.data.splits["train"]
         return next(in_order(split, self.image, n, self.device))
 
     # Models
 
     def build(self, config: ModelConfig | None = None, image: ImageSpec | None = None) -> Model:
-        """A model with random weights, always the same, in evaluation mode on the device; by
-        default of the subject's own configuration and images."""
+        """Builds the model with seeded random weights, in evaluation mode on the device; by default
+        with the subject's own configuration and images."""
         seed_torch(self.config.training.seed, WEIGHTS)
         model = build(
             self.owner,
@@ -128,37 +128,37 @@ class Subject:
 
     @property
     def model(self) -> Model:
-        """The trained model, or the built one if training failed."""
+        """The trained model, or the untrained one if training failed."""
         return self.built if self.run is None else self.run
 
     @property
     def trained(self) -> Run:
-        """The finished run; only for promises that need one."""
+        """The finished run, for promises that need ``trains``."""
         assert self.run is not None
         return self.run
 
     def train(self, name: str, resume: bool = False, **training: Any) -> Run:
-        """Train in the folder ``name`` as ``zoo train`` does, and return the run."""
+        """Trains into the folder ``name`` as ``zoo train`` does and returns the run."""
         settings, device = self.settings(**training), str(self.device)
         out = self.folder / name
         request = Request(self.name, self.preset, None, settings, out, resume, device)
         return train(self.host, request, Progress())
 
     def load(self, path: Path) -> Run:
-        """The run in a folder, as ``zoo.load`` gives it; torch's generator stands elsewhere than
-        when the run began, so that what is drawn and not saved is another."""
+        """Loads a run as ``zoo.load`` does, with another state of torch's global generator than at
+        training, so that unsaved random state differs."""
         torch.manual_seed(1)
         return load_with(self.host, path, str(self.device))
 
     # Calls of hooks
 
     def latents(self, model: Model, n: int, seed: int = 0) -> Tensor:
-        """Latents ``[n, latent.size]`` of a seed, on the device."""
+        """Returns latents ``[n, latent.size]`` of a seed, on the device."""
         z = latents.draw(n, model.latent.size, model.latent.distribution, seed)
         return torch.from_numpy(z).to(self.device)
 
     def labels(self, model: Model, n: int) -> Tensor | None:
-        """The classes in turn, int64 ``[n]``; None for an unconditional model."""
+        """Returns labels that cycle through the classes, int64 ``[n]``; None if unconditional."""
         classes = model.latent.classes
         return torch.arange(n, device=self.device) % classes if classes else None
 
@@ -166,7 +166,7 @@ class Subject:
     def sample(
         self, model: Model, z: Tensor, temperature: float = 1.0, labels: Tensor | None = None
     ) -> Tensor:
-        """``zoo_sample`` in evaluation mode, of the classes in turn by default."""
+        """Calls ``zoo_sample`` in evaluation mode, by default with :meth:`labels`."""
         model.network.eval()
         labels = self.labels(model, len(z)) if labels is None else labels
         return model.sample_hook(z, temperature, labels)
@@ -174,13 +174,13 @@ class Subject:
     def encode(
         self, model: Model, images: Tensor, labels: Tensor | None = None
     ) -> Mapping[str, Tensor]:
-        """``zoo_encode`` likewise; gradients are kept."""
+        """Calls ``zoo_encode`` likewise; gradients are kept."""
         model.network.eval()
         labels = self.labels(model, len(images)) if labels is None else labels
         return model.encode_hook(images, labels)
 
     def score(self, model: Model, batch: Batch, seed: int = 0) -> Tensor:
-        """``zoo_score``, nats ``[N]``, with the random numbers of ``seed``."""
+        """Calls ``zoo_score`` with torch seeded by ``seed``; returns nats ``[N]``."""
         torch.manual_seed(seed)
         return model.score(Batch(batch.levels, batch.labels, batch.bits))  # a batch keeps its noise
 
@@ -192,7 +192,7 @@ class Subject:
 
     @property
     def exact(self) -> bool:
-        """Whether it has an exact likelihood and an inverse."""
+        """Whether the model has an exact likelihood and an inverse."""
         return {"encode", "log_prob"} <= set(self.spec.capabilities)
 
     @property
@@ -200,15 +200,14 @@ class Subject:
         return self.owner.has("zoo_score")
 
 
-def _digits(asked: DataConfig) -> dict[str, Any]:
-    """The keys of ``data`` that bring the digits to the size asked for."""
-    size = DIGITS_SIZE if asked.size is None else asked.size
+def _digits(config: DataConfig) -> dict[str, Any]:
+    """Returns the data keys that pad the digits to the size of ``config``."""
+    size = DIGITS_SIZE if config.size is None else config.size
     border = max(0, size - DIGITS_SIZE + 1) // 2
-    if border > LARGEST_PAD:
+    if border > MAX_PAD:
         raise UsageError(
-            f"data.size is {size}, and the digits that models are checked on fill "
-            f"{DIGITS_SIZE + 2 * LARGEST_PAD} pixels at most: take another --preset, or "
-            "--set data.size=128"
+            f"data.size must be at most {DIGITS_SIZE + 2 * MAX_PAD} for zoo check, got {size}: "
+            "use another --preset, or --set data.size=128"
         )
-    pad = max(asked.pad, border)
+    pad = max(config.pad, border)
     return {"source": "digits", "size": size, "pad": pad, "resident_gib": 4.0}

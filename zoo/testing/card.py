@@ -1,4 +1,4 @@
-"""The text that a run's README.md begins from."""
+"""The model card that a run's README.md starts from."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def card(subject: Subject) -> str:
         text = new_card(RunSummary("run", spec, subject.config, subject.image, "digits"))
     except ZooError as error:
         raise Broken(str(error)) from error
-    which = "the plain one: the plugin brings none" if spec.card is None else spec.card
-    return f"{which}, {len(text.splitlines())} lines"
+    source = "the default card, as the plugin has none" if spec.card is None else spec.card
+    return f"{source}, {len(text.splitlines())} lines"

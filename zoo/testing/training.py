@@ -1,4 +1,4 @@
-"""Training makes it better, by the count that the model itself can give."""
+"""Training: logged metrics are finite, and the model improves."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 from zoo.training.loop import FIRST_PICTURES
 
-PICTURES = 256
+N_IMAGES = 256
 
 
-@promise("trains", "it trains, and all that it logs is finite", ("draws", "card"))
+@promise("trains", "it trains, and every logged metric is finite", ("samples", "card"))
 def trains(subject: Subject) -> str:
     run = subject.train("run", steps=subject.steps)
     subject.run = run
@@ -38,27 +38,27 @@ def trains(subject: Subject) -> str:
     return f"{last['step']} steps in {last['seconds']:.1f} s, {', '.join(metrics)}"
 
 
-@promise("learns", "training brings it nearer to the pictures it sees", ("trains",))
+@promise("learns", "training improves the score, or the energy distance of samples", ("trains",))
 def learns(subject: Subject) -> str:
-    batch, first = subject.batch(PICTURES), initialized(subject)
+    batch, untrained = subject.batch(N_IMAGES), initialized(subject)
     if subject.scores:
         before, after = (
-            subject.score(model, batch).mean().item() for model in (first, subject.trained)
+            subject.score(model, batch).mean().item() for model in (untrained, subject.trained)
         )
-        said = f"{before:.2f} nats a picture at first, {after:.2f} trained"
+        values = f"{before:.2f} nats per image before training, {after:.2f} after"
     else:
         before, after = (
-            energy_distance(subject.sample(model, subject.latents(model, PICTURES)), batch.images)
-            for model in (first, subject.trained)
+            energy_distance(subject.sample(model, subject.latents(model, N_IMAGES)), batch.images)
+            for model in (untrained, subject.trained)
         )
-        said = f"energy distance to the pictures {before:.3f} at first, {after:.3f} trained"
+        values = f"energy distance {before:.3f} before training, {after:.3f} after"
     if not after < before:
-        raise Broken(f"{said}: it does not fall")
-    return said
+        raise Broken(f"{values}: it must decrease")
+    return values
 
 
 def initialized(subject: Subject) -> Model:
-    """The model of the subject's run before its first step, made as the loop makes it."""
+    """Returns the model before the first step, initialized as the training loop does."""
     training = subject.config.training
     size = max(FIRST_PICTURES, training.batch_size)
     split = subject.data.splits["train"]
@@ -75,8 +75,8 @@ def initialized(subject: Subject) -> Model:
 
 
 def energy_distance(a: Tensor, b: Tensor) -> float:
-    """2 E|x - y| - E|x - x'| - E|y - y'| of two sets of pictures (Szekely and Rizzo 2013, Energy
-    statistics, section 2): 0 where their distributions are the same, else more."""
+    """Returns 2 E|x - y| - E|x - x'| - E|y - y'| of two sets of images (Szekely and Rizzo 2013,
+    Energy statistics, section 2): 0 for equal distributions, positive otherwise."""
     x, y = a.flatten(1).double(), b.flatten(1).double()
 
     def within(v: Tensor) -> float:
@@ -87,7 +87,7 @@ def energy_distance(a: Tensor, b: Tensor) -> float:
 
 @promise(
     "scores",
-    "zoo_score gives finite nats, [N], that no discrete picture can have below 0",
+    "zoo_score returns finite nats, [N], at least 0 on average",
     ("trains",),
     unless=lambda subject: None if subject.scores else "the plugin has no zoo_score",
 )
@@ -95,10 +95,10 @@ def scores(subject: Subject) -> str:
     batch: Batch = subject.batch(64)
     nats = subject.score(subject.trained, batch)
     if tuple(nats.shape) != (64,) or not nats.is_floating_point():
-        raise Broken(f"it gave {nats.dtype} {list(nats.shape)} for 64 pictures")
+        raise Broken(f"zoo_score must return float [64], got {nats.dtype} {list(nats.shape)}")
     if not bool(nats.isfinite().all()):
-        raise Broken(f"{int((~nats.isfinite()).sum())} of 64 are not finite")
-    said = f"{nats.min().item():.1f} to {nats.max().item():.1f} nats"
+        raise Broken(f"{int((~nats.isfinite()).sum())} of 64 scores are not finite")
+    span = f"{nats.min().item():.1f} to {nats.max().item():.1f} nats"
     if nats.mean().item() < 0:
-        raise Broken(f"{said}, {nats.mean().item():.1f} on average")
-    return f"{said}, {nats.mean().item() / (batch.dimensions * math.log(2)):.3f} bits/dim"
+        raise Broken(f"{span}, {nats.mean().item():.1f} on average: a discrete image has 0 or more")
+    return f"{span}, {nats.mean().item() / (batch.dimensions * math.log(2)):.3f} bits/dim"
