@@ -176,7 +176,7 @@ def test_a_broken_promise_gives_exit_status_1_and_valid_json(commands, site) -> 
     assert [name for name in statuses if statuses[name] == "broken"] == ["imports", "builds"]
     assert "importing dot imports torch" in promises["imports"]["measured"]
     assert promises["builds"]["measured"].startswith("SystemExit: 3 (")
-    assert "dot.py, line 13)" in promises["builds"]["measured"]
+    assert "dot.py, line 14)" in promises["builds"]["measured"]
     lines = commands("check", "dot").out.splitlines()
     assert lines[-1] == (
         "dot breaks 2 of 20 promises that apply to it: imports, builds; 14 not measured"

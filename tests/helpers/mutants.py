@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-HOOKS, NETWORK = "__init__.py", "model.py"
+HOOKS, NETWORK, CONFIG = "__init__.py", "model.py", "config.py"
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ def step(''',
         {"range"},
     ),
     "a config field that is not saved": Mutant(
-        HOOKS,
+        CONFIG,
         {
-            'description="channels inside a coupling"': (
-                'description="channels inside a coupling", exclude=True'
+            'description="hidden channels of a coupling"': (
+                'description="hidden channels of a coupling", exclude=True'
             )
         },
         {"config"},
@@ -105,7 +105,7 @@ def step(''',
         {"reloads"},
     ),
     "torch imported at import": Mutant(
-        HOOKS,
+        CONFIG,
         {"from pydantic import Field": "import torch\nfrom pydantic import Field"},
         {"imports"},
     ),
