@@ -1,12 +1,12 @@
-"""The hooks of genzoo: everything that a plugin can say to the core.
+"""The hook specifications of genzoo.
 
 A plugin is a module, or any object, behind an entry point of the group ``zoo``; its functions
-that carry :data:`zoo.hookimpl` are its hooks. A plugin that brings a model has ``zoo_models``,
-``zoo_build``, ``zoo_train`` and ``zoo_sample``; the rest is for what its model can do beside.
+decorated with :data:`zoo.hookimpl` are its hooks. A plugin with a model needs ``zoo_models``,
+``zoo_build``, ``zoo_train`` and ``zoo_sample``; all other hooks are optional.
 
-A hook that names a model is called on the plugin that owns the model and on no other; wrappers
-(``@hookimpl(wrapper=True)``) of other plugins stay around it. A plugin may leave out arguments that
-it does not need. Nothing heavy is imported when a plugin is: torch is imported inside the hooks.
+A hook that takes a model's name is called only on the plugin that owns the model, inside the
+wrappers (``@hookimpl(wrapper=True)``) of other plugins. A plugin may omit arguments. Plugins import
+torch inside their hooks, since every command imports every plugin.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @hookspec
 def zoo_models() -> Sequence[ModelSpec]:  # type: ignore[empty-body]
-    """The models that this plugin offers.
+    """Returns the models of the plugin.
 
     ::
 
@@ -53,11 +53,11 @@ def zoo_models() -> Sequence[ModelSpec]:  # type: ignore[empty-body]
 
 @hookspec(firstresult=True)
 def zoo_build(model: str, config: ModelConfig, image: ImageSpec) -> nn.Module:  # type: ignore[empty-body]
-    """The network of ``model``, with random weights from torch's global generator.
+    """Builds the network of ``model``, with random weights from torch's global generator.
 
-    ``config`` is the model's own section, ``image`` what the data have. The network has
-    ``latent``, a :class:`zoo.Latent`: the length and distribution of the vectors it samples from.
-    Raise :class:`zoo.UsageError` where the two do not fit, naming the key.
+    ``config`` is the section of the model, ``image`` the spec of the data. The network has an
+    attribute ``latent``, a :class:`zoo.Latent`: the size and distribution of its latents. Raise
+    :class:`zoo.UsageError` that names the key if ``config`` does not fit ``image``.
 
     ::
 
@@ -70,9 +70,9 @@ def zoo_build(model: str, config: ModelConfig, image: ImageSpec) -> nn.Module:  
 
 @hookspec(firstresult=True)
 def zoo_train(model: str, network: nn.Module, config: Config) -> Objective:  # type: ignore[empty-body]
-    """What training does with the network: an :class:`zoo.objectives.Objective`.
+    """Returns the :class:`zoo.objectives.Objective` that trains ``network``.
 
-    ``config`` is the whole configuration. The network averaged and saved is ``network``.
+    ``config`` is the whole configuration. The EMA and the saved weights are those of ``network``.
 
     ::
 
@@ -87,12 +87,11 @@ def zoo_train(model: str, network: nn.Module, config: Config) -> Objective:  # t
 def zoo_sample(  # type: ignore[empty-body]
     model: str, network: nn.Module, latents: Tensor, temperature: float, labels: Tensor | None
 ) -> Tensor:
-    """Pictures, float in [0, 1], ``[N, C, H, W]``, of ``latents`` ``[N, latent.size]``.
+    """Returns images ``[N, C, H, W]``, float in [0, 1], of ``latents`` ``[N, latent.size]``.
 
-    The same latents give the same pictures: a sampler draws nothing itself. ``labels`` are int64
-    ``[N]`` or None; ``temperature`` scales the spread, 1 being the model's own. For exporters it
-    must hold for every N (``latents.shape[0]``, not ``len``) and for a temperature that is a
-    scalar tensor.
+    It is deterministic: all randomness is in ``latents``. ``labels`` are int64 ``[N]`` or None;
+    ``temperature`` scales the latents, 1 is the model's distribution. Exporters trace the hook with
+    any N (use ``latents.shape[0]``, not ``len``) and with a scalar tensor as temperature.
 
     ::
 
@@ -106,10 +105,10 @@ def zoo_sample(  # type: ignore[empty-body]
 def zoo_encode(  # type: ignore[empty-body]
     model: str, network: nn.Module, images: Tensor, labels: Tensor | None
 ) -> Mapping[str, Tensor]:
-    """Named tensors for pictures in [0, 1], ``[N, C, H, W]``.
+    """Encodes images ``[N, C, H, W]`` in [0, 1] and returns tensors by name.
 
-    A model with exact likelihood gives ``z`` ``[N, latent.size]`` and ``log_prob`` ``[N]`` in nats
-    (density in the unit cube); one with a variational posterior ``mean`` and ``log_variance``.
+    A model with exact likelihood returns ``z`` ``[N, latent.size]`` and ``log_prob`` ``[N]`` in
+    nats (density in the unit cube); a VAE returns ``mean`` and ``log_variance``.
 
     ::
 
@@ -122,9 +121,9 @@ def zoo_encode(  # type: ignore[empty-body]
 
 @hookspec(firstresult=True)
 def zoo_score(model: str, network: nn.Module, batch: Batch) -> Tensor:  # type: ignore[empty-body]
-    """Nats for each discrete picture of the batch, ``[N]``: -log P(x), or an upper bound on it.
+    """Returns -log P(x) of each discrete image of the batch, or an upper bound, in nats, ``[N]``.
 
-    Random draws (dequantisation, posterior samples) come from the batch.
+    Random numbers (dequantization noise, posterior samples) come from the batch.
 
     ::
 
@@ -136,7 +135,7 @@ def zoo_score(model: str, network: nn.Module, batch: Batch) -> Tensor:  # type: 
 
 @hookspec(firstresult=True)
 def zoo_likelihood(model: str, network: nn.Module) -> Likelihood:  # type: ignore[empty-body]
-    """How the nats of ``zoo_score`` are counted, and a bound that more samples tighten.
+    """Describes how ``zoo_score`` computes nats, with an importance-weighted bound if there is one.
 
     Without this hook, the protocol states whether the batch was dequantized.
 
@@ -150,8 +149,10 @@ def zoo_likelihood(model: str, network: nn.Module) -> Likelihood:  # type: ignor
 
 @hookspec(firstresult=True)
 def zoo_graphs(model: str, network: nn.Module) -> Sequence[Graph]:  # type: ignore[empty-body]
-    """The modules that an exporter turns into graphs; without this hook, the sampler and, where
-    the model can encode, the encoder, of the frozen network (:mod:`zoo.freezing`).
+    """Returns the modules to export as graphs.
+
+    Without this hook they are the sampler and, if the model encodes, the encoder, of the frozen
+    network (:mod:`zoo.freezing`).
 
     ::
 
@@ -171,7 +172,7 @@ def zoo_graphs(model: str, network: nn.Module) -> Sequence[Graph]:  # type: igno
 
 @hookspec
 def zoo_formats() -> Sequence[Format]:  # type: ignore[empty-body]
-    """The formats that this plugin writes runs in: for ``run.export``, ``zoo sample --backend`` and
+    """Returns the export formats of the plugin, for ``run.export``, ``zoo sample --backend`` and
     ``zoo check``.
 
     ::
@@ -190,12 +191,13 @@ def zoo_fetch(
     files: Sequence[str],
     optional: Sequence[str],
 ) -> Path | None:
-    """A folder with ``files`` of the run called ``source``, a name for which no path exists, and
-    those of ``optional`` that it has; None for a name of another kind.
+    """Fetches ``files`` of the run ``source``, and those of ``optional`` that exist.
 
-    The files are of one and the same ``revision``, the newest where it is None, and nobody writes
-    into the folder. Raise :class:`zoo.UsageError` where there is no such run, revision or file,
-    :class:`zoo.ZooError` where it cannot be fetched.
+    Returns their folder, or None if the plugin does not support such a name.
+
+    All files come from one ``revision``, the newest if None. The folder is only read. Raise
+    :class:`zoo.UsageError` for an unknown run, revision or file, and :class:`zoo.ZooError` if the
+    download fails.
 
     ::
 
@@ -208,8 +210,8 @@ def zoo_fetch(
 
 @hookspec(firstresult=True)
 def zoo_push(run: Run, target: str, options: Mapping[str, Any]) -> str | None:
-    """Send ``run`` to ``target`` and return the address where it is then; None for a target of
-    another kind. ``options`` are the arguments that ``run.push`` got beside.
+    """Uploads ``run`` to ``target`` and returns its address, or None if the plugin does not support
+    such a target. ``options`` are the other arguments of ``run.push``.
 
     ::
 
@@ -222,7 +224,7 @@ def zoo_push(run: Run, target: str, options: Mapping[str, Any]) -> str | None:
 
 @hookspec
 def zoo_commands(cli: click.Group) -> None:
-    """Add commands to ``zoo`` with ``cli.add_command``; a name that is taken is refused.
+    """Adds commands to ``zoo`` with ``cli.add_command``, which raises for a name that exists.
 
     ::
 
@@ -234,7 +236,7 @@ def zoo_commands(cli: click.Group) -> None:
 
 @hookspec
 def zoo_run_started(run: Run) -> None:
-    """A run begins, or goes on after a break; its folder and configuration stand.
+    """Called when a run starts or resumes; its folder and configuration exist.
 
     ::
 
@@ -246,7 +248,7 @@ def zoo_run_started(run: Run) -> None:
 
 @hookspec
 def zoo_run_step(run: Run, step: int, metrics: Mapping[str, Any]) -> None:
-    """A line was added to metrics.jsonl: plain numbers, averaged since the line before.
+    """Called after each line of metrics.jsonl: numbers averaged since the previous line.
 
     ::
 
@@ -258,7 +260,7 @@ def zoo_run_step(run: Run, step: int, metrics: Mapping[str, Any]) -> None:
 
 @hookspec
 def zoo_run_checkpoint(run: Run, step: int) -> None:
-    """Weights, training state and sample pictures of ``step`` are on the disk.
+    """Called after weights, training state and samples of ``step`` are written.
 
     ::
 
@@ -270,7 +272,7 @@ def zoo_run_checkpoint(run: Run, step: int) -> None:
 
 @hookspec
 def zoo_run_finished(run: Run, step: int) -> None:
-    """The run is over: it reached its limit or was interrupted; all is written.
+    """Called after a run reached its limit or was interrupted, with all files written.
 
     ::
 

@@ -59,7 +59,7 @@ def test_two_plugins_with_the_same_format_are_named() -> None:
 
 
 def test_an_invalid_format_is_named_with_its_plugin() -> None:
-    with pytest.raises(ZooError, match=r"'writer0'.* gave 'clay', which is no zoo.Format"):
+    with pytest.raises(ZooError, match=r"'writer0'.* must return zoo.Format, got 'clay'"):
         formats(host(Writer("clay")))
 
 

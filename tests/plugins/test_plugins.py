@@ -1,4 +1,4 @@
-"""The plugin host: what plugins do wrong is named and leaves everything else working."""
+"""The plugin host: a failing plugin is named and does not affect the others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zoo.plugins.plugin import Plugin, PluginError
 
 
 def model(name: str, extra: str = "", capabilities: str = '("sample", "interpolate")') -> str:
-    """The code of a plugin with one model, which needs no torch."""
+    """Returns the code of a plugin with one model, without torch."""
     return f"""
 from zoo import ModelConfig, ModelSpec, hookimpl
 
@@ -58,22 +58,22 @@ def zoo_sample(latents):
 
 
 def load() -> Host:
-    """A host with what is on the path now."""
+    """Returns a host with the plugins on the path."""
     host = Host(hookspecs)
     host.load_entry_points()
     return host
 
 
 def sample(host: Host, model: str, latents: int = 0) -> object:
-    """Call ``zoo_sample`` as the core does."""
+    """Calls ``zoo_sample`` as the core does."""
     return host.owner(model).call(
         "zoo_sample", network=None, latents=latents, temperature=1.0, labels=None
     )
 
 
 def plugin(host: Host, name: str) -> Plugin:
-    (found,) = [plugin for plugin in host.plugins if plugin.name == name]
-    return found
+    (match,) = [plugin for plugin in host.plugins if plugin.name == name]
+    return match
 
 
 BROKEN = {
@@ -81,20 +81,20 @@ BROKEN = {
     "exits": ("raise SystemExit(3)", "SystemExit: 3"),
     "unknown-hook": (
         model("m", "@hookimpl\ndef zoo_sampel(latents): pass"),
-        "a hook that no specification knows, zoo_sampel: did you mean 'zoo_sample'?",
+        "an unknown hook, zoo_sampel: did you mean 'zoo_sample'?",
     ),
     "unknown-argument": (
         model("m", "@hookimpl\ndef zoo_score(network, bach): pass"),
         "Argument(s) {'bach'} are declared in the hookimpl but can not be found in the hookspec",
     ),
-    "other-api": ("ZOO_HOOK_API = 99", "written for hook API 99, this genzoo has 1"),
+    "other-api": ("ZOO_HOOK_API = 99", "written for hook API 99, but this genzoo has 1"),
     "models-raise": (
         "from zoo import hookimpl\n@hookimpl\ndef zoo_models(): raise KeyError('x')",
         "zoo_models failed: KeyError: 'x'",
     ),
     "models-junk": (
         "from zoo import hookimpl\n@hookimpl\ndef zoo_models(): return ['glow']",
-        "its zoo_models gave 'glow', which is no zoo.ModelSpec",
+        "its zoo_models must return zoo.ModelSpec, got 'glow'",
     ),
     "models-number": (
         "from zoo import hookimpl\n@hookimpl\ndef zoo_models(): return 5",
@@ -102,7 +102,7 @@ BROKEN = {
     ),
     "models-nothing": (
         "from zoo import hookimpl\n@hookimpl\ndef zoo_models(): pass",
-        "its zoo_models gave nothing: let it return a list of zoo.ModelSpec",
+        "its zoo_models must return a list of zoo.ModelSpec, got None",
     ),
     "no-hooks": (
         model("m").replace("@hookimpl\ndef zoo_train", "def zoo_train"),
@@ -122,12 +122,12 @@ BROKEN = {
     "bad-name": (model("a b"), "the model name 'a b' is not lower-case letters"),
     "no-config": (
         model("m").replace("class Config(ModelConfig)", "class Config"),
-        "the config of its model 'm' is no class of zoo.ModelConfig",
+        "the config of its model 'm' must be a subclass of zoo.ModelConfig",
     ),
-    "no-title": (model("m").replace('"T"', "None"), "the title of its model 'm' is no text"),
+    "no-title": (model("m").replace('"T"', "None"), "the title of its model 'm' must be a string"),
     "twice": (
         model("m").replace("    return [", "    return 2 * ["),
-        "two models of one name, 'm'",
+        "two models named 'm'",
     ),
 }
 
@@ -138,17 +138,17 @@ def test_a_broken_plugin_is_shown_with_its_cause(site, name: str) -> None:
     site.add(name, code)
     site.add("works", model("works"))
     host = load()
-    found = plugin(host, name)
-    assert found.status == "broken"
-    assert cause in found.cause
-    assert (found.distribution, found.version) == (name, "1.0")
-    assert found.models == found.hooks == ()
-    assert found in host.broken
+    broken = plugin(host, name)
+    assert broken.status == "broken"
+    assert cause in broken.cause
+    assert (broken.distribution, broken.version) == (name, "1.0")
+    assert broken.models == broken.hooks == ()
+    assert broken in host.broken
     assert {*SHIPPED, "works"} == set(host.models)
     assert sample(host, "works", 1) == ["works", 1]
 
 
-def test_zoo_list_lists_beside_broken_plugins(site, process) -> None:
+def test_zoo_list_shows_models_and_broken_plugins(site, process) -> None:
     for name in ("raises", "exits", "other-api"):
         site.add(name, BROKEN[name][0])
     site.add("chatty", "print('hello from chatty')\n" + model("chatty"))
@@ -170,17 +170,17 @@ def test_zoo_list_lists_beside_broken_plugins(site, process) -> None:
     assert BROKEN["exits"][1] in result.err
 
 
-def test_zoo_plugins_shows_state_cause_and_load_time(site, commands) -> None:
+def test_zoo_plugins_shows_status_cause_and_import_time(site, commands) -> None:
     site.add("slow", "import time\ntime.sleep(0.05)\n" + model("slow"))
     site.add("exits", BROKEN["exits"][0])
-    found = {entry["name"]: entry for entry in json.loads(commands("plugins", "--json").out)}
-    assert found["slow"]["milliseconds"] >= 50
-    assert found["slow"]["models"] == ["slow"]
-    assert found["exits"]["status"] == "broken"
-    assert found["exits"]["cause"] == "SystemExit: 3"
-    shown = commands("plugins").out
-    assert "LOADED IN" in shown.splitlines()[0]
-    assert [line.split()[3:5] for line in shown.splitlines() if line.startswith("slow")] == [
+    entries = {entry["name"]: entry for entry in json.loads(commands("plugins", "--json").out)}
+    assert entries["slow"]["milliseconds"] >= 50
+    assert entries["slow"]["models"] == ["slow"]
+    assert entries["exits"]["status"] == "broken"
+    assert entries["exits"]["cause"] == "SystemExit: 3"
+    table = commands("plugins").out
+    assert "IMPORT TIME" in table.splitlines()[0]
+    assert [line.split()[3:5] for line in table.splitlines() if line.startswith("slow")] == [
         ["ok", "slow"]
     ]
 
@@ -196,7 +196,7 @@ def test_doctor_names_broken_plugins_and_fails(site, commands) -> None:
     assert findings["torch"]["ok"]
 
 
-def test_metadata_that_cannot_be_read_hide_no_other_plugin(site) -> None:
+def test_unreadable_metadata_do_not_hide_other_plugins(site) -> None:
     site.add("works", model("works"))
     site.add("garbled", "")
     (site.path / "garbled-1.0.dist-info" / "entry_points.txt").write_text("[zoo]\nno equals\n")
@@ -205,7 +205,7 @@ def test_metadata_that_cannot_be_read_hide_no_other_plugin(site) -> None:
     assert plugin(host, "garbled").cause.startswith(f"an entry_points.txt in {site.path}")
 
 
-def test_two_plugins_that_claim_one_model_are_both_named(site, commands) -> None:
+def test_two_plugins_with_the_same_model_are_both_named(site, commands) -> None:
     for name in ("one", "two"):
         site.add(name, model("same"))
     site.add("works", model("works"))
@@ -215,7 +215,7 @@ def test_two_plugins_that_claim_one_model_are_both_named(site, commands) -> None
         sample(host, "same")
     sentence = (
         "the model 'same' is claimed by the plugins 'one' (one 1.0) and 'two' (two 1.0): "
-        "leave one out with ZOO_DISABLE_PLUGINS=two"
+        "disable one with ZOO_DISABLE_PLUGINS=two"
     )
     assert str(error.value) == sentence
     assert commands("list").err == f"conflict: {sentence}\n"
@@ -235,24 +235,24 @@ def test_a_conflict_ends_when_one_of_the_plugins_is_disabled(
     assert "two" not in sys.modules, "a disabled plugin is not imported"
 
 
-def test_a_model_named_thrice_names_three_plugins(site) -> None:
+def test_a_conflict_of_three_plugins_names_all_three(site) -> None:
     for name in ("one", "two", "three"):
         site.add(name, model("same"))
     (sentence,) = load().conflicts
     assert all(name in sentence for name in ("'one'", "'two'", "'three'"))
 
 
-def test_the_second_entry_point_of_one_name_is_broken(site) -> None:
+def test_the_second_entry_point_of_the_same_name_is_broken(site) -> None:
     site.add("first", model("first"), entry="name")
     site.add("second", model("second"), entry="name")
     host = load()
-    first, second = [found for found in host.plugins if found.name == "name"]
+    first, second = [plugin for plugin in host.plugins if plugin.name == "name"]
     assert first.status == "ok"
     assert second.cause == "the plugin name is taken by 'name' (first 1.0)"
     assert sample(host, "first") == ["first", 0]
 
 
-def test_one_module_behind_two_entry_points_works_once(site) -> None:
+def test_a_module_with_two_entry_points_is_registered_once(site) -> None:
     site.add("double", model("double"))
     points = site.path / "double-1.0.dist-info" / "entry_points.txt"
     points.write_text("[zoo]\na = double\nb = double\n")
@@ -283,7 +283,7 @@ def test_a_hook_is_called_on_the_owner_inside_others_wrappers(site) -> None:
     assert plugin(host, "wrapper").hooks == ()
     assert host.owner("other").has("zoo_score")
     assert not host.owner("owner").has("zoo_score")
-    with pytest.raises(UsageError, match=r"'owner' cannot do this: 'owner' \(owner 1.0\) has no"):
+    with pytest.raises(UsageError, match=r"does not support this: 'owner' \(owner 1.0\) has no"):
         host.owner("owner").call("zoo_score", network=None, batch=None)
 
 
@@ -295,13 +295,13 @@ def test_an_exception_names_plugin_distribution_version_and_hook(site) -> None:
         host.owner("boom").call("zoo_build", config=None, image=None)
     assert str(error.value) == (
         "the plugin 'boom' (boom 1.0) failed in zoo_build: SystemExit: bang; "
-        "--debug shows where, and ZOO_DISABLE_PLUGINS=boom leaves it out"
+        "use --debug for a traceback, or ZOO_DISABLE_PLUGINS=boom to disable it"
     )
     with pytest.raises(PluginError, match=r"'void' \(void 1.0\) failed in zoo_build: it returned"):
         host.owner("void").call("zoo_build", config=None, image=None)
 
 
-def test_what_a_wrapper_raises_is_blamed_on_its_own_plugin(site) -> None:
+def test_an_exception_of_a_wrapper_names_the_plugin_of_the_wrapper(site) -> None:
     site.add("owner", model("owner"))
     site.add(
         "wrapper", WRAPPER.replace("result = yield", "result = yield; raise ValueError('mine')")
@@ -310,24 +310,24 @@ def test_what_a_wrapper_raises_is_blamed_on_its_own_plugin(site) -> None:
         sample(load(), "owner")
 
 
-def test_a_wrapper_is_not_blamed_for_the_owner(site) -> None:
+def test_an_exception_of_the_owner_does_not_name_the_wrapper(site) -> None:
     site.add("owner", model("owner").replace('return ["owner"', '1 / 0; return ["owner"'))
     site.add("wrapper", WRAPPER)
     with pytest.raises(PluginError, match=r"'owner' \(owner 1.0\) failed in zoo_sample"):
         sample(load(), "owner")
 
 
-def test_a_sentence_of_a_plugin_reaches_the_user_as_it_is(site) -> None:
-    usage = "import zoo; raise zoo.UsageError('depth is odd: take an even one')"
+def test_the_message_of_a_usage_error_is_not_changed(site) -> None:
+    usage = "import zoo; raise zoo.UsageError('depth must be even, got 3')"
     site.add("polite", model("polite").replace('return "a network"', usage))
-    with pytest.raises(UsageError, match=r"^depth is odd: take an even one$"):
+    with pytest.raises(UsageError, match=r"^depth must be even, got 3$"):
         load().owner("polite").call("zoo_build", config=None, image=None)
 
 
-def test_running_out_of_memory_tells_what_to_make_smaller(site) -> None:
+def test_a_memory_error_suggests_a_smaller_batch_or_model(site) -> None:
     code = model("big").replace('return "a network"', "raise MemoryError('much')")
     site.add("big", code)
-    with pytest.raises(PluginError, match=r"take a smaller batch or model"):
+    with pytest.raises(PluginError, match=r"use a smaller batch or model"):
         load().owner("big").call("zoo_build", config=None, image=None)
 
 
@@ -337,7 +337,7 @@ from zoo import hookimpl
 
 @click.command("{name}")
 def command():
-    "Say hello."
+    "Print a greeting."
     click.echo("hello")
 
 @hookimpl
@@ -349,26 +349,26 @@ def zoo_commands(cli):
 def test_a_plugin_adds_a_command(site, commands) -> None:
     site.add("greeter", COMMANDS.format(name="greet"))
     assert commands("greet").out == "hello\n"
-    assert "Say hello." in commands("-h").out
+    assert "Print a greeting." in commands("-h").out
     assert commands.fails(2, "gret").startswith("there is no command 'gret': did you mean 'greet'?")
     assert commands("greet", "--debug").status == 0
 
 
 @pytest.mark.parametrize("name", ["list", "greet"])
-def test_a_command_that_exists_already_is_refused(site, commands, name: str) -> None:
+def test_a_taken_command_name_is_an_error(site, commands, name: str) -> None:
     site.add("a-greeter", COMMANDS.format(name="greet"))
-    site.add("thief", COMMANDS.format(name=name))
-    listed = commands("-h")
-    assert listed.status == 0
+    site.add("second", COMMANDS.format(name=name))
+    help_ = commands("-h")
+    assert help_.status == 0
     assert (
-        f"'thief' (thief 1.0) failed in zoo_commands: ValueError: the command {name!r} exists"
-        in (listed.err)
+        f"'second' (second 1.0) failed in zoo_commands: ValueError: the command {name!r} exists"
+        in help_.err
     )
     assert commands("greet").out == "hello\n"
     assert commands("list").out.startswith("MODEL")
 
 
-def test_a_plugin_that_fails_in_zoo_commands_is_named_and_the_rest_works(site, commands) -> None:
+def test_a_failure_in_zoo_commands_names_the_plugin(site, commands) -> None:
     site.add("failing", COMMANDS.format(name="x").replace("cli.add_command(command)", "cli.nope()"))
     result = commands("-h")
     assert result.status == 0
@@ -377,15 +377,15 @@ def test_a_plugin_that_fails_in_zoo_commands_is_named_and_the_rest_works(site, c
 
 OBSERVER = """
 from zoo import hookimpl
-SEEN = []
+CALLS = []
 
 @hookimpl
 def zoo_run_started(run):
-    SEEN.append(("started", run))
+    CALLS.append(("started", run))
 
 @hookimpl
 def zoo_run_step(step, metrics):
-    SEEN.append(("step", step, metrics["loss"]))
+    CALLS.append(("step", step, metrics["loss"]))
 """
 
 
@@ -395,17 +395,17 @@ def test_observers_are_called_and_named_when_they_fail(site) -> None:
     host.notify("zoo_run_started", run="the run")
     host.notify("zoo_run_step", run="the run", step=3, metrics={"loss": 0.5})
     host.notify("zoo_run_finished", run="the run", step=3)
-    assert sys.modules["watcher"].SEEN == [("started", "the run"), ("step", 3, 0.5)]
+    assert sys.modules["watcher"].CALLS == [("started", "the run"), ("step", 3, 0.5)]
     with pytest.raises(PluginError, match=r"'watcher' .* failed in zoo_run_step: KeyError: 'loss'"):
         host.notify("zoo_run_step", run=None, step=4, metrics={})
 
 
-def test_an_unknown_model_fails_with_the_nearest() -> None:
+def test_an_unknown_model_suggests_the_nearest_name() -> None:
     with pytest.raises(UsageError, match=r"^there is no model 'glwo': did you mean 'glow'\?$"):
         load().spec("glwo")
 
 
-def test_a_hook_that_says_it_is_optional_may_be_unknown(site) -> None:
+def test_an_optional_hook_may_be_unknown(site) -> None:
     site.add("ahead", model("ahead", "@hookimpl(optionalhook=True)\ndef zoo_dream(): pass"))
     assert plugin(load(), "ahead").status == "ok"
 
@@ -416,18 +416,18 @@ def test_an_object_can_be_a_plugin() -> None:
         def zoo_run_finished(self, run):
             run.append("finished")
 
-    host, seen = Host(hookspecs), []
+    host, calls = Host(hookspecs), []
     assert host.add(Plugin("watch", "tests", "0"), Watch()).status == "ok"
-    host.notify("zoo_run_finished", run=seen, step=0)
-    assert seen == ["finished"]
+    host.notify("zoo_run_finished", run=calls, step=0)
+    assert calls == ["finished"]
 
 
 @pytest.mark.parametrize("name", Host(hookspecs).hook_names)
-def test_every_hook_documents_itself_with_an_example(name: str) -> None:
+def test_every_hook_has_an_example(name: str) -> None:
     hook = getattr(hookspecs, name)
     text = inspect.getdoc(hook) or ""
     first, _, example = text.partition("::\n\n")
-    assert len(first.splitlines()[0]) > 20, "says what it is for"
+    assert len(first.splitlines()[0]) > 20, "no description"
     assert f"@hookimpl\n    def {name}(" in example
     module = types.ModuleType("example")
     exec(

@@ -147,7 +147,5 @@ def test_a_run_is_sent_to_whoever_knows_the_target(shelf: Shelf, trained: zoo.Ru
 
     run = replace(trained, host=api.host())
     assert run.push("shelf:b", private=True) == "on shelf:b with {'private': True}"
-    with pytest.raises(
-        UsageError, match=r"^nowhere is not a place for a run: name one as user/repo$"
-    ):
+    with pytest.raises(UsageError, match=r"^nowhere is not a valid target: use user/repo$"):
         run.push("nowhere")

@@ -1,4 +1,4 @@
-"""``zoo plugins``: every plugin that was found, and how it is."""
+"""``zoo plugins``: the installed plugins and their status."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from zoo.cli.list import problems
 @click.command("plugins")
 @json_option
 def command(as_json: bool) -> None:
-    """List the plugins: distribution, state, models, load time."""
-    found = host()
+    """List the plugins: distribution, status, models, import time."""
+    plugins = host()
     if as_json:
         echo_json(
             [
@@ -26,11 +26,11 @@ def command(as_json: bool) -> None:
                     "wrappers": list(plugin.wrappers),
                     "milliseconds": round(plugin.seconds * 1000, 1),
                 }
-                for plugin in found.plugins
+                for plugin in plugins.plugins
             ]
         )
         return
-    rows = [("PLUGIN", "DISTRIBUTION", "STATE", "MODELS", "LOADED IN")]
+    rows = [("PLUGIN", "DISTRIBUTION", "STATUS", "MODELS", "IMPORT TIME")]
     rows += [
         (
             plugin.name,
@@ -39,8 +39,8 @@ def command(as_json: bool) -> None:
             " ".join(plugin.models) or "-",
             "-" if plugin.disabled else f"{plugin.seconds * 1000:.0f} ms",
         )
-        for plugin in found.plugins
+        for plugin in plugins.plugins
     ]
     click.echo(columns(rows))
-    for sentence in problems(found):
+    for sentence in problems(plugins):
         click.echo(sentence, err=True)

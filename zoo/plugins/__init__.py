@@ -1,1 +1,1 @@
-"""The plugin host: finds plugins, knows the owner of each model, and calls hooks on it."""
+"""Plugins: the host that finds them, the owner of each model, and export formats."""

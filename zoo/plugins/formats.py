@@ -1,4 +1,4 @@
-"""The formats that runs can be written in: which plugin offers each."""
+"""Export formats of the installed plugins."""
 
 from __future__ import annotations
 
@@ -10,41 +10,43 @@ from zoo.specs import Format
 
 
 def formats(host: Host) -> Mapping[str, Format]:
-    """The formats of all plugins that work, by name.
+    """Returns the formats of all working plugins, by name.
 
-    Raises ZooError for a name that two plugins claim, and for what is no :class:`zoo.Format`.
+    Raises ZooError for a name that two plugins claim, and for anything but a :class:`zoo.Format`.
     """
-    found: dict[str, Format] = {}
+    by_name: dict[str, Format] = {}
     owners: dict[str, object] = {}
     for plugin in host.plugins:
         if "zoo_formats" not in plugin.hooks or plugin.cause:
             continue
-        for given in host.call_plugin("zoo_formats", plugin):
-            for one in given:
-                if not isinstance(one, Format):
-                    raise ZooError(f"the plugin {plugin} gave {one!r}, which is no zoo.Format")
-                if one.name in found:
+        for result in host.call_plugin("zoo_formats", plugin):
+            for format in result:
+                if not isinstance(format, Format):
                     raise ZooError(
-                        f"the format {one.name!r} is claimed by the plugins {owners[one.name]} "
-                        f"and {plugin}"
+                        f"zoo_formats of the plugin {plugin} must return zoo.Format, got {format!r}"
                     )
-                found[one.name], owners[one.name] = one, plugin
-    return found
+                name = format.name
+                if name in by_name:
+                    raise ZooError(
+                        f"the format {name!r} is claimed by the plugins {owners[name]} and {plugin}"
+                    )
+                by_name[name], owners[name] = format, plugin
+    return by_name
 
 
 def format_of(host: Host, name: str | None = None) -> Format:
-    """The format called ``name``, or the only one that there is.
+    """Returns the format ``name``, by default the only one.
 
-    Raises UsageError for one that there is not, and where none is named of several; ZooError where
-    something has to be installed first.
+    Raises UsageError for an unknown name, or without a name if there is not exactly one format;
+    ZooError if the format needs something that is not installed.
     """
-    found = formats(host)
-    if name is None and len(found) == 1:
-        (name,) = found
+    available = formats(host)
+    if name is None and len(available) == 1:
+        (name,) = available
     if name is None:
-        raise UsageError(f"name a format{nearest('', found)}")
-    if name not in found:
-        raise UsageError(f"there is no format {name!r}{nearest(name, found)}")
-    if reason := found[name].missing():
+        raise UsageError(f"name a format{nearest('', available)}")
+    if name not in available:
+        raise UsageError(f"there is no format {name!r}{nearest(name, available)}")
+    if reason := available[name].missing():
         raise ZooError(reason)
-    return found[name]
+    return available[name]

@@ -1,7 +1,7 @@
-"""The plugin host: finds plugins, knows who owns which model, and calls a model's owner.
+"""The plugin host: finds plugins, and calls the hooks of each model on its owner.
 
-Nothing that a plugin does takes the command line down. One that cannot be used is kept as broken,
-with its cause; everything else works without it.
+No failure of a plugin stops the command line: the plugin is marked as broken, with the cause, and
+everything else works.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ GROUP = "zoo"
 
 
 class Host:
-    """The plugins of one process and the registry of their models; ``hookspecs`` is the module of
-    the hook specifications."""
+    """The plugins of a process and the registry of their models.
+
+    ``hookspecs`` is the module of the hook specifications.
+    """
 
     def __init__(self, hookspecs: ModuleType) -> None:
         self.manager = pluggy.PluginManager(PROJECT)
@@ -43,13 +45,13 @@ class Host:
     # Loading
 
     def load_entry_points(self) -> None:
-        """Load what is installed, in the order of names; those in ``ZOO_DISABLE_PLUGINS`` are
-        listed and not imported."""
+        """Loads the installed plugins in order of their names; those in ``ZOO_DISABLE_PLUGINS`` are
+        listed but not imported."""
         disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
         points, unreadable = installed()
         for point in sorted(points, key=lambda p: (p.name, p.value)):
             dist = point.dist
-            plugin = Plugin(point.name, *(_called(dist) if dist else ("?", "?")))
+            plugin = Plugin(point.name, *(_identity(dist) if dist else ("?", "?")))
             if point.name in disabled:
                 plugin.disabled = True
                 self.plugins.append(plugin)
@@ -58,9 +60,9 @@ class Host:
         self.plugins += [plugin for plugin in unreadable if plugin.name not in disabled]
 
     def add(self, plugin: Plugin, source: EntryPoint | object) -> Plugin:
-        """Import (an entry point) and register a plugin; what goes wrong becomes its cause.
+        """Imports (an entry point) and registers a plugin; an exception becomes its ``cause``.
 
-        What it prints meanwhile goes to standard error, for standard output may be JSON.
+        Its output goes to standard error, since standard output may be JSON.
         """
         self.plugins.append(plugin)
         start = time.perf_counter()
@@ -70,7 +72,7 @@ class Host:
                 self._register(plugin)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # SystemExit too: a plugin's exit is not ours
+        except BaseException as error:  # SystemExit too: a plugin must not end the process
             plugin.cause = describe(error)
         plugin.seconds = time.perf_counter() - start
         return plugin
@@ -79,11 +81,11 @@ class Host:
         version = getattr(plugin.module, "ZOO_HOOK_API", HOOK_API)
         if version != HOOK_API:
             raise ZooError(
-                f"it is written for hook API {version}, this genzoo has {HOOK_API}: "
-                "install a version of it that fits"
+                f"it is written for hook API {version}, but this genzoo has {HOOK_API}: "
+                "install a matching version"
             )
-        if same := self.manager.get_plugin(plugin.name):
-            raise ZooError(f"the plugin name is taken by {self._plugin_of(same)}")
+        if other := self.manager.get_plugin(plugin.name):
+            raise ZooError(f"the plugin name is taken by {self._plugin_of(other)}")
         if self.manager.is_registered(plugin.module):
             raise ZooError(f"it is the same as {self._plugin_of(plugin.module)}")
         self.manager.register(plugin.module, plugin.name)
@@ -95,13 +97,12 @@ class Host:
             raise
 
     def _read(self, plugin: Plugin) -> None:
-        """Learn the hooks and models of a plugin that pluggy has taken."""
+        """Reads the hooks and models of a plugin that is registered with pluggy."""
         hooks: dict[bool, list[str]] = {False: [], True: []}
         for caller in self.manager.get_hookcallers(plugin.module) or []:
             if not caller.has_spec() and not _optional(caller):
                 raise ZooError(
-                    f"it has a hook that no specification knows, {caller.name}"
-                    + nearest(caller.name, self.hook_names)
+                    f"it has an unknown hook, {caller.name}" + nearest(caller.name, self.hook_names)
                 )
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is plugin.module:
@@ -116,17 +117,17 @@ class Host:
         if "zoo_models" not in plugin.hooks:
             return []
         try:
-            found = self._caller("zoo_models", plugin, wrapped=False)()
-            specs = list(found[0]) if found else None
+            results = self._caller("zoo_models", plugin, wrapped=False)()
+            specs = list(results[0]) if results else None
         except Exception as error:
             raise ZooError(f"zoo_models failed: {describe(error)}") from error
         if specs is None:
-            raise ZooError("its zoo_models gave nothing: let it return a list of zoo.ModelSpec")
+            raise ZooError("its zoo_models must return a list of zoo.ModelSpec, got None")
         names: set[str] = set()
         for spec in specs:
             check_spec(spec, plugin.hooks)
             if spec.name in names:
-                raise ZooError(f"its zoo_models gave two models of one name, {spec.name!r}")
+                raise ZooError(f"its zoo_models returns two models named {spec.name!r}")
             names.add(spec.name)
         return specs
 
@@ -145,7 +146,7 @@ class Host:
 
     @property
     def models(self) -> Mapping[str, ModelSpec]:
-        """Every model that one plugin alone claims, by name."""
+        """All models by name, without those that several plugins claim."""
         return {name: spec for name, (spec, _) in sorted(self._models.items())}
 
     @property
@@ -154,19 +155,19 @@ class Host:
 
     @property
     def conflicts(self) -> list[str]:
-        """A sentence for each model name that several plugins claim."""
+        """One sentence per model name that several plugins claim."""
         return [
             f"the model {name!r} is claimed by the plugins {' and '.join(map(str, plugins))}: "
-            f"leave one out with {DISABLE}={plugins[-1].name}"
+            f"disable one with {DISABLE}={plugins[-1].name}"
             for name, plugins in sorted(self._conflicts.items())
         ]
 
     def spec(self, model: str) -> ModelSpec:
-        """The model of that name. Raises UsageError for an unknown or doubly claimed name."""
+        """Returns the spec of a model. Raises UsageError for an unknown or ambiguous name."""
         return self._find(model)[0]
 
     def owner(self, model: str) -> Owner:
-        """The plugin that the model comes from, with its spec; raises like :meth:`spec`."""
+        """Returns the plugin of a model, with its spec; raises like :meth:`spec`."""
         spec, plugin = self._find(model)
         return Owner(plugin, spec, self)
 
@@ -181,19 +182,18 @@ class Host:
     # Calls
 
     def call_plugin(self, hook: str, plugin: Plugin, **arguments: Any) -> Any:
-        """Call ``hook`` on one plugin; what it raises becomes a PluginError."""
+        """Calls ``hook`` on one plugin; exceptions become a PluginError."""
         with self.blame(plugin, hook):
             return self._caller(hook, plugin)(**arguments)
 
     def notify(self, hook: str, **arguments: Any) -> None:
-        """Call an observer hook on every plugin that has it."""
+        """Calls an observer hook on every plugin that implements it."""
         for plugin in self.plugins:
             if hook in plugin.hooks and not plugin.cause:
                 self.call_plugin(hook, plugin, **arguments)
 
     def first_result(self, hook: str, **arguments: Any) -> Any:
-        """Calls ``hook`` on each plugin that has it until one returns a result; None if none
-        does."""
+        """Calls ``hook`` on each plugin until one returns a result; returns None if none does."""
         for plugin in self.plugins:
             if hook in plugin.hooks and not plugin.cause:
                 result = self.call_plugin(hook, plugin, **arguments)
@@ -215,7 +215,7 @@ class Host:
         files: Sequence[str],
         optional: Sequence[str],
     ) -> Path | None:
-        """Fetches files of a run by the first plugin that knows such a name (``zoo_fetch``)."""
+        """Fetches files of a run with the first plugin that supports ``name`` (``zoo_fetch``)."""
         folder: Path | None = self.first_result(
             "zoo_fetch",
             source=name,
@@ -227,28 +227,28 @@ class Host:
         return folder
 
     def push(self, run: Any, target: str, options: Mapping[str, Any]) -> str:
-        """Sends ``run`` to ``target`` by the first plugin that knows such a name (``zoo_push``) and
-        returns its address.
+        """Uploads ``run`` with the first plugin that supports ``target`` (``zoo_push``) and returns
+        its address.
 
-        Raises UsageError if no plugin does, ZooError if it fails.
+        Raises UsageError if no plugin supports the target, ZooError if the upload fails.
         """
         address: str | None = self.first_result("zoo_push", run=run, target=target, options=options)
         if address is None:
-            raise UsageError(f"{target} is not a place for a run: name one as user/repo")
+            raise UsageError(f"{target} is not a valid target: use user/repo")
         return address
 
     @contextlib.contextmanager
     def blame(self, plugin: Plugin, hook: str) -> Iterator[None]:
-        """Inside, exceptions become a PluginError that names the plugin at fault and ``hook``."""
+        """Turns exceptions inside into a PluginError that names the failing plugin and ``hook``."""
         try:
             yield
         except (ZooError, KeyboardInterrupt):
             raise
         except BaseException as error:  # SystemExit too
-            raise PluginError(self._culprit(plugin, error), hook, error) from error
+            raise PluginError(self._failing_plugin(plugin, error), hook, error) from error
 
-    def _culprit(self, called: Plugin, error: BaseException) -> Plugin:
-        """The plugin in whose code ``error`` was raised: a wrapper's fault is not the owner's."""
+    def _failing_plugin(self, called: Plugin, error: BaseException) -> Plugin:
+        """Returns the plugin whose code raised ``error``: the called one or a wrapper."""
         others = {package_of(plugin): plugin for plugin in self.plugins if plugin.wrappers}
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
         for frame in reversed(frames):
@@ -271,29 +271,29 @@ class Host:
 
 
 def installed() -> tuple[list[EntryPoint], list[Plugin]]:
-    """The entry points of all distributions, and as broken plugins the distributions whose list
-    of entry points cannot be read."""
+    """Returns all entry points, and a broken plugin for each distribution whose entry points cannot
+    be read."""
     try:
         return list(entry_points(group=GROUP)), []
-    except Exception:  # one file that nobody can parse hides them all: look one by one
+    except Exception:  # one invalid file fails the call for all distributions: read each alone
         points: dict[str, EntryPoint] = {}
         broken: dict[str, Plugin] = {}
         for dist in distributions():
-            name, version = _called(dist)
+            name, version = _identity(dist)
             try:
                 for point in dist.entry_points.select(group=GROUP):
                     points.setdefault(f"{name} {point.name}", point)
             except Exception as error:
-                where = dist.locate_file("")
-                cause = f"an entry_points.txt in {where} cannot be read: {describe(error)}"
+                folder = dist.locate_file("")
+                cause = f"an entry_points.txt in {folder} cannot be read: {describe(error)}"
                 broken.setdefault(name, Plugin(name, name, version, cause=cause))
         return list(points.values()), list(broken.values())
 
 
-def _called(dist: Distribution) -> tuple[str, str]:
-    """Name and version of a distribution, a question mark for what its metadata lack."""
-    found = dist.metadata
-    return found["Name"] or "?", found["Version"] or "?"
+def _identity(dist: Distribution) -> tuple[str, str]:
+    """Returns the name and version of a distribution, "?" if the metadata lack one."""
+    metadata = dist.metadata
+    return metadata["Name"] or "?", metadata["Version"] or "?"
 
 
 def _optional(caller: pluggy.HookCaller) -> bool:

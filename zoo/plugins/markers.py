@@ -1,12 +1,12 @@
-"""The markers of hooks and the version of the hook API."""
+"""Hook markers and the version of the hook API."""
 
 from __future__ import annotations
 
 import pluggy
 
 HOOK_API = 1
-"""The version of the hooks. A plugin may state the one it was written for as ``ZOO_HOOK_API``;
-one that states another is not loaded."""
+"""Version of the hooks. A plugin may state its version as ``ZOO_HOOK_API``; it is not loaded if the
+two differ."""
 
 PROJECT = "zoo"
 
@@ -14,4 +14,4 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 REQUIRED = ("zoo_build", "zoo_train", "zoo_sample")
-"""The hooks that a plugin with models must have beside ``zoo_models``."""
+"""Hooks that a plugin with models needs in addition to ``zoo_models``."""

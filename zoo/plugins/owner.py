@@ -1,4 +1,4 @@
-"""The plugin that a model comes from, with the model's spec."""
+"""The plugin of a model, with the model's spec."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Owner:
         """
         if not self.has(hook):
             raise UsageError(
-                f"the model {self.spec.name!r} cannot do this: {self.plugin} has no {hook}"
+                f"the model {self.spec.name!r} does not support this: {self.plugin} has no {hook}"
             )
         result = self.caller.call_plugin(hook, self.plugin, model=self.spec.name, **arguments)
         if result is None:
-            raise PluginError(self.plugin, hook, ZooError("it returned nothing"))
+            raise PluginError(self.plugin, hook, ZooError("it returned None"))
         return result
 
     def has(self, hook: str) -> bool:
@@ -47,5 +47,5 @@ class Owner:
         return hook in self.plugin.hooks
 
     def blame(self, hook: str) -> AbstractContextManager[None]:
-        """Inside, exceptions become a PluginError that names the plugin and ``hook``."""
+        """Turns exceptions inside into a PluginError that names the plugin and ``hook``."""
         return self.caller.blame(self.plugin, hook)

@@ -1,4 +1,4 @@
-"""One plugin: where it comes from, how it is, and the words for what is wrong with it."""
+"""A plugin: its distribution, its status, and descriptions of its errors."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ DISABLE = "ZOO_DISABLE_PLUGINS"
 
 @dataclass
 class Plugin:
-    """A plugin that was found: usable, disabled, or broken for ``cause``.
+    """An installed plugin: working, disabled, or broken because of ``cause``.
 
-    ``hooks`` are those that it implements, ``wrappers`` those that it wraps for other plugins.
+    ``hooks`` are those that it implements, ``wrappers`` those that it wraps for other plugins;
+    ``seconds`` is its import time.
     """
 
     name: str
@@ -41,51 +42,53 @@ class Plugin:
         return f"{self.name!r} ({self.distribution} {self.version})"
 
     def reference(self) -> dict[str, str]:
-        """Name, distribution and version, as a run's config.json keeps them."""
+        """Returns name, distribution and version, as stored in a run's config.json."""
         return {"name": self.name, "distribution": self.distribution, "version": self.version}
 
 
 class PluginError(ZooError):
-    """A plugin failed inside a hook: which plugin, of which distribution and version, in which
-    hook, and what it raised."""
+    """Raised if a plugin fails in a hook; names plugin, distribution, version, hook and cause."""
 
     def __init__(self, plugin: Plugin, hook: str, error: BaseException) -> None:
-        mend = f"--debug shows where, and {DISABLE}={plugin.name} leaves it out"
+        fix = f"use --debug for a traceback, or {DISABLE}={plugin.name} to disable it"
         if type(error).__name__ in ("MemoryError", "OutOfMemoryError"):
-            mend = "take a smaller batch or model, or another --device"
-        super().__init__(f"the plugin {plugin} failed in {hook}: {describe(error)}; {mend}")
+            fix = "use a smaller batch or model, or another --device"
+        super().__init__(f"the plugin {plugin} failed in {hook}: {describe(error)}; {fix}")
 
 
 def check_spec(spec: object, hooks: Iterable[str]) -> None:
-    """Raise ZooError, what a plugin must mend, for a model that ``hooks`` cannot carry."""
+    """Raises ZooError for an invalid spec, or one that needs more than ``hooks``."""
     if not isinstance(spec, ModelSpec):
-        raise ZooError(f"its zoo_models gave {spec!r}, which is no zoo.ModelSpec")
+        raise ZooError(f"its zoo_models must return zoo.ModelSpec, got {spec!r}")
     for name in ("family", "title", "paper"):
         if not isinstance(getattr(spec, name), str):
-            raise ZooError(f"the {name} of its model {spec.name!r} is no text")
+            raise ZooError(f"the {name} of its model {spec.name!r} must be a string")
     if not (isinstance(spec.config, type) and issubclass(spec.config, ModelConfig)):
-        raise ZooError(f"the config of its model {spec.name!r} is no class of zoo.ModelConfig")
-    needed = list(REQUIRED)
-    needed += ["zoo_encode"] if {"encode", "log_prob"} & set(spec.capabilities) else []
-    if missing := [hook for hook in needed if hook not in hooks]:
+        raise ZooError(
+            f"the config of its model {spec.name!r} must be a subclass of zoo.ModelConfig"
+        )
+    required = list(REQUIRED)
+    required += ["zoo_encode"] if {"encode", "log_prob"} & set(spec.capabilities) else []
+    if missing := [hook for hook in required if hook not in hooks]:
         raise ZooError(f"its model {spec.name!r} needs the hook {', '.join(missing)}")
 
 
 def package_of(plugin: Plugin) -> str:
-    """The top-level package of a plugin's code."""
+    """Returns the top-level package of a plugin's code."""
     module = plugin.module
     name = getattr(module, "__name__", None) or type(module).__module__
     return str(name).partition(".")[0]
 
 
 def describe(error: BaseException) -> str:
-    """An exception in a line: its message for ours, its kind and first line for others."""
+    """Describes an exception in one line: a ZooError by its message, any other by its type and the
+    first line of its message."""
     try:
         text = str(error).strip()
-    except Exception:  # a plugin's own exception, whose words fail too: its kind must do
+    except Exception:  # a plugin's exception may fail in __str__ too
         text = ""
     if isinstance(error, ZooError):
         return text
     lines = text.splitlines() or [""]
-    said = " ".join(lines) if isinstance(error, pluggy.PluginValidationError) else lines[0]
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    message = " ".join(lines) if isinstance(error, pluggy.PluginValidationError) else lines[0]
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
