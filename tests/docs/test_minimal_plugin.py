@@ -1,4 +1,4 @@
-"""The plugin that docs/plugins.md shows whole: it registers, learns and samples."""
+"""The minimal plugin of docs/plugins.md registers, trains and samples."""
 
 import re
 from pathlib import Path
@@ -19,8 +19,8 @@ PAGE = ROOT / "docs/plugins.md"
 def test_it_trains_and_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "zoo_dot"
     package.mkdir()
-    _, _, whole = PAGE.read_text("utf-8").partition("## A whole one on a page")
-    for block in re.findall(r"^```python\n(.*?)^```$", whole, re.DOTALL | re.MULTILINE):
+    _, _, section = PAGE.read_text("utf-8").partition("## A minimal plugin")
+    for block in re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE):
         match = re.match(r"# zoo_dot/(\w+\.py)", block)
         assert match, block
         (package / match[1]).write_text(block, "utf-8")
