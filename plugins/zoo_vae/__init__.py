@@ -41,13 +41,13 @@ def zoo_build(config: VAEConfig, image: ImageSpec) -> VAE:
 
     if config.likelihood == "bernoulli" and image.bits > 1:
         raise UsageError(
-            "model.likelihood = bernoulli is no likelihood of grey levels, and data.bits is "
-            f"{image.bits}: set data.bits to 1 for black and white, or likelihood to logistic"
+            f"model.likelihood = bernoulli requires data.bits = 1; got {image.bits}: "
+            "set data.bits to 1, or model.likelihood to logistic"
         )
     if config.network == "convolutional" and image.size % 2:
         raise UsageError(
-            f"model.network = convolutional halves a picture, which {image.size} pixels a side "
-            "cannot be: set data.size to an even number, or network to mlp"
+            f"model.network = convolutional requires an even image size; got {image.size}: "
+            "set data.size to an even number, or model.network to mlp"
         )
     if config.conditional and not image.classes:
         raise UsageError("model.conditional = true needs data with labels, and these have none")
@@ -67,7 +67,7 @@ def zoo_train(network: VAE, config: Config) -> Objective:
 
 @hookimpl
 def zoo_sample(network: VAE, latents: Tensor, temperature: float, labels: Tensor | None) -> Tensor:
-    """The mean of p(x | z), not a draw from it."""
+    """The mean of p(x | z), not a sample from it."""
     return network.likelihood.mean(network.decode(latents * temperature, labels))
 
 
@@ -92,8 +92,8 @@ def zoo_likelihood(network: VAE) -> Likelihood:
     from zoo_vae.bounds import importance_weighted_nats
 
     return Likelihood(
-        "an upper bound, the negative ELBO by one draw of the posterior a picture and the KL in "
-        "closed form",
-        network.likelihood.protocol,
-        partial(importance_weighted_nats, network),
+        method="an upper bound, the negative ELBO with one posterior sample per image and the "
+        "analytic KL",
+        decoder=network.likelihood.description,
+        importance_weighted=partial(importance_weighted_nats, network),
     )

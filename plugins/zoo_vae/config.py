@@ -10,19 +10,19 @@ from zoo import ModelConfig, Preset
 
 
 class VAEConfig(ModelConfig):
-    """What one can set of a VAE; symbols are the paper's."""
+    """Configuration of the VAE; symbols as in the paper."""
 
     network: Annotated[
-        Literal["mlp", "convolutional"], Field(description="of the encoder and the decoder")
+        Literal["mlp", "convolutional"], Field(description="architecture of encoder and decoder")
     ] = "convolutional"
-    latent: Annotated[int, Field(ge=1, le=4096, description="numbers in a latent, J")] = 32
+    latent: Annotated[int, Field(ge=1, le=4096, description="size of the latent, J")] = 32
     width: Annotated[
         int,
         Field(
             ge=1,
             le=8192,
-            description="mlp: units of a hidden layer; convolutional: channels at half of the "
-            "picture's size, doubled at each further halving",
+            description="mlp: units of a hidden layer; convolutional: channels at half the "
+            "image size, doubled at each further halving",
         ),
     ] = 32
     depth: Annotated[
@@ -30,32 +30,33 @@ class VAEConfig(ModelConfig):
         Field(
             ge=0,
             le=16,
-            description="mlp: hidden layers, 0: linear; convolutional: residual blocks at a size",
+            description="mlp: hidden layers, 0: linear; convolutional: residual blocks per size",
         ),
     ] = 1
     activation: Annotated[
-        Literal["relu", "tanh", "silu"], Field(description="between layers; tanh: the paper's")
+        Literal["relu", "tanh", "silu"],
+        Field(description="activation between layers; tanh: as in the paper"),
     ] = "relu"
     likelihood: Annotated[
         Literal["bernoulli", "gaussian", "logistic"],
-        Field(description="p(x | z); bernoulli needs data.bits 1, logistic is over the levels"),
+        Field(description="p(x | z); bernoulli requires data.bits 1, logistic is discretized"),
     ] = "logistic"
     scale: Annotated[
         Literal["shared", "decoded"],
         Field(
-            description="of a gaussian or logistic likelihood: one number, learned, or one that "
-            "the decoder gives for each value of a picture"
+            description="scale of a gaussian or logistic likelihood: one learned value, or one "
+            "decoded per pixel and channel"
         ),
     ] = "decoded"
     beta: Annotated[
-        float, Field(ge=0, le=1000, description="weight of the KL term in training; 1: the bound")
+        float, Field(ge=0, le=1000, description="weight of the KL term in training; 1: the ELBO")
     ] = 1.0
     free_bits: Annotated[
         float,
-        Field(ge=0, le=100, description="nats of KL a latent number has for nothing, lambda"),
+        Field(ge=0, le=100, description="nats of KL per latent dimension without cost, lambda"),
     ] = 0.0
     conditional: Annotated[
-        bool, Field(description="encoder and decoder see the class of the data, p(x | y)")
+        bool, Field(description="condition encoder and decoder on the class, p(x | y)")
     ] = False
 
 

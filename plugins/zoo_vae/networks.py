@@ -1,8 +1,8 @@
-"""Encoders and decoders: multi-layer perceptrons, and convolutions.
+"""Encoders and decoders: multi-layer perceptrons and convolutional networks.
 
-An encoder takes pictures ``[N, C, S, S]`` to ``[N, 2 J]``; a decoder takes latents ``[N, J]`` to
-``[N, P * C * S * S]``, in any shape, P for each value of a picture. Both take the class of each
-picture as a one-hot ``[N, K]``, or None.
+An encoder maps images ``[N, C, S, S]`` to ``[N, 2 J]``; a decoder maps latents ``[N, J]`` to
+``[N, P * C * S * S]``, in any shape, with P parameters per pixel and channel. Both take the classes
+of the images as one-hot vectors ``[N, K]``, or None.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from zoo_vae.config import VAEConfig
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
 
-SMALLEST = 4
-"""Convolutions halve a picture down to so many pixels a side, or to an odd number."""
+MIN_SIZE = 4
+"""Convolutions halve the image size down to this, or to an odd size."""
 
 
-class Head(nn.Module):
-    """A decoder; ``last`` is the layer whose outputs are the likelihood's numbers."""
+class Decoder(nn.Module):
+    """Base of decoders; ``last`` is the layer that outputs the likelihood's parameters."""
 
     last: nn.Linear | nn.Conv2d
 
 
 class MLPEncoder(nn.Module):
-    """Hidden layers of equal width (Kingma and Welling 2014, appendix C); the label stands beside
-    the picture."""
+    """Hidden layers of equal width (Kingma and Welling 2014, appendix C); the label is concatenated
+    to the pixels."""
 
     def __init__(self, config: VAEConfig, image: ImageSpec, classes: int) -> None:
         super().__init__()
@@ -37,11 +37,11 @@ class MLPEncoder(nn.Module):
         self.layers = nn.Sequential(*hidden, nn.Linear(units, 2 * config.latent))
 
     def forward(self, images: Tensor, label: Tensor | None) -> Tensor:
-        return cast(Tensor, self.layers(beside(images.flatten(1), label)))
+        return cast(Tensor, self.layers(concatenate(images.flatten(1), label)))
 
 
-class MLPDecoder(Head):
-    """The encoder's mirror."""
+class MLPDecoder(Decoder):
+    """The mirror image of :class:`MLPEncoder`."""
 
     def __init__(self, config: VAEConfig, image: ImageSpec, classes: int, parts: int) -> None:
         super().__init__()
@@ -50,12 +50,12 @@ class MLPDecoder(Head):
         self.last = nn.Linear(units, parts * image.dimensions)
 
     def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
-        return self.last(self.layers(beside(z, label)))
+        return self.last(self.layers(concatenate(z, label)))
 
 
 class ConvEncoder(nn.Module):
     """Strided convolutions that halve the size and double the channels, residual blocks at each
-    size, and a matrix product; the label is a plane for each class."""
+    size, and a dense layer; the label is concatenated as a constant channel per class."""
 
     def __init__(self, config: VAEConfig, image: ImageSpec, classes: int) -> None:
         super().__init__()
@@ -71,11 +71,11 @@ class ConvEncoder(nn.Module):
     def forward(self, images: Tensor, label: Tensor | None) -> Tensor:
         if label is not None:
             label = label[:, :, None, None].expand(-1, -1, *images.shape[2:])
-        return cast(Tensor, self.layers(beside(images, label)))
+        return cast(Tensor, self.layers(concatenate(images, label)))
 
 
-class ConvDecoder(Head):
-    """The encoder's mirror, with one more convolution at the picture's own size."""
+class ConvDecoder(Decoder):
+    """The mirror image of :class:`ConvEncoder`, and a final convolution at the image size."""
 
     def __init__(self, config: VAEConfig, image: ImageSpec, classes: int, parts: int) -> None:
         super().__init__()
@@ -94,12 +94,12 @@ class ConvDecoder(Head):
         self.last = nn.Conv2d(channels, parts * image.channels, 3, padding=1)
 
     def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
-        return self.last(self.layers(beside(z, label)))
+        return self.last(self.layers(concatenate(z, label)))
 
 
 class Residual(nn.Module):
-    """x + two 3x3 convolutions of it, activations before them (He et al. 2016, Identity mappings in
-    deep residual networks); the second begins at zero, in the place of a normalisation."""
+    """A pre-activation residual block of two 3x3 convolutions (He et al. 2016, Identity mappings in
+    deep residual networks); the second is initialized to zero instead of normalizing."""
 
     def __init__(self, channels: int, activation: str) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ NETWORKS = {"mlp": (MLPEncoder, MLPDecoder), "convolutional": (ConvEncoder, Conv
 
 
 def hidden_layers(config: VAEConfig, units: int) -> tuple[int, list[nn.Module]]:
-    """The hidden layers of a perceptron with ``units`` inputs, and how many outputs they have."""
+    """The hidden layers of a perceptron with ``units`` inputs, after the size of their output."""
     layers: list[nn.Module] = []
     for _ in range(config.depth):
         layers += [nn.Linear(units, config.width), ACTIVATIONS[config.activation]()]
@@ -129,13 +129,13 @@ def hidden_layers(config: VAEConfig, units: int) -> tuple[int, list[nn.Module]]:
 
 
 def stages(size: int, width: int) -> list[tuple[int, int]]:
-    """Pixels a side and channels after each halving of an even ``size``; one at least."""
-    found: list[tuple[int, int]] = []
-    while size % 2 == 0 and (size > SMALLEST or not found):
+    """Size and channels after each halving of an even ``size``, at least one."""
+    sizes: list[tuple[int, int]] = []
+    while size % 2 == 0 and (size > MIN_SIZE or not sizes):
         size //= 2
-        found.append((size, width << len(found)))
-    return found
+        sizes.append((size, width << len(sizes)))
+    return sizes
 
 
-def beside(x: Tensor, label: Tensor | None) -> Tensor:
+def concatenate(x: Tensor, label: Tensor | None) -> Tensor:
     return x if label is None else torch.cat([x, label], dim=1)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class VariationalBound(Objective):
     """Minimises the mean of -log p(x | z) + beta * cost of the KL, over D log 2.
 
-    With beta 1 (Higgins et al. 2017, beta-VAE, eq. 4) and without free bits this is the negative
-    ELBO in bits per dimension (Kingma and Welling 2014, eq. 10). ``bits_per_dim`` is always that
-    bound, ``reconstruction`` and ``kl`` are its two terms in nats a picture, and ``loss``, where it
-    is another, is what was minimised.
+    With beta 1 (Higgins et al. 2017, beta-VAE, eq. 4) and no free bits this is the negative ELBO in
+    bits per dimension (Kingma and Welling 2014, eq. 10). The metric ``bits_per_dim`` is always that
+    bound, ``reconstruction`` and ``kl`` are its two terms in nats per image, and ``loss`` is the
+    minimized quantity if it differs from the bound.
     """
 
     def __init__(self, network: VAE, config: VAEConfig, training: TrainingConfig) -> None:
@@ -40,35 +40,35 @@ class VariationalBound(Objective):
         mean, log_variance, decoded = self.networks["network"](batch.images, noise, batch.labels)
         kl = kl_from_standard_normal(mean, log_variance).mean(0)
         reconstruction = self._likelihood.nats(decoded, batch).mean()
-        bit = batch.dimensions * math.log(2)
-        loss = (reconstruction + self._beta * kl_cost(kl, self._free_bits)) / bit
+        nats_per_bit = batch.dimensions * math.log(2)
+        loss = (reconstruction + self._beta * kl_cost(kl, self._free_bits)) / nats_per_bit
         update("network", loss)
-        logged = {
-            "bits_per_dim": ((reconstruction + kl.sum()) / bit).detach(),
+        metrics = {
+            "bits_per_dim": ((reconstruction + kl.sum()) / nats_per_bit).detach(),
             "reconstruction": reconstruction.detach(),
             "kl": kl.sum().detach(),
         }
         if self._beta != 1 or self._free_bits:
-            logged["loss"] = loss.detach()
-        return logged
+            metrics["loss"] = loss.detach()
+        return metrics
 
 
 def kl_cost(kl: Tensor, free_bits: float) -> Tensor:
-    """The sum over j of max(lambda, KL_j), of the KL of each latent number averaged over the batch,
-    ``[J]``, and lambda nats of it free (Kingma et al. 2016, Improving variational inference with
-    inverse autoregressive flow, on free bits)."""
+    """The sum over j of max(lambda, KL_j), for the batch means of each latent dimension's KL,
+    ``[J]``, and lambda = ``free_bits`` (Kingma et al. 2016, Improving variational inference with
+    inverse autoregressive flow)."""
     if not free_bits:
         return kl.sum()
-    # Where a number stands is decided by the batch of all processes. Each then has the gradient of
-    # its own part, and their mean is that of the whole.
-    return torch.where(over_processes(kl.detach()) > free_bits, kl, free_bits).sum()
+    # The batch of all processes decides the maximum, so that the mean of their gradients is the
+    # gradient of the whole batch.
+    return torch.where(mean_over_processes(kl.detach()) > free_bits, kl, free_bits).sum()
 
 
-def over_processes(mean: Tensor) -> Tensor:
-    """The mean over all processes of each one's mean."""
+def mean_over_processes(x: Tensor) -> Tensor:
+    """Averages a tensor over all processes."""
     distributed = torch.distributed
     if not (distributed.is_available() and distributed.is_initialized()):
-        return mean
-    total = mean.clone()
+        return x
+    total = x.clone()
     distributed.all_reduce(total)
     return total / distributed.get_world_size()

@@ -59,8 +59,13 @@ COMBINATIONS = [
     ("realnvp", {"checkerboard": False}, {"image_size": 7}, "or set model.checkerboard to true"),
     ("realnvp", {}, {"image_size": 7}, None),
     ("nice", {}, {"image_size": 7}, None),
-    ("vae", {"likelihood": "bernoulli"}, {"bits": 8}, "set data.bits to 1 for black and white"),
-    ("vae", {}, {"image_size": 7}, "set data.size to an even number, or network to mlp"),
+    (
+        "vae",
+        {"likelihood": "bernoulli"},
+        {"bits": 8},
+        "requires data.bits = 1; got 8: set data.bits to 1",
+    ),
+    ("vae", {}, {"image_size": 7}, "set data.size to an even number, or model.network to mlp"),
     ("vae", {"network": "mlp"}, {"image_size": 7}, None),
     ("vae", {"conditional": True}, {}, LABELS),
 ]

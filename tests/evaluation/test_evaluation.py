@@ -192,10 +192,10 @@ def test_a_variational_bound_says_what_was_done(vae: zoo.Run) -> None:
     found = vae.evaluate(importance_samples=20, images=40)
     assert [metric.name for metric in found] == [*NAMES[:3], *ALL[2:]]
     nats, weighted = found["nats"], found["importance_weighted_nats"]
-    likelihood = "by a discretised logistic likelihood of the levels, without dequantisation"
+    likelihood = "with a discretized logistic likelihood, without dequantization"
     assert nats.protocol.method == (
-        "an upper bound, the negative ELBO by one draw of the posterior a picture and the KL in "
-        f"closed form, {likelihood}"
+        "an upper bound, the negative ELBO with one posterior sample per image and the analytic "
+        f"KL, {likelihood}"
     )
     assert weighted.protocol.method == (
         "an upper bound, -log of the mean of k = 20 importance weights per image, " + likelihood

@@ -1,4 +1,4 @@
-"""The VAE plugin: its bounds against models solved by hand, its likelihoods, its networks."""
+"""The VAE: bounds against a model with a known density, likelihoods, objective, networks."""
 
 from __future__ import annotations
 
@@ -36,13 +36,16 @@ def batch_of(n: int, bits: int, size: int = 8, channels: int = 1, classes: int =
     return Batch(levels, torch.arange(n) % classes if classes else None, bits)
 
 
-# A model solved by hand: probabilistic principal component analysis
+# Bounds, on probabilistic principal component analysis
 
 
 class LinearGaussian:
     """A VAE without hidden layers, at the optimum of probabilistic PCA (Tipping and Bishop 1999,
     sections 3.2 and 3.3): x = W z + m + std * noise, whose posterior is N(M^-1 W'(x - m),
-    std^2 M^-1) with M = W'W + std^2 I, diagonal where the columns of W are orthogonal."""
+    std^2 M^-1) with M = W'W + std^2 I, diagonal if the columns of W are orthogonal.
+
+    ``looseness`` is added to the log variance of the encoder.
+    """
 
     def __init__(self, looseness: float = 0.0) -> None:
         self.network = small(depth=0, likelihood="gaussian", scale="shared", bits=3).double()
@@ -52,39 +55,38 @@ class LinearGaussian:
         w = directions * lengths
         m = torch.rand(64, dtype=torch.float64)
         precision = lengths.double().square() + std**2
-        inwards = w.T / precision[:, None]
+        encode = w.T / precision[:, None]
         with torch.no_grad():
             encoder = self.network.encoder.layers[-1]
-            encoder.weight.copy_(torch.cat([inwards, torch.zeros(4, 64)]))
+            encoder.weight.copy_(torch.cat([encode, torch.zeros(4, 64)]))
             log_variance = (std**2 / precision).log() + looseness
             encoder.bias.copy_(torch.cat([torch.zeros(4), log_variance]))
             self.network.decoder.last.weight.copy_(w)
             self.network.decoder.last.bias.copy_(m)
             self.network.log_scale.fill_(math.log(std))
-        # The encoder sees pictures, the likelihood their dequantised form: this makes them one.
+        # The encoder takes images, the likelihood dequantized images: make them equal.
         x = self.batch.dequantized.double()
         self.batch.__dict__["images"] = x
-        encoder.bias.data[:4] = -(inwards @ m)
+        encoder.bias.data[:4] = -(encode @ m)
         density = MultivariateNormal(m, w @ w.T + std**2 * torch.eye(64, dtype=torch.float64))
         self.exact = 64 * 3 * math.log(2) - density.log_prob(x.flatten(1))
 
 
 def test_the_bound_is_exact_at_the_optimum_of_probabilistic_pca() -> None:
     model = LinearGaussian()
-    # By a closed-form KL one draw is noisy still, though not on average; weights p / q are all
-    # p(x), of whichever draw.
-    draws = torch.stack([zoo_score(model.network, model.batch) for _ in range(4000)])
-    error = draws.std(0) / math.sqrt(len(draws))
-    assert ((draws.mean(0) - model.exact).abs() < 4 * error).all()
+    # The ELBO is exact in expectation; an importance weight p / q equals p(x) for every sample.
+    elbos = torch.stack([zoo_score(model.network, model.batch) for _ in range(4000)])
+    error = elbos.std(0) / math.sqrt(len(elbos))
+    assert ((elbos.mean(0) - model.exact).abs() < 4 * error).all()
     assert error.max() < 0.1
     weighted = zoo_likelihood(model.network).importance_weighted
     for samples in (1, 5):
         assert torch.allclose(weighted(model.batch, samples), model.exact)
 
 
-def test_importance_weights_close_the_gap_of_a_posterior_that_is_off() -> None:
+def test_importance_weights_close_the_gap_of_a_wrong_posterior() -> None:
     model = LinearGaussian(looseness=0.7)
-    # What the bound lacks is KL(q || posterior): variances too large by exp(0.7).
+    # The gap is KL(q || posterior), of variances too large by exp(0.7).
     gap = 4 * 0.5 * (math.exp(0.7) - 1 - 0.7)
     bounds = {
         k: torch.stack(
@@ -92,15 +94,15 @@ def test_importance_weights_close_the_gap_of_a_posterior_that_is_off() -> None:
         ).mean(0)
         for k in (1, 4, 16, 2000)
     }
-    over = {k: (bound - model.exact).mean().item() for k, bound in bounds.items()}
-    assert over[1] == pytest.approx(gap, rel=0.05)
-    assert over[1] > over[4] > over[16] > over[2000]
-    assert over[2000] == pytest.approx(0, abs=0.01)
-    one = torch.stack([negative_elbo(model.network, model.batch) for _ in range(4000)]).mean(0)
-    assert (one - model.exact).mean().item() == pytest.approx(gap, rel=0.1)
+    gaps = {k: (bound - model.exact).mean().item() for k, bound in bounds.items()}
+    assert gaps[1] == pytest.approx(gap, rel=0.05)
+    assert gaps[1] > gaps[4] > gaps[16] > gaps[2000]
+    assert gaps[2000] == pytest.approx(0, abs=0.01)
+    elbo = torch.stack([negative_elbo(model.network, model.batch) for _ in range(4000)]).mean(0)
+    assert (elbo - model.exact).mean().item() == pytest.approx(gap, rel=0.1)
 
 
-def test_kl_is_that_of_torch() -> None:
+def test_kl_matches_torch() -> None:
     mean, log_variance = torch.randn(5, 3), torch.randn(5, 3)
     posterior = Normal(mean, (0.5 * log_variance).exp())
     expected = kl_divergence(posterior, Normal(0.0, 1.0))
@@ -111,7 +113,7 @@ def test_kl_is_that_of_torch() -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 4, 8])
-def test_the_discretized_logistic_has_the_sum_one_over_the_levels(bits: int) -> None:
+def test_the_discretized_logistic_sums_to_one_over_the_levels(bits: int) -> None:
     levels = torch.arange(2**bits, dtype=torch.uint8).reshape(-1, 1, 1, 1)
     likelihood = DiscretizedLogistic(bits)
     for location in (-0.4, 0.0, 0.3, 1.0, 1.7):
@@ -123,7 +125,7 @@ def test_the_discretized_logistic_has_the_sum_one_over_the_levels(bits: int) -> 
 
 
 def test_the_discretized_logistic_is_a_difference_of_cdfs() -> None:
-    """Of torch's logistic, a transformed uniform, in float64; the bounds of the scale too."""
+    """In float64, with scales at their bounds."""
     levels = torch.tensor([0, 3, 9, 15], dtype=torch.uint8).reshape(4, 1, 1, 1)
     decoded = torch.tensor([[0.2, -2.0], [0.2, -2.5], [0.5, 3.0], [0.8, -1.0]])
     nats = DiscretizedLogistic(4).nats(decoded.reshape(4, 2, 1, 1, 1), Batch(levels, None, 4))
@@ -142,8 +144,8 @@ class LogisticCDF:
         return 0.5 * (1 + torch.tanh((x - self.location) / (2 * self.scale)))
 
 
-def test_the_discretized_logistic_stays_finite_far_from_its_middle() -> None:
-    """At 2,000 scales from the level, where a difference of sigmoids in float32 is 0."""
+def test_the_discretized_logistic_is_finite_far_from_its_location() -> None:
+    """At 2,000 scales from the level, where the difference of sigmoids underflows in float32."""
     decoded = torch.tensor([2.0, -7.0]).reshape(1, 2, 1, 1, 1).requires_grad_()
     level = torch.tensor([[[[17]]]], dtype=torch.uint8)
     nats = DiscretizedLogistic(8).nats(decoded, Batch(level, None, 8))
@@ -156,21 +158,21 @@ def test_the_discretized_logistic_stays_finite_far_from_its_middle() -> None:
 
 
 @pytest.mark.parametrize("log_scale", [-6.0, -3.0, -1.0, 1.0])
-def test_the_mean_of_the_discretized_logistic_is_that_of_its_levels(log_scale: float) -> None:
+def test_the_mean_of_the_discretized_logistic_is_the_mean_of_its_levels(log_scale: float) -> None:
     levels = torch.arange(16, dtype=torch.uint8).reshape(16, 1, 1, 1)
     likelihood = DiscretizedLogistic(4)
     for location in (-0.5, 0.03125, 0.3, 0.96875, 1.5):
         decoded = torch.tensor([location, log_scale]).reshape(1, 2, 1, 1, 1)
-        all_of_them = decoded.expand(16, -1, -1, -1, -1)
-        probability = torch.exp(-likelihood.nats(all_of_them, Batch(levels, None, 4)))
-        of_levels = (probability * torch.arange(16) / 15).sum().item()
+        expanded = decoded.expand(16, -1, -1, -1, -1)
+        probability = torch.exp(-likelihood.nats(expanded, Batch(levels, None, 4)))
+        mean_level = (probability * torch.arange(16) / 15).sum().item()
         half_a_level = 0.5 / 15
-        assert likelihood.mean(decoded).item() == pytest.approx(of_levels, abs=half_a_level)
-        if log_scale > -4:  # the rounding to levels is then even
-            assert likelihood.mean(decoded).item() == pytest.approx(of_levels, abs=1e-3)
+        assert likelihood.mean(decoded).item() == pytest.approx(mean_level, abs=half_a_level)
+        if log_scale > -4:  # the rounding to levels is negligible
+            assert likelihood.mean(decoded).item() == pytest.approx(mean_level, abs=1e-3)
 
 
-def test_bernoulli_is_that_of_torch() -> None:
+def test_bernoulli_matches_torch() -> None:
     batch, logits = batch_of(3, bits=1), 3 * torch.randn(3, 1, 1, 8, 8)
     expected = binary_cross_entropy(logits[:, 0].sigmoid(), batch.images, reduction="none")
     likelihood = Bernoulli(1)
@@ -178,14 +180,14 @@ def test_bernoulli_is_that_of_torch() -> None:
     assert torch.equal(likelihood.mean(logits), logits[:, 0].sigmoid())
 
 
-def test_one_bit_of_a_discretized_logistic_is_a_bernoulli() -> None:
+def test_a_discretized_logistic_of_one_bit_is_a_bernoulli() -> None:
     batch, logits = batch_of(3, bits=1), torch.randn(3, 1, 1, 8, 8)
     decoded = torch.cat([0.5 + 0.1 * logits, torch.full_like(logits, math.log(0.1))], dim=1)
     expected = Bernoulli(1).nats(logits, batch)
     assert torch.allclose(DiscretizedLogistic(1).nats(decoded, batch), expected, rtol=1e-5)
 
 
-def test_gaussian_is_that_of_torch_on_the_dequantized_picture() -> None:
+def test_gaussian_matches_torch_on_the_dequantized_image() -> None:
     batch, decoded = batch_of(3, bits=5), torch.randn(3, 2, 1, 8, 8)
     mean, std = decoded[:, 0], decoded[:, 1].clamp(-7, 2).exp()
     log_prob = Normal(mean, std).log_prob(batch.dequantized).sum((1, 2, 3))
@@ -194,43 +196,49 @@ def test_gaussian_is_that_of_torch_on_the_dequantized_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("likelihood", "bits", "said"),
+    ("likelihood", "bits", "description"),
     [
-        ("bernoulli", 1, "by a Bernoulli likelihood of black and white, without dequantisation"),
-        ("logistic", 4, "by a discretised logistic likelihood of the levels, without"),
-        ("gaussian", 4, "by a Gaussian likelihood of the picture after one uniform dequantisation"),
+        ("bernoulli", 1, "with a Bernoulli likelihood, without dequantization"),
+        ("logistic", 4, "with a discretized logistic likelihood, without dequantization"),
+        (
+            "gaussian",
+            4,
+            "with a Gaussian likelihood and one sample of uniform dequantization noise",
+        ),
     ],
 )
-def test_what_is_said_of_dequantization_is_what_was_done(likelihood, bits, said) -> None:
+def test_the_protocol_mentions_dequantization_noise_if_it_is_used(
+    likelihood, bits, description
+) -> None:
     network, batch = small(likelihood=likelihood, bits=bits), batch_of(2, bits=bits)
     likelihood = zoo_likelihood(network)
-    assert likelihood.decoder.startswith(said)
+    assert likelihood.decoder == description
     with torch.no_grad():
         zoo_score(network, batch)
-    assert ("dequantized" in vars(batch)) == ("after one uniform" in likelihood.decoder)
+    assert ("dequantized" in vars(batch)) == ("one sample of uniform" in likelihood.decoder)
 
 
-def test_bernoulli_of_gray_levels_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"bernoulli .* data\.bits is 8: set data\.bits to 1"):
+def test_bernoulli_with_several_bits_is_an_error() -> None:
+    with pytest.raises(UsageError, match=r"bernoulli .* got 8: set data\.bits to 1"):
         zoo.build("vae", likelihood="bernoulli")
 
 
-# What training minimises
+# Objective
 
 
-def trained_on(network: VAE, batch: Batch, **config: object) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss of one step, and what is logged."""
+def take_step(network: VAE, batch: Batch, **config: object) -> tuple[Tensor, dict[str, Tensor]]:
+    """Takes one training step; returns its loss and metrics."""
     objective = VariationalBound(network, VAEConfig(**config), TrainingConfig())
     losses: list[Tensor] = []
     torch.manual_seed(2)
-    logged = objective.step([batch], lambda name, loss: losses.append(loss))
-    return losses[0], dict(logged)
+    metrics = objective.step([batch], lambda name, loss: losses.append(loss))
+    return losses[0], dict(metrics)
 
 
 @pytest.mark.parametrize("config", [{}, {"beta": 4.0}, {"free_bits": 0.1}])
-def test_the_loss_is_of_beta_and_free_bits_and_what_is_logged_is_the_bound(config: dict) -> None:
+def test_beta_and_free_bits_change_the_loss_but_not_the_logged_bound(config: dict) -> None:
     network, batch = small(bits=4), batch_of(16, bits=4)
-    loss, logged = trained_on(network, batch, **config)
+    loss, metrics = take_step(network, batch, **config)
     torch.manual_seed(2)
     noise = torch.randn(16, 4)
     mean, log_variance, decoded = network(batch.images, noise)
@@ -238,18 +246,18 @@ def test_the_loss_is_of_beta_and_free_bits_and_what_is_logged_is_the_bound(confi
     assert (kl < 0.1).any()
     cost = kl.clamp(min=config.get("free_bits", 0)).sum() * config.get("beta", 1)
     reconstruction = network.likelihood.nats(decoded, batch).mean()
-    bit = 64 * math.log(2)
-    assert torch.allclose(loss, (reconstruction + cost) / bit)
-    assert torch.allclose(logged["bits_per_dim"], (reconstruction + kl.sum()) / bit)
-    assert torch.allclose(logged["reconstruction"], reconstruction)
-    assert torch.allclose(logged["kl"], kl.sum())
-    assert ("loss" in logged) == bool(config)
-    assert next(iter(logged)) == "bits_per_dim"
+    nats_per_bit = 64 * math.log(2)
+    assert torch.allclose(loss, (reconstruction + cost) / nats_per_bit)
+    assert torch.allclose(metrics["bits_per_dim"], (reconstruction + kl.sum()) / nats_per_bit)
+    assert torch.allclose(metrics["reconstruction"], reconstruction)
+    assert torch.allclose(metrics["kl"], kl.sum())
+    assert ("loss" in metrics) == bool(config)
+    assert next(iter(metrics)) == "bits_per_dim"
     torch.manual_seed(2)
-    assert torch.allclose(zoo_score(network, batch).mean() / bit, logged["bits_per_dim"])
+    assert torch.allclose(zoo_score(network, batch).mean() / nats_per_bit, metrics["bits_per_dim"])
 
 
-def test_what_is_free_has_no_gradient() -> None:
+def test_free_bits_have_no_gradient() -> None:
     kl = torch.tensor([0.1, 0.6, 0.5], requires_grad=True)
     cost = kl_cost(kl, 0.5)
     assert cost.item() == pytest.approx(0.5 + 0.6 + 0.5)
@@ -258,7 +266,7 @@ def test_what_is_free_has_no_gradient() -> None:
     assert kl_cost(torch.tensor([0.1, 0.2]), 0.0).item() == pytest.approx(0.3)
 
 
-def test_beta_trains_and_keeps_the_bound(tmp_path: Path) -> None:
+def test_training_with_beta_logs_the_bound(tmp_path: Path) -> None:
     config = {"beta": 10.0, "width": 32, "training.log_every": 1}
     run = zoo.train("vae", steps=30, config=config, out=tmp_path / "run", quiet=True)
     first, last = (run.folder.read_metrics()[i] for i in (0, -1))
@@ -275,7 +283,7 @@ def test_beta_trains_and_keeps_the_bound(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scale", ["shared", "decoded"])
 @pytest.mark.parametrize(("size", "channels"), [(8, 1), (16, 3), (28, 1), (32, 3)])
 @pytest.mark.parametrize("network", ["mlp", "convolutional"])
-def test_networks_fit_every_size(
+def test_networks_fit_every_image_size(
     network: str, size: int, channels: int, scale: str, likelihood: str
 ) -> None:
     vae = small(
@@ -284,14 +292,14 @@ def test_networks_fit_every_size(
     )  # fmt: skip
     batch = batch_of(2, bits=8, size=size, channels=channels)
     with torch.no_grad():
-        found = zoo_encode(vae, batch.images, None)
-        assert found["mean"].shape == found["log_variance"].shape == (2, 6)
-        pictures = zoo_sample(vae, torch.randn(2, 6), 1.0, None)
-        assert pictures.shape == (2, channels, size, size)
+        posterior = zoo_encode(vae, batch.images, None)
+        assert posterior["mean"].shape == posterior["log_variance"].shape == (2, 6)
+        images = zoo_sample(vae, torch.randn(2, 6), 1.0, None)
+        assert images.shape == (2, channels, size, size)
         assert zoo_score(vae, batch).shape == (2,)
 
 
-def test_convolutions_halve_to_four_pixels_or_an_odd_number() -> None:
+def test_convolutions_halve_to_four_pixels_or_an_odd_size() -> None:
     from zoo_vae.networks import stages
 
     assert stages(32, 8) == [(16, 8), (8, 16), (4, 32)]
@@ -300,37 +308,37 @@ def test_convolutions_halve_to_four_pixels_or_an_odd_number() -> None:
     assert stages(2, 8) == [(1, 8)]
 
 
-def test_a_size_that_convolutions_cannot_halve_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"which 27 pixels a side cannot be: set data\.size"):
+def test_convolutions_with_an_odd_image_size_are_an_error() -> None:
+    with pytest.raises(UsageError, match=r"requires an even image size; got 27: set data\.size"):
         zoo.build("vae", image_size=27)
     assert zoo.build("vae", network="mlp", image_size=27).latent.size == 32
 
 
 @pytest.mark.parametrize("network", ["mlp", "convolutional"])
-def test_a_label_changes_what_is_drawn_and_encoded(network: str) -> None:
+def test_labels_change_samples_and_posteriors(network: str) -> None:
     vae = small(network=network, conditional=True, classes=3, bits=4)
     assert vae.latent.classes == 3
     batch, z = batch_of(3, bits=4, classes=3), torch.randn(1, 4).expand(3, -1)
     with torch.no_grad():
-        pictures = zoo_sample(vae, z, 1.0, batch.labels)
+        images = zoo_sample(vae, z, 1.0, batch.labels)
         means = zoo_encode(vae, batch.images[:1].expand(3, -1, -1, -1), batch.labels)["mean"]
         assert zoo_score(vae, batch).shape == (3,)
-    for different in (pictures, means):
-        assert not torch.allclose(different[0], different[1], atol=1e-4)
-        assert not torch.allclose(different[1], different[2], atol=1e-4)
+    for output in (images, means):
+        assert not torch.allclose(output[0], output[1], atol=1e-4)
+        assert not torch.allclose(output[1], output[2], atol=1e-4)
     with pytest.raises(UsageError, match="conditional = true needs data with labels"):
         small(conditional=True)
 
 
-def test_temperature_zero_draws_what_the_middle_of_latents_is_decoded_to() -> None:
+def test_temperature_zero_decodes_the_mean_latent() -> None:
     vae = small(bits=4)
     with torch.no_grad():
-        cold = zoo_sample(vae, torch.randn(3, 4), 0.0, None)
-        middle = vae.likelihood.mean(vae.decode(torch.zeros(1, 4)))
-    assert torch.allclose(cold, middle.expand(3, -1, -1, -1))
+        images = zoo_sample(vae, torch.randn(3, 4), 0.0, None)
+        mean = vae.likelihood.mean(vae.decode(torch.zeros(1, 4)))
+    assert torch.allclose(images, mean.expand(3, -1, -1, -1))
 
 
-def test_pythaes_preset_has_pythaes_parameters() -> None:
+def test_the_pythae_preset_has_the_parameters_of_pythae() -> None:
     """clementchadebec/benchmark_VAE, examples/scripts/reproducibility/vae.py: 784 to 400, 400 to 40
     twice, 40 to 400, 400 to 784, each with biases."""
     vae = zoo.build("vae", preset="pythae", image_size=28, channels=1, bits=1)
@@ -340,14 +348,14 @@ def test_pythaes_preset_has_pythaes_parameters() -> None:
     assert vae.latent.size == 40
 
 
-def test_digits_come_back(tmp_path: Path) -> None:
-    """What seconds of training get right: a reconstruction is nearer to its picture than the mean
-    picture is."""
+def test_reconstructions_of_digits_resemble_them(tmp_path: Path) -> None:
+    """After a few seconds of training a reconstruction is closer to its image than the mean image
+    is."""
     run = zoo.train("vae", steps=400, out=tmp_path / "run", quiet=True)
     from zoo.data import open_data
 
     split = open_data(run.config.data).splits["train"]
-    pictures = run.as_images(split.images[:200])
-    error = (run.reconstruct(pictures) - pictures).square().mean()
-    spread = (pictures - pictures.mean(0)).square().mean()
-    assert error < 0.7 * spread
+    images = run.as_images(split.images[:200])
+    error = (run.reconstruct(images) - images).square().mean()
+    variance = (images - images.mean(0)).square().mean()
+    assert error < 0.7 * variance
