@@ -1,4 +1,4 @@
-"""Every model that comes with genzoo keeps every promise that a plugin makes."""
+"""Every built-in model conforms to the plugin contract."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from zoo.testing import assert_conforms, kit
 
 STEPS = 20
 
-SMALLER: dict[str, dict[str, int]] = {
+SMALL_CONFIGS: dict[str, dict[str, int]] = {
     "glow": {"depth": 2, "width": 16},
     "realnvp": {"blocks": 1, "width": 8},
 }
-"""Of those whose preset for the digits takes long to build and draw with each choice."""
+"""Settings of models whose digits preset is slow to build and sample."""
 
 
 @pytest.mark.parametrize("model", SHIPPED)
-def test_it_keeps_every_promise(
+def test_conformance(
     commands, here, untouched, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
-    """``zoo check`` and ``assert_conforms`` ask the same; it is measured for the first alone."""
-    measure, asked, reports = kit.check_settings, [], []
+    """``zoo check`` and ``assert_conforms`` request the same check, which runs only once."""
+    check, requests, reports = kit.check_settings, [], []
 
-    def once(host: Any, model: str, preset: Any, settings: Any, *how: Any) -> kit.Report:
-        steps, device = how[:2]
+    def check_once(host: Any, model: str, preset: Any, settings: Any, *options: Any) -> kit.Report:
+        steps, device = options[:2]
         values = {setting.name: setting.value for setting in settings}
-        asked.append((model, preset, values, steps, device))
+        requests.append((model, preset, values, steps, device))
         if not reports:
-            reports.append(measure(host, model, preset, settings, *how))
+            reports.append(check(host, model, preset, settings, *options))
         return reports[0]
 
-    monkeypatch.setattr(kit, "check_settings", once)
-    smaller = SMALLER.get(model, {})
-    flags = [f"--set={key}={value}" for key, value in smaller.items()]
+    monkeypatch.setattr(kit, "check_settings", check_once)
+    config = SMALL_CONFIGS.get(model, {})
+    flags = [f"--set={key}={value}" for key, value in config.items()]
     result = commands("check", model, "--steps", STEPS, "--device", "cpu", *flags)
     assert (result.status, result.err) == (0, ""), result
-    assert_conforms(model, steps=STEPS, device="cpu", config=smaller)
-    assert asked[0] == asked[1]
+    assert_conforms(model, steps=STEPS, device="cpu", config=config)
+    assert requests[0] == requests[1]
 
     *lines, last = result.out.splitlines()
     capabilities = host().spec(model).capabilities
