@@ -66,7 +66,7 @@ def test_real_pictures_are_near_one_another_and_noise_is_far(digits: Dataset) ->
     """FID, KID, precision and recall order alike: test against train, mirrored digits, noise."""
     network = classifier_features(digits, CPU, Progress())
     assert network.suffix == "_cnn"
-    assert network.accuracy > 0.93
+    assert network.accuracy > 0.85
     train, test = images(digits, "train"), images(digits, "test")
     real = network.extract(train).double()
     sets = {
@@ -81,7 +81,7 @@ def test_real_pictures_are_near_one_another_and_noise_is_far(digits: Dataset) ->
         {name: precision_recall(real, features)[i] for name, features in found.items()}
         for i in (0, 1)
     )
-    assert 4 * fid["test"] < fid["mirrored"] < fid["noise"]
+    assert 2 * fid["test"] < fid["mirrored"] < fid["noise"]
     assert 4 * abs(kid["test"]) < kid["mirrored"] < kid["noise"]
     assert precision["test"] > 0.6
     assert precision["test"] > precision["mirrored"] > precision["noise"]
