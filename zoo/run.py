@@ -16,7 +16,6 @@ from zoo.report.card import write_card
 from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.sources import require_here
 from zoo.runs.weights import load_weights, no_larger_than
-from zoo.specs import ImageSpec
 from zoo.system.device import choose_device
 
 if TYPE_CHECKING:
@@ -41,11 +40,6 @@ class Run(Model):
     def path(self) -> Path:
         """The run folder."""
         return self.folder.path
-
-    @property
-    def image(self) -> ImageSpec:
-        """Channels, size, classes and bits of an image."""
-        return self.image_spec
 
     def evaluate(
         self,

@@ -100,7 +100,7 @@ def _record(entry: Entry, run: Run) -> dict[str, Any]:
         "title": run.spec.title.partition(":")[0],
         "preset": entry.preset,
         "data": name,
-        "image": asdict(run.image),
+        "image": asdict(run.image_spec),
         "published": entry.published,
         "note": entry.note,
         "minutes": last["seconds"] / 60,

@@ -67,7 +67,7 @@ def file_entry(path: Path, name: str) -> dict[str, Any]:
 
 
 def _description(run: Run, graph: Graph, precision: str, opset: int) -> Description:
-    spec, image, latent = run.spec, run.image, run.latent
+    spec, image, latent = run.spec, run.image_spec, run.latent
     return Description(
         library_name="genzoo",
         genzoo_version=version("genzoo"),

@@ -161,7 +161,11 @@ def layers(exported, tmp_path: Path) -> Any:
         host = Host(hookspecs)
         assert host.add(Plugin("layers", "tests", "0"), plugin or Required()).cause is None
         model = Model(
-            host.spec("layers"), like.image, Layers(), torch.device("cpu"), host.owner("layers")
+            host.spec("layers"),
+            like.image_spec,
+            Layers(),
+            torch.device("cpu"),
+            host.owner("layers"),
         )
         return run_of(model, RunFolder(tmp_path), like.config, host)
 

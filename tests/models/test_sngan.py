@@ -155,7 +155,7 @@ def trained_critic(run: zoo.Run) -> nn.Module:
     """The critic of a run's last checkpoint."""
     state = load_tensors(sorted((run.path / "checkpoints").iterdir())[-1] / "state.safetensors")
     prefix = "network/critic/"
-    critic = build_critic(run.config.model, run.image)
+    critic = build_critic(run.config.model, run.image_spec)
     critic.load_state_dict(
         {k.removeprefix(prefix): t for k, t in state.items() if k.startswith(prefix)}
     )

@@ -44,7 +44,7 @@ def test_an_own_image_is_encoded_decoded_and_interpolated(
     demos, opened, tmp_path: Path, model: str
 ) -> None:
     demo = demos(model)
-    channels = demo.run.image.channels
+    channels = demo.run.image_spec.channels
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, channels), np.uint8)
     with browser.served(demo.folder) as address:
         page = opened(f"{address}#seed=7&b=2")
