@@ -1,12 +1,12 @@
-"""genzoo: a zoo of generative image models to train, draw from and compare.
+"""genzoo: a zoo of generative image models to train, sample from and compare.
 
     import zoo
 
     run = zoo.train("glow", steps=500)
-    pictures = run.sample(16, seed=0)       # float32 [16, C, H, W] in [0, 1]
+    images = run.sample(16, seed=0)         # float32 [16, C, H, W] in [0, 1]
     run = zoo.load("runs/glow-digits")
 
-Nothing heavy is imported with this module: each name below is loaded when it is first used.
+Imports are lazy: each name below is loaded when it is first used.
 """
 
 from __future__ import annotations

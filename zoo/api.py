@@ -1,4 +1,4 @@
-"""The Python API beside :func:`zoo.load`: list, build and train, as the commands do."""
+"""The Python API: lists, builds, trains and loads models as the commands do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def host() -> Host:
-    """The host of this process, with all installed plugins loaded."""
+    """Returns the host of this process, with all installed plugins loaded."""
     plugins = Host(hookspecs)
     plugins.load_entry_points()
     return plugins
@@ -31,7 +31,7 @@ _TRAINING = ("steps", "epochs", "minutes", "batch_size", "seed", "precision")
 
 
 def list_models() -> list[ModelSpec]:
-    """The models of all plugins that work, by name."""
+    """Returns the models of all working plugins, sorted by name."""
     return list(host().models.values())
 
 
@@ -45,19 +45,19 @@ def build(
     bits: int = 8,
     **config: Any,
 ) -> nn.Module:
-    """A network with random weights from torch's global generator.
+    """Returns a network with random weights from torch's global generator.
 
-    ``config`` are keys of the model's own section, over the defaults or over a ``preset``.
-    Raises UsageError for an unknown model, preset or key and a value out of bounds.
+    ``config`` are keys of the model's own section; they override the defaults or a ``preset``.
+    Raises UsageError for an unknown model, preset or key and for a value out of bounds.
     """
     plugins = host()
     spec = plugins.spec(model)
-    below = [] if preset is None else preset_settings(spec, preset)
-    given = [
+    defaults = [] if preset is None else preset_settings(spec, preset)
+    overrides = [
         setting_of(spec, f"model.{key}", value, argument_label(key, value))
         for key, value in config.items()
     ]
-    settings = [setting for setting in below if setting.section == "model"] + given
+    settings = [setting for setting in defaults if setting.section == "model"] + overrides
     settings += [
         Setting("data", "size", image_size, argument_label("image_size", image_size)),
         Setting("data", "channels", channels, argument_label("channels", channels)),
@@ -71,9 +71,9 @@ def build(
 
     from zoo.model import build
 
-    image = ImageSpec(channels, image_size, classes, bits)
-    config_model = validate(spec, settings).model
-    return build(plugins.owner(model), config_model, image, torch.device("cpu")).network
+    image_spec = ImageSpec(channels, image_size, classes, bits)
+    model_config = validate(spec, settings).model
+    return build(plugins.owner(model), model_config, image_spec, torch.device("cpu")).network
 
 
 def train(
@@ -89,9 +89,9 @@ def train(
     quiet: bool = False,
     **training: Any,
 ) -> Run:
-    """Train a model and return its run.
+    """Trains a model and returns its run.
 
-    ``data`` is a source as the command takes it; ``config`` sets any key (``{"depth": 8,
+    ``data`` is a source as in ``zoo train --data``; ``config`` sets any key (``{"depth": 8,
     "training.learning_rate": 1e-3}``); ``training`` are ``steps``, ``epochs``, ``minutes``,
     ``batch_size``, ``seed`` and ``precision``. Raises UsageError and ZooError as the command does.
     """
@@ -129,10 +129,10 @@ def train(
 def load(
     source: str | Path, device: str = "auto", revision: str | None = None, token: str | None = None
 ) -> Run:
-    """The run in a folder, or else the one called ``"user/repo"`` or ``"user/repo@revision"``.
+    """Returns the run in a folder, or the one called ``"user/repo"`` or ``"user/repo@revision"``.
 
-    ``device`` is ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``. Raises UsageError
-    where ``source`` is no run, ZooError where its weights are missing or do not fit.
+    ``device`` is ``"auto"`` (CUDA if available), ``"cpu"`` or ``"cuda"``. Raises UsageError if
+    ``source`` is not a run, ZooError if its weights are missing or do not fit.
     """
     from dataclasses import replace
 

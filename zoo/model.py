@@ -91,8 +91,8 @@ class Model(Sampler[Tensor]):
             return
         if capability == "log_prob":
             raise UsageError(f"{self.name} has no exact likelihood")
-        can = " and ".join(self.spec.capabilities)
-        raise UsageError(f"{self.name} cannot {capability}: it can {can}")
+        capabilities = " and ".join(self.spec.capabilities)
+        raise UsageError(f"{self.name} cannot {capability}: it can {capabilities}")
 
     # Hooks of the plugin
 
@@ -175,8 +175,8 @@ class Model(Sampler[Tensor]):
         return (self.score(batch) / (self.image_spec.dimensions * math.log(2))).cpu()
 
     def as_images(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """Pixels uint8 ``[N, C, H, W]``, 0 to 255, as the model sees them: float32 in [0, 1] with
-        its own number of levels."""
+        """Returns pixels uint8 ``[N, C, H, W]``, 0 to 255, as images of the model's levels:
+        float32 in [0, 1]."""
         from zoo.data.quantize import to_images, to_levels
 
         bits = self.image_spec.bits
@@ -219,14 +219,14 @@ class Model(Sampler[Tensor]):
         return None if labels is None else torch.from_numpy(labels).to(self.device)
 
 
-def build(owner: Owner, config: ModelConfig, image: ImageSpec, device: torch.device) -> Model:
+def build(owner: Owner, config: ModelConfig, image_spec: ImageSpec, device: torch.device) -> Model:
     """Builds a model with random weights from torch's global generator; the network is not moved to
     ``device``.
 
-    Raises UsageError for a configuration that does not fit ``image``, and ZooError for anything but
-    a module.
+    Raises UsageError for a configuration that does not fit ``image_spec``, and ZooError for
+    anything but a module.
     """
-    network = owner.call("zoo_build", config=config, image=image)
+    network = owner.call("zoo_build", config=config, image=image_spec)
     if not isinstance(network, nn.Module):
         raise ZooError(f"zoo_build must return an nn.Module, got {type(network).__name__}")
-    return Model(owner.spec, image, network, device, owner)
+    return Model(owner.spec, image_spec, network, device, owner)

@@ -55,11 +55,11 @@ class Run(Model):
         features: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Evaluation:
-        """Measures ``metrics``, by default all of the model, on a split of ``data``, by default the
-        data of the training, at the run's size and channels.
+        """Measures ``metrics`` (default: all that the model supports) on a split of ``data``
+        (default: the training data) at the run's size and channels.
 
-        The other arguments are those of :class:`zoo.evaluation.measure.Plan`. Nothing is written:
-        ``zoo evaluate`` keeps metrics.json.
+        The other arguments are those of :class:`zoo.evaluation.measure.Plan`. Writes nothing;
+        ``zoo evaluate`` writes metrics.json.
         """
         from zoo.data import open_data
         from zoo.evaluation.measure import Plan, check_plan, evaluate
@@ -83,34 +83,34 @@ class Run(Model):
         return evaluate(self, dataset, plan, self.folder.short_digest(), progress)
 
     def data_config(self, source: str | None = None) -> DataConfig:
-        """The configuration that opens ``source``, by default the data of the training, at the
+        """Returns the configuration that opens ``source`` (default: the training data) at the
         run's size and channels."""
         stored = self.folder.read_data_record().get("source", self.config.data.source)
         shape = {"size": self.image_spec.size, "channels": self.image_spec.channels}
         return self.config.data.model_copy(update={"source": source or stored, **shape})
 
     def export(self, format: str | None = None, **options: Any) -> Sequence[Any]:
-        """Writes the run in a format of a plugin, by default the only one, and returns the files.
+        """Exports the run to a plugin's format, by default the only one, and returns the files.
 
         ``options`` are the format's own; ``onnx`` takes those of :func:`zoo_onnx.export.export` and
         returns its :class:`zoo_onnx.export.Exported`. Raises UsageError for an unknown format,
-        ZooError if something must be installed first and if the export fails.
+        ZooError if something must be installed first or the export fails.
         """
         return format_of(self.host, format).export(self, **options)
 
     def push(self, target: str, **options: Any) -> str:
-        """Sends the run to ``target``, ``"user/repo"``, and returns its address.
+        """Uploads the run to ``target``, ``"user/repo"``, and returns its URL.
 
-        ``options`` are those of the plugin that knows the place (:func:`zoo_hub.push.push`).
+        ``options`` are those of the plugin that pushes there (:func:`zoo_hub.push.push`).
         """
         return self.host.push(self, target, options)
 
     def write_card(self) -> None:
-        """Writes README.md, the model card; what a person wrote in an existing one stays.
+        """Writes README.md, the model card; text that a person added is preserved.
 
         Raises DamagedCard for a damaged one.
         """
-        require_here(self.source or self.path, "fetch it into a folder of yours to write a card")
+        require_here(self.source or self.path, "download it to a folder to write a card")
         write_card(self.path, self.host.owner)
 
 
@@ -118,21 +118,21 @@ def load_with(host: Host, path: Path, device: str = "auto") -> Run:
     """Loads the run in a folder with the plugins of ``host``; see :func:`zoo.load`."""
     folder = RunFolder(path)
     values = folder.read_config()
-    spec, config, image = folder.parse_config(values, host.spec)
-    where = choose_device(device)
+    spec, config, image_spec = folder.parse_config(values, host.spec)
+    torch_device = choose_device(device)
     if not (path / WEIGHTS).exists():
         raise ZooError(
             f"{path} has no weights yet: resume with zoo train {spec.name} --out {path} --resume"
         )
     with no_larger_than(path / WEIGHTS):
-        model = build(host.owner(spec.name), config.model, image, where)
+        model = build(host.owner(spec.name), config.model, image_spec, torch_device)
     load_weights(model.network, path / WEIGHTS)
-    model.network.to(where).eval()
+    model.network.to(torch_device).eval()
     return run_of(model, folder, config, host)
 
 
 def run_of(model: Model, folder: RunFolder, config: Config, host: Host) -> Run:
-    """The run of a model that is stored in ``folder``."""
+    """Returns the run of a model that is stored in ``folder``."""
     return Run(
         model.spec,
         model.image_spec,
@@ -146,7 +146,7 @@ def run_of(model: Model, folder: RunFolder, config: Config, host: Host) -> Run:
 
 
 class HookObserver:
-    """Tells the observer hooks of all plugins about the training of a run."""
+    """Calls the observer hooks of all plugins during the training of a run."""
 
     def __init__(self, host: Host, run: Run) -> None:
         self._host, self._run = host, run

@@ -1,4 +1,4 @@
-"""What plugins and the core tell each other: small typed records, free of torch."""
+"""Small typed records that plugins and the core exchange, without torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Capability = Literal["sample", "encode", "log_prob", "interpolate"]
 CAPABILITIES: tuple[Capability, ...] = ("sample", "encode", "log_prob", "interpolate")
-"""What a model can do, in the order in which it is printed."""
+"""Capabilities of models, in the order in which they are printed."""
 
 LatentDistribution = Literal["normal", "uniform", "logistic"]
 
@@ -26,7 +26,7 @@ Preset = Mapping[str, Mapping[str, Any]]
 
 
 class Section(BaseModel):
-    """A frozen set of values; strict, so that ``true`` is no 1, and closed to unknown keys."""
+    """A frozen set of values; strict, so that ``true`` is not 1, and closed to unknown keys."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -40,8 +40,8 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _a_choice_is_of_its_own_kind(cls, value: object, info: ValidationInfo) -> object:
-        """Refuses ``true`` and 1.0 where 1 is a choice: Python holds them equal, and pydantic
-        too."""
+        """Refuses ``true`` and 1.0 where 1 is a choice: Python and pydantic treat them as
+        equal."""
         if isinstance(value, bool | int | float):
             choices = _choices(cls.model_fields[str(info.field_name)].annotation)
             same = [type(choice) for choice in choices if choice == value]
@@ -51,7 +51,7 @@ class Section(BaseModel):
 
 
 class ModelConfig(Section):
-    """The base of every model's own section: a plugin adds a field for each thing one can set.
+    """Base of a model's own section of the configuration; a plugin adds a field per setting.
 
     Each field has a description, bounds and, where there is one, the paper's symbol.
     """
@@ -61,10 +61,9 @@ class ModelConfig(Section):
 class ModelSpec:
     """A model that a plugin offers.
 
-    ``presets`` by name; the first is taken when the user names none. ``capabilities`` are what the
-    plugin's hooks can do with it; ``sample`` and ``interpolate`` every model can. ``temperature``
-    is the one that its pictures look best at. ``card`` names the text of its model card as
-    ``"package:file"``, or is None.
+    The first of the ``presets`` is the default. ``capabilities`` are those that the plugin's hooks
+    provide; every model has ``sample`` and ``interpolate``. ``temperature`` is the default for
+    sampling. ``card`` names the text of its model card as ``"package:file"``, or is None.
     """
 
     name: str
@@ -80,17 +79,17 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", self.name):
             raise ValueError(
-                f"the model name {self.name!r} is not lower-case letters, digits, - and _"
+                f"the model name {self.name!r} must be lower-case letters, digits, - and _"
             )
         if not self.presets:
-            raise ValueError(f"the model {self.name!r} has no preset: it needs one at least")
+            raise ValueError(f"the model {self.name!r} has no preset: add at least one")
         if unknown := set(self.capabilities) - set(CAPABILITIES):
             raise ValueError(f"the model {self.name!r} claims unknown capabilities {unknown}")
 
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """The data's part of a network: ``channels`` (1 or 3), ``size`` in pixels, the number of
+    """Shape and levels of images: ``channels`` (1 or 3), ``size`` in pixels, the number of
     ``classes`` (0 without labels) and the ``bits`` of a pixel value (1 to 8)."""
 
     channels: int
@@ -100,14 +99,14 @@ class ImageSpec:
 
     @property
     def dimensions(self) -> int:
-        """Numbers in a picture, C * S * S."""
+        """Number of values in an image, C * S * S."""
         return self.channels * self.size**2
 
 
 @dataclass(frozen=True)
 class Latent:
-    """What a network draws pictures from: flat vectors of ``size`` numbers, and one of ``classes``
-    labels where it is conditional (0: it is not)."""
+    """The latents of a network: flat vectors of ``size`` numbers from ``distribution``, with one
+    of ``classes`` labels if it is conditional (0: unconditional)."""
 
     size: int
     distribution: LatentDistribution = "normal"
@@ -116,7 +115,7 @@ class Latent:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """A module that an exporter turns into a graph, with example inputs and the names of both."""
+    """A module to export as a graph, with named example inputs and the names of its outputs."""
 
     name: str
     module: nn.Module
@@ -151,13 +150,13 @@ class Generator(Protocol):
 
 @dataclass(frozen=True)
 class Format:
-    """What a run can be written as, for others to run.
+    """A format that runs are exported in, for use without the network.
 
     ``export(run, **options)`` writes files, by default into the folder ``name`` of the run, and
-    returns what it wrote. ``open(source, device)`` returns a :class:`Generator` from the files of a
-    run folder, or of a run elsewhere by its name, on ``"auto"``, ``"cpu"`` or ``"cuda"``; it raises
-    ZooError where there are none or they are not of the run's weights. ``missing()`` says in a
-    sentence what has to be installed first, or returns None.
+    returns them. ``open(source, device)`` returns a :class:`Generator` from the files of a run
+    folder, or of a run elsewhere by its name, on ``"auto"``, ``"cpu"`` or ``"cuda"``; it raises
+    ZooError if they are missing or of other weights than the run's. ``missing()`` returns a
+    sentence about what has to be installed first, or None.
     """
 
     name: str
@@ -167,7 +166,7 @@ class Format:
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:
-    """The values of the ``Literal`` in an annotation, wherever it stands; none where none does."""
+    """Returns the values of all ``Literal`` types inside an annotation."""
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     return tuple(value for part in get_args(annotation) for value in _choices(part))

@@ -137,7 +137,7 @@ def test_a_conditional_run_takes_labels(commands, here) -> None:
 def test_labels_and_shapes_that_do_not_fit_are_refused(trained: zoo.Run) -> None:
     for call, said in (
         (lambda: trained.sample(0), "at least 1, got 0"),
-        (lambda: trained.sample(2, labels=1), "not conditional"),
+        (lambda: trained.sample(2, labels=1), "unconditional"),
         (lambda: trained.encode(torch.zeros(2, 3, 8, 8)), r"float \[N, 1, 8, 8\]"),
         (lambda: trained.encode(torch.zeros(2, 1, 8, 8, dtype=torch.uint8)), r"torch\.uint8"),
         (lambda: trained.decode(torch.zeros(2, 63)), r"\[N, 64\], got \[2, 63\]"),

@@ -193,7 +193,7 @@ def test_other_data_are_refused(commands, here, trained_copy, pictures) -> None:
         (["-o", "full"], "-o full: something stands there; name an empty or a new folder"),
         (["-o", "file"], "-o file: something stands there; name an empty or a new folder"),
         (["-o", "d.png"], "-o d.png: a folder stands there; name a file, or another folder"),
-        (["--label", "3"], "this glow is not conditional: it takes no label"),
+        (["--label", "3"], "this glow is unconditional: it takes no labels"),
         (["--temperature", "nan"], "--temperature must be a finite number, got nan"),
         (["--temperature", "inf"], "--temperature must be a finite number, got inf"),
         (["--temperature", "-1"], "-1.0 is not in the range x>=0"),

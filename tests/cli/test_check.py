@@ -401,7 +401,7 @@ WRONG = {
     NoCard: ({"card"}, "zoo:nothere.md cannot be read"),
     BadPreset: ({"presets"}, "preset digits: model.spread must be at most 1.0, got 7.0"),
     FailsAtOneChoice: ({"choices"}, "model.color = 'none': KeyError: 'none'"),
-    MissingOutputName: ({"graphs"}, "the graph 'sampler' gives 2 outputs and names 1"),
+    MissingOutputName: ({"graphs"}, "the graph 'sampler' returns 2 outputs but names 1"),
 }
 
 

@@ -343,7 +343,7 @@ def test_a_plugin_with_the_required_hooks_alone_gets_a_sampler(gray, tmp_path: P
 
 
 WRONG = {
-    "a frozen batch size": (lambda network, z: z.mean(1) * len(z), "a batch size is frozen"),
+    "a frozen batch size": (lambda network, z: z.mean(1) * len(z), "has a fixed batch size"),
     "random numbers": (lambda network, z: torch.randn_like(z).mean(1), "generates random numbers"),
     "matrices that ONNX cannot invert": (
         lambda network, z: torch.linalg.inv(torch.eye(3) + z[:1].T @ z[:1]).sum() + z.mean(1),

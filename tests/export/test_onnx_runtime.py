@@ -85,7 +85,7 @@ def test_labels_choose_the_class(exported) -> None:
     assert np.abs(seven - run.sample(4, seed=5, labels=7).numpy()).max() < PARITY
     assert np.abs(seven - model.sample(4, seed=5, labels=[1, 2, 3, 4])).max() > 1e-6
     for sample in (model.sample, run.sample):
-        with pytest.raises(UsageError, match="labels go from 0 to 9, got 12"):
+        with pytest.raises(UsageError, match="labels must be from 0 to 9, got 12"):
             sample(2, labels=[3, 12])
         with pytest.raises(UsageError, match="one class, or one for each of 3, got 2"):
             sample(3, labels=[3, 1])
@@ -99,7 +99,7 @@ def test_labels_default_to_the_classes_in_turn() -> None:
     same = choose(2, 4, 9, "m")
     assert same is not None
     assert same.tolist() == [4, 4]
-    with pytest.raises(UsageError, match="this m is not conditional"):
+    with pytest.raises(UsageError, match="this m is unconditional"):
         choose(2, 4, 0, "m")
 
 

@@ -119,7 +119,7 @@ BROKEN = {
         model("m", capabilities='("sample", "encode")'),
         "its model 'm' needs the hook zoo_encode",
     ),
-    "bad-name": (model("a b"), "the model name 'a b' is not lower-case letters"),
+    "bad-name": (model("a b"), "the model name 'a b' must be lower-case letters"),
     "no-config": (
         model("m").replace("class Config(ModelConfig)", "class Config"),
         "the config of its model 'm' must be a subclass of zoo.ModelConfig",

@@ -58,7 +58,7 @@ def test_first_and_last_picture_of_a_walk_are_samples(trained: zoo.Run) -> None:
 
 def test_no_rows_and_single_columns_are_refused(trained: zoo.Run) -> None:
     for rows, columns in ((0, 8), (1, 1)):
-        with pytest.raises(UsageError, match=f"1 row and 2 columns at least, got {rows} and"):
+        with pytest.raises(UsageError, match=f"at least 1 row and 2 columns, got {rows} and"):
             trained.interpolate(rows, columns)
 
 

@@ -1,8 +1,8 @@
-"""The graphs of a model: modules that hold for every batch size, for exporters to write down.
+"""Graphs of a model: modules for any batch size, for exporters.
 
-A graph's inputs have the batch as their first dimension, a scalar has none. Names are the same for
-all models: ``z``, ``temperature``, ``label`` and ``image`` go in, ``image``, ``z``, ``log_prob``,
-``mean`` and ``log_variance`` come out.
+The first dimension of an input is the batch, except for scalars. Names are the same for all models:
+the inputs ``z``, ``temperature``, ``label`` and ``image``, the outputs ``image``, ``z``,
+``log_prob``, ``mean`` and ``log_variance``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zoo.model import Model
 
 TRACED = 2
-"""The batch size of example inputs; one that no graph may remember."""
+"""Batch size of example inputs; a graph must not depend on it."""
 
 
 class SamplerModule(nn.Module):
@@ -58,7 +58,7 @@ class EncoderModule(nn.Module):
         return tuple(encodings[name] for name in self.outputs)
 
     def encode(self, image: Tensor, label: Tensor | None = None) -> Mapping[str, Tensor]:
-        """The same by name."""
+        """Returns all outputs of ``zoo_encode``, by name."""
         return self._model.encode_hook(image, label)
 
 
@@ -80,7 +80,8 @@ def graphs_of(model: Model) -> Sequence[Graph]:
 
 
 def sampler_graph(model: Model) -> Graph:
-    """The graph ``sampler``: ``z``, ``temperature`` and, if conditional, ``label`` to ``image``."""
+    """Returns the graph ``sampler``: ``z``, ``temperature`` and, if conditional, ``label`` to
+    ``image``."""
     latent = model.latent
     device = next((tensor.device for tensor in model.network.state_dict().values()), None)
     inputs = {
@@ -93,7 +94,7 @@ def sampler_graph(model: Model) -> Graph:
 
 
 def encoder_graph(model: Model) -> Graph:
-    """The graph ``encoder``: ``image`` and, if conditional, ``label`` to the tensors of
+    """Returns the graph ``encoder``: ``image`` and, if conditional, ``label`` to the tensors of
     ``zoo_encode``, in its order."""
     sampler = sampler_graph(model)
     inputs = {"image": run(sampler.module, sampler, sampler.inputs)["image"]}
@@ -106,9 +107,10 @@ def encoder_graph(model: Model) -> Graph:
 
 
 def trace(graph: Graph, apart: Collection[str] = ()) -> ExportedProgram:
-    """The graph as a program for every batch size; the inputs named ``apart`` have each their own.
+    """Returns the graph as a program for any batch size; each input named in ``apart`` has a batch
+    size of its own.
 
-    Raises ZooError where the module remembers the batch size of its example inputs.
+    Raises ZooError if the module specializes on the batch size of its example inputs.
     """
     batches = {
         name: torch.export.Dim(f"batch_of_{name}" if name in apart else "batch", min=1)
@@ -126,30 +128,31 @@ def trace(graph: Graph, apart: Collection[str] = ()) -> ExportedProgram:
         if "specialized it to be a constant" not in str(error):
             raise
         raise ZooError(
-            f"a batch size is frozen into the graph {graph.name!r}: take it from shape[0], neither "
-            "by len() nor as a number"
+            f"the graph {graph.name!r} has a fixed batch size: take it from shape[0], not from "
+            "len() or a constant"
         ) from error
 
 
 def run(module: nn.Module, graph: Graph, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The outputs by name of ``module``, that of ``graph`` or what :func:`trace` made of it.
+    """Returns the outputs of ``module`` by name; it is the module of ``graph`` or its trace.
 
-    Raises ZooError where they are not as many as the graph's names.
+    Raises ZooError if their number differs from that of the graph's output names.
     """
     with torch.no_grad():
-        found = module(**inputs)
-    tensors = tuple(found) if isinstance(found, tuple | list) else (found,)
+        outputs = module(**inputs)
+    tensors = tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
     if len(tensors) != len(graph.outputs):
         raise ZooError(
-            f"the graph {graph.name!r} gives {len(tensors)} outputs and names {len(graph.outputs)}"
+            f"the graph {graph.name!r} returns {len(tensors)} outputs but names "
+            f"{len(graph.outputs)}"
         )
     return dict(zip(graph.outputs, tensors, strict=True))
 
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Without what torch prints and logs meanwhile: an error says it better."""
-    before = logging.root.manager.disable
+    """Suppresses what torch prints, warns and logs inside."""
+    previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
@@ -157,4 +160,4 @@ def quietly() -> Iterator[None]:
             with contextlib.redirect_stderr(io.StringIO()):
                 yield
     finally:
-        logging.disable(before)
+        logging.disable(previous)

@@ -1,4 +1,4 @@
-"""Walks between latents; numpy alone, as the latents themselves."""
+"""Interpolation of latents, in numpy."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from zoo.specs import Latent, LatentDistribution
 
-_STRAIGHT = 1e-6
-"""Latents whose directions differ by less than this angle from none, or from the opposite, have no
-great circle between them."""
+_MIN_SINE = 1e-6
+"""Minimum sine of the angle between two latents for spherical interpolation; nearly parallel and
+nearly opposite latents are interpolated linearly."""
 
 
 def interpolate(
@@ -25,33 +25,33 @@ def interpolate(
     steps: int,
     distribution: LatentDistribution = "normal",
 ) -> NDArray[np.float32]:
-    """Latents on the way from each of ``a`` ``[N, size]`` to its partner in ``b``, both included:
-    float32 ``[N, steps, size]``.
+    """Returns ``steps`` latents from each row of ``a`` ``[N, size]`` to that of ``b``, endpoints
+    included: float32 ``[N, steps, size]``.
 
-    Normal latents go along the great circle (White 2016, Sampling Generative Networks), which
-    keeps their length; others go straight.
+    Normal latents are interpolated along the great circle (White 2016, Sampling Generative
+    Networks), which preserves their norm; others linearly.
     """
     t = np.linspace(0, 1, steps)
-    share_a, share_b = np.broadcast_arrays(1 - t, t, np.empty((len(a), 1)))[:2]
+    weight_a, weight_b = np.broadcast_arrays(1 - t, t, np.empty((len(a), 1)))[:2]
     if distribution == "normal":
         angle = _angle(a.astype(np.float64), b.astype(np.float64))[:, None]
-        straight = np.sin(angle) < _STRAIGHT
-        sine = np.where(straight, 1, np.sin(angle))
-        share_a = np.where(straight, share_a, np.sin((1 - t) * angle) / sine)
-        share_b = np.where(straight, share_b, np.sin(t * angle) / sine)
-    found = share_a[..., None] * a[:, None] + share_b[..., None] * b[:, None]
-    return found.astype(np.float32)
+        linear = np.sin(angle) < _MIN_SINE
+        sine = np.where(linear, 1, np.sin(angle))
+        weight_a = np.where(linear, weight_a, np.sin((1 - t) * angle) / sine)
+        weight_b = np.where(linear, weight_b, np.sin(t * angle) / sine)
+    path = weight_a[..., None] * a[:, None] + weight_b[..., None] * b[:, None]
+    return path.astype(np.float32)
 
 
 def interpolations(latent: Latent, rows: int, columns: int, seed: int) -> NDArray[np.float32]:
-    """Walks between the latents of the pictures 2r and 2r + 1 of a seed, for each of ``rows``, in
-    ``columns`` steps: float32 ``[rows * columns, latent.size]``.
+    """Returns interpolations between the latents of images 2r and 2r + 1 of a seed, one for each of
+    ``rows``, in ``columns`` steps: float32 ``[rows * columns, latent.size]``.
 
     Raises UsageError for fewer than one row or two columns.
     """
     if rows < 1 or columns < 2:
         raise UsageError(
-            f"an interpolation needs 1 row and 2 columns at least, got {rows} and {columns}"
+            f"an interpolation needs at least 1 row and 2 columns, got {rows} and {columns}"
         )
     ends = latents.draw(2 * rows, latent.size, latent.distribution, seed)
     path = interpolate(ends[0::2], ends[1::2], columns, latent.distribution)

@@ -1,4 +1,4 @@
-"""The class of each picture that a conditional model draws; numpy alone, as the latents."""
+"""Class labels of the images that a conditional model generates, in numpy."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 def choose(
     n: int, labels: int | Sequence[int] | NDArray[np.int64] | None, classes: int, model: str
 ) -> NDArray[np.int64] | None:
-    """The class of each of ``n`` pictures, int64 ``[n]``: ``labels``, one for all or one for each,
-    or the classes in turn where it is None. None for a model without classes.
+    """Returns the class of each of ``n`` images, int64 ``[n]``; None for a model without classes.
 
-    Raises UsageError for labels that such a model cannot take.
+    ``labels`` is one class, one class per image, or None: the classes in turn. Raises UsageError
+    for labels that the model cannot take.
     """
     if not classes:
         if labels is not None:
-            raise UsageError(f"this {model} is not conditional: it takes no label")
+            raise UsageError(f"this {model} is unconditional: it takes no labels")
         return None
     if labels is None:
         return np.arange(n) % classes
-    given = np.asarray(labels, np.int64)
-    if given.shape not in ((), (1,), (n,)):
-        raise UsageError(f"labels are one class, or one for each of {n}, got {given.size}")
-    if wrong := [label for label in given.flat if not 0 <= label < classes]:
-        raise UsageError(f"labels go from 0 to {classes - 1}, got {wrong[0]}")
-    return np.broadcast_to(given, (n,)).copy()
+    values = np.asarray(labels, np.int64)
+    if values.shape not in ((), (1,), (n,)):
+        raise UsageError(f"labels must be one class, or one for each of {n}, got {values.size}")
+    if invalid := [label for label in values.flat if not 0 <= label < classes]:
+        raise UsageError(f"labels must be from 0 to {classes - 1}, got {invalid[0]}")
+    return np.broadcast_to(values, (n,)).copy()

@@ -1,9 +1,8 @@
-"""Latents from a seed, the same everywhere: numpy alone, no torch.
+"""Reproducible latents of a seed, in numpy.
 
 Philox-4x32-10 (Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3) with the seed as
-its key and (block, index of the picture) as its counter. Picture i depends on (seed, i) alone, so
-neither the number of pictures nor the batch size changes any of them, and twenty lines in any
-language draw the same numbers.
+its key and (block, index of the image) as its counter. Image i depends on (seed, i) alone, not on
+the number of images or the batch size, and twenty lines in any language reproduce the numbers.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def draw(
     seed: int = 0,
     first: int = 0,
 ) -> NDArray[np.float32]:
-    """Latents of the pictures ``first`` ... ``first + n - 1``: float32 ``[n, size]``.
+    """Returns the latents of images ``first`` ... ``first + n - 1``: float32 ``[n, size]``.
 
     ``distribution`` is ``"normal"`` (mean 0, variance 1), ``"uniform"`` in (0, 1) or
     ``"logistic"`` (location 0, scale 1). Raises UsageError for a seed outside 0 ... 2^64 - 1.
@@ -59,7 +58,7 @@ def draw(
 def philox(
     counter: list[NDArray[np.uint64]] | tuple[NDArray[np.uint64], ...], key: tuple[int, int]
 ) -> tuple[NDArray[np.uint64], ...]:
-    """Ten rounds of Philox-4x32: four arrays of 32-bit words (kept in uint64) to four more."""
+    """Applies ten rounds of Philox-4x32 to four arrays of 32-bit words, held in uint64."""
     c0, c1, c2, c3 = counter
     k0, k1 = np.uint64(key[0]), np.uint64(key[1])
     for _ in range(10):

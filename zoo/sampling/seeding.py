@@ -1,4 +1,4 @@
-"""Every random draw is a function of the seed and of what it is for."""
+"""Seeds derived from the user's seed and the purpose of the random numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _MASK = 2**64 - 1
 
 
 def seed_for(seed: int, purpose: int, index: int = 0) -> int:
-    """A 63-bit seed for torch, by SplitMix64 over its three parts."""
+    """Returns a 63-bit seed for torch, by SplitMix64 over the three arguments."""
     state = 0
     for part in (seed, purpose, index):
         state = (state + part + 0x9E3779B97F4A7C15) & _MASK
@@ -17,12 +17,12 @@ def seed_for(seed: int, purpose: int, index: int = 0) -> int:
 
 
 WEIGHTS, STEP, FIRST_BATCH, EVALUATION, SUBSETS, CLASSIFIER = range(6)
-"""What draws are for: the first weights, a step, the batch that initialises, an evaluation, the
-subsets that a figure is a mean over, a network that features are of."""
+"""Purposes: initial weights, a training step, the batch of data-dependent initialization, an
+evaluation, the subsets of KID, the feature classifier."""
 
 
 def seed_torch(seed: int, purpose: int, index: int = 0) -> None:
-    """Seed torch's global generators, on every device, without waiting for one."""
+    """Seeds torch's global generators on every device, without synchronization."""
     import torch
 
     torch.manual_seed(seed_for(seed, purpose, index))
