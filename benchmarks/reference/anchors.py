@@ -20,7 +20,7 @@ from zoo.evaluation.classifier import classifier_features
 from zoo.evaluation.features import BATCH_SIZE, FeatureNetwork, features_of
 from zoo.evaluation.frechet import frechet_distance
 from zoo.evaluation.kernel import kernel_distance, subsets_of
-from zoo.evaluation.measure import MOST_SAMPLES
+from zoo.evaluation.measure import MAX_SAMPLES
 from zoo.evaluation.neighbors import NEIGHBORS, precision_recall
 from zoo.system.progress import Progress
 
@@ -32,7 +32,7 @@ def anchors(data: Dataset, device: torch.device, progress: Progress) -> list[dic
     split, and levels drawn uniformly with seed 0, against the test split."""
     network = classifier_features(data, device, progress)
     test = len(data.splits["test"])
-    count = min(test, MOST_SAMPLES)
+    count = min(test, MAX_SAMPLES)
     batches = in_order(data.splits["test"], data.image_spec, BATCH_SIZE, device)
     real = _features(network, (batch.images for batch in batches), "test pictures", test, progress)
     subsets, size = subsets_of(len(real), count)

@@ -1,4 +1,4 @@
-"""Distances between sets of features: closed forms, second implementations, cases one can see."""
+"""FID, KID, precision and recall against closed forms and reference implementations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def normal(n: int, d: int, seed: int) -> Tensor:
 
 
 def standardized(n: int, d: int, seed: int) -> Tensor:
-    """``[n, d]`` of mean 0 and covariance I, to the last digits."""
+    """Samples ``[n, d]`` of exactly mean 0 and covariance I, up to rounding."""
     x = normal(n, d, seed)
     x = x - x.mean(0)
     whitening = torch.linalg.inv(torch.linalg.cholesky(x.T @ x / (n - 1)))
@@ -29,41 +29,41 @@ def standardized(n: int, d: int, seed: int) -> Tensor:
 # Fréchet
 
 
-def test_the_distance_of_two_gaussians_is_that_of_the_closed_form() -> None:
-    """Of diagonal covariances, whose roots commute: |m - m'|^2 + sum of (s - s')^2."""
+def test_frechet_distance_of_gaussians_equals_the_closed_form() -> None:
+    """Diagonal covariances commute: |m - m'|^2 + sum of (s - s')^2."""
     m, n = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.0, 1.0, 0.5])
     s, t = torch.tensor([1.0, 2.0, 0.1]), torch.tensor([0.5, 2.0, 3.0])
-    real, drawn = standardized(400, 3, 0) * s + m, standardized(300, 3, 1) * t + n
+    real, generated = standardized(400, 3, 0) * s + m, standardized(300, 3, 1) * t + n
     expected = ((m - n).square() + (s - t).square()).sum().item()
-    assert frechet_distance(real, drawn) == pytest.approx(expected, rel=1e-6)
+    assert frechet_distance(real, generated) == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_distance_is_that_of_scipy_where_covariances_do_not_commute() -> None:
+def test_frechet_distance_equals_scipys_for_covariances_that_do_not_commute() -> None:
     real = normal(200, 12, 0) @ normal(12, 12, 1) + 2
-    drawn = normal(150, 12, 2) @ normal(12, 12, 3)
-    a, b = real.numpy(), drawn.numpy()
+    generated = normal(150, 12, 2) @ normal(12, 12, 3)
+    a, b = real.numpy(), generated.numpy()
     s, t = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     mean = np.square(a.mean(0) - b.mean(0)).sum()
     expected = mean + np.trace(s + t - 2 * sqrtm(s @ t).real)
-    assert frechet_distance(real, drawn) == pytest.approx(expected, rel=1e-9)
-    assert frechet_distance(drawn, real) == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance(real, generated) == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance(generated, real) == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_set_is_at_no_distance_from_itself_even_far_from_zero_and_flat() -> None:
-    """Features that are all alike, or far from 0, leave nothing but rounding, never below 0."""
+def test_frechet_distance_of_a_set_to_itself_is_zero_up_to_rounding() -> None:
+    """Also for constant features and features far from 0; never negative."""
     flat = normal(50, 80, 0)
     flat[:, 40:] = 3.0
     for features in (normal(500, 20, 0), normal(500, 20, 1) + 1000, flat):
         assert 0 <= frechet_distance(features, features) < 1e-4
     single = normal(500, 20, 2).float()
-    assert frechet_distance(single, single) < 1e-9, "counted in float64"
+    assert frechet_distance(single, single) < 1e-9, "computed in float64"
 
 
 # Kernel
 
 
 def squared_mmd(x: Tensor, y: Tensor) -> float:
-    """The unbiased estimate of Binkowski et al. 2018, sections 2 and 4, written out."""
+    """Unbiased estimate of Binkowski et al. 2018, sections 2 and 4, by loops."""
     d, m, n = x.shape[1], len(x), len(y)
 
     def k(a: Tensor, b: Tensor) -> float:
@@ -75,7 +75,7 @@ def squared_mmd(x: Tensor, y: Tensor) -> float:
     return within_x + within_y - 2 * across
 
 
-def test_kernel_distance_is_the_papers_formula() -> None:
+def test_kernel_distance_equals_the_formula_of_the_paper() -> None:
     x, y = normal(24, 5, 0), normal(24, 5, 1) * 1.5 + 0.3
     assert subsets_of(24, 24) == (1, 24)
     value, deviation = kernel_distance(x, y)
@@ -83,11 +83,11 @@ def test_kernel_distance_is_the_papers_formula() -> None:
     assert deviation == 0
 
 
-def test_kernel_distance_of_subsets_is_unbiased_and_of_its_seed(
+def test_kernel_distance_of_subsets_is_unbiased_and_depends_on_the_seed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert subsets_of(10_000, 5_000) == (100, 1000)
-    monkeypatch.setattr(kernel, "LARGEST_SUBSET", 200)
+    monkeypatch.setattr(kernel, "MAX_SUBSET_SIZE", 200)
     x, y = normal(400, 4, 0), normal(300, 4, 1)
     value, deviation = kernel_distance(x, y, seed=3)
     assert kernel_distance(x, y, seed=3) == (value, deviation)
@@ -97,39 +97,39 @@ def test_kernel_distance_of_subsets_is_unbiased_and_of_its_seed(
     assert far > 50 * abs(value)
 
 
-# Neighbours
+# Neighbors
 
 
-def by_loops(real: np.ndarray, drawn: np.ndarray, k: int) -> tuple[float, float]:
-    """Kynkäänniemi et al. 2019, eq. 1 and 2, a picture at a time."""
+def by_loops(real: np.ndarray, generated: np.ndarray, k: int) -> tuple[float, float]:
+    """Kynkäänniemi et al. 2019, eq. 1 and 2, one point at a time."""
 
-    def spanned(point: np.ndarray, members: np.ndarray) -> bool:
+    def in_manifold(point: np.ndarray, members: np.ndarray) -> bool:
         for i, member in enumerate(members):
             others = np.delete(members, i, axis=0)
-            reach = np.sort(np.linalg.norm(others - member, axis=1))[k - 1]
-            if np.linalg.norm(point - member) <= reach:
+            radius = np.sort(np.linalg.norm(others - member, axis=1))[k - 1]
+            if np.linalg.norm(point - member) <= radius:
                 return True
         return False
 
-    precision = np.mean([spanned(point, real) for point in drawn])
-    recall = np.mean([spanned(point, drawn) for point in real])
+    precision = np.mean([in_manifold(point, real) for point in generated])
+    recall = np.mean([in_manifold(point, generated) for point in real])
     return float(precision), float(recall)
 
 
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("block", [40, 2**23])
-def test_precision_and_recall_are_those_of_loops(
+def test_precision_and_recall_equal_those_of_loops(
     k: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbors, "BLOCK", block)  # some rows at a time, or all at once
-    real, drawn = normal(40, 3, 0), normal(30, 3, 1) * 0.7 + 0.8
-    expected = by_loops(real.numpy(), drawn.numpy(), k)
+    monkeypatch.setattr(neighbors, "BLOCK", block)  # one row per block, or all rows at once
+    real, generated = normal(40, 3, 0), normal(30, 3, 1) * 0.7 + 0.8
+    expected = by_loops(real.numpy(), generated.numpy(), k)
     assert 0 < expected[0] < 1
     assert 0 < expected[1] < 1
-    assert precision_recall(real, drawn, k) == pytest.approx(expected)
+    assert precision_recall(real, generated, k) == pytest.approx(expected)
 
 
-def test_radii_leave_a_picture_itself_out_and_no_copy_of_it() -> None:
+def test_radii_exclude_a_row_itself_but_not_its_copies() -> None:
     line = torch.tensor([[0.0], [1.0], [3.0], [3.0]], dtype=torch.float64)
     assert radii(line, 1).tolist() == [1, 1, 0, 0]
     assert radii(line, 2).tolist() == [3, 2, 2, 2]
@@ -141,13 +141,13 @@ def test_known_cases_of_precision_and_recall() -> None:
     assert precision_recall(real, real + 100) == (0, 0)
     two = torch.cat([real, real + 100])
     precision, recall = precision_recall(two, real)
-    assert (precision, recall) == (1, 0.5), "one of two modes is left out"
+    assert (precision, recall) == (1, 0.5), "one of two modes is missing"
     precision, recall = precision_recall(real, two)
-    assert (precision, recall) == (0.5, 1), "half of what is drawn is nowhere near"
+    assert (precision, recall) == (0.5, 1), "half of the samples are far from the data"
 
 
 def test_progress_counts_every_row_once() -> None:
-    seen: list[tuple[int, int]] = []
-    precision_recall(normal(30, 2, 0), normal(20, 2, 1), 3, lambda *at: seen.append(at))
-    assert seen[-1] == (80, 80)
-    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    calls: list[tuple[int, int]] = []
+    precision_recall(normal(30, 2, 0), normal(20, 2, 1), 3, lambda *args: calls.append(args))
+    assert calls[-1] == (80, 80)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)

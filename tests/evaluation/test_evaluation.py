@@ -1,4 +1,4 @@
-"""`zoo evaluate`: metrics with their protocol, the same each time, and none that is no number."""
+"""``zoo evaluate``: reproducible, finite metrics with their protocols."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def vae(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
 
 
 def spoil(folder: Path, name: str) -> None:
-    """Make one tensor of a run's weights no number."""
+    """Fills one tensor of a run's weights with NaN."""
     weights = load_tensors(folder / "model.safetensors")
     weights[name].fill_(float("nan"))
     save_tensors(folder / "model.safetensors", weights)
@@ -42,60 +42,61 @@ def spoil(folder: Path, name: str) -> None:
 # The command
 
 
-def test_it_prints_and_keeps_every_figure_the_same_each_time(commands, trained_copy: Path) -> None:
+def test_metrics_are_printed_stored_and_reproducible(commands, trained_copy: Path) -> None:
     first = commands("evaluate", trained_copy, "--json")
     assert first.status == 0, first
-    shown = json.loads(first.out, parse_constant=pytest.fail)
+    document = json.loads(first.out, parse_constant=pytest.fail)
     assert first.out == (trained_copy / "metrics.json").read_text()
-    assert [metric["name"] for metric in shown["metrics"]] == ALL
+    assert [metric["name"] for metric in document["metrics"]] == ALL
     again = commands("evaluate", trained_copy, "--json")
     assert (again.out, again.err) == (first.out, "")
     assert (trained_copy / "metrics.json").read_text() == first.out
     table = commands("evaluate", trained_copy).out
-    for metric in shown["metrics"]:
+    for metric in document["metrics"]:
         assert f"{metric['value']:.4f}" in table
         assert metric["protocol_text"] in table
-    bits = shown["metrics"][0]
+    bits = document["metrics"][0]
     assert f"{bits['value']:.4f} ± {bits['standard_error']:.4f}" in table
-    found = zoo.load(trained_copy).evaluate()
-    assert found == read_evaluation(trained_copy), "the same in Python, and back from the file"
+    evaluation = zoo.load(trained_copy).evaluate()
+    assert evaluation == read_evaluation(trained_copy), "Python and the file agree"
 
 
-def test_every_figure_states_its_protocol(trained: zoo.Run) -> None:
-    found = trained.evaluate(seed=3, temperature=0.5, samples=70, images=80)
-    bits, fid = found["bits_per_dim"], found["fid_cnn"]
+def test_every_metric_states_its_protocol(trained: zoo.Run) -> None:
+    evaluation = trained.evaluate(seed=3, temperature=0.5, samples=70, images=80)
+    bits, fid = evaluation["bits_per_dim"], evaluation["fid_cnn"]
     assert str(bits.protocol) == (
         "mean over 80 images of the test split of digits, 64 values of 4 bits each, an upper "
         "bound with one uniform dequantization noise per image, seed 3"
     )
-    assert found["nats"].value == pytest.approx(bits.value * 64 * math.log(2))
+    assert evaluation["nats"].value == pytest.approx(bits.value * 64 * math.log(2))
     assert fid.title == "FID-CNN"
-    facts = fid.protocol
-    assert str(fid.protocol).startswith(
+    text = str(fid.protocol)
+    assert text.startswith(
         "70 samples at temperature 0.5, seed 3, against 80 images of the test split of digits, "
-        "64 values of 4 bits each, in the 64 features of a small CNN that was taught the 10 "
-        f"classes of the training split (test accuracy {100 * facts.accuracy:.2f} %, "
+        "64 values of 4 bits each, in the 64 features of a small CNN trained on the 10 classes of "
+        "the training split (test accuracy 9"
     )
-    assert str(fid.protocol).endswith(
+    assert text.endswith(
         "; KID over 100 subsets of 70, precision and recall by the k = 3 nearest neighbors"
     )
-    assert {found[name].protocol for name in ALL[2:]} == {fid.protocol}
-    assert (facts.samples, facts.images, facts.feature_dimensions) == (70, 80, 64)
-    assert facts.accuracy > 0.85
-    assert found["precision_cnn"].protocol.neighbors == 3
-    assert (found["kid_cnn"].protocol.subsets, found["kid_cnn"].protocol.subset_size) == (100, 70)
-    assert found["kid_cnn"].deviation > 0
-    own = trained.evaluate(metrics=["fid"])["fid_cnn"].protocol
-    assert (own.temperature, own.samples) == (0.7, 90), "the model's own, as many as pictures"
+    assert {str(evaluation[name].protocol) for name in ALL[2:]} == {text}
+    protocol, kid = fid.protocol, evaluation["kid_cnn"]
+    assert (protocol.samples, protocol.images, protocol.feature_dimensions) == (70, 80, 64)
+    assert protocol.accuracy > 0.9
+    assert evaluation["precision_cnn"].protocol.neighbors == 3
+    assert (kid.protocol.subsets, kid.protocol.subset_size) == (100, 70)
+    assert kid.deviation > 0
+    defaults = trained.evaluate(metrics=["fid"])["fid_cnn"].protocol
+    assert (defaults.temperature, defaults.samples) == (0.7, 90)
 
 
-def test_figures_of_another_evaluation_stay_until_they_are_measured_again(
+def test_metrics_of_an_earlier_evaluation_stay_until_they_are_measured_again(
     commands, trained_copy: Path
 ) -> None:
     def measure(*arguments: object) -> dict:
         result = commands("evaluate", trained_copy, *arguments, "--json")
         assert result.status == 0, result
-        return {one["name"]: one for one in json.loads(result.out)["metrics"]}
+        return {metric["name"]: metric for metric in json.loads(result.out)["metrics"]}
 
     first = measure("--metric", "recall", "--metric", "nats", "-n", 50)
     assert [*first] == ["nats", "recall_cnn"]
@@ -106,16 +107,16 @@ def test_figures_of_another_evaluation_stay_until_they_are_measured_again(
     text = (trained_copy / "README.md").read_text()
     for metric in second.values():
         assert f"| {metric['title']} | {metric['value']:.4f}" in text
-        assert metric["protocol_text"] in text, "the card has every metric with its protocol"
+        assert metric["protocol_text"] in text, "the card shows every metric with its protocol"
     weights = load_tensors(trained_copy / "model.safetensors")
     weights["flow.prior.mean"] += 0.01
     save_tensors(trained_copy / "model.safetensors", weights)
-    assert [*measure("--metric", "nats")] == ["nats"], "what other weights reached is dropped"
+    assert [*measure("--metric", "nats")] == ["nats"], "metrics of other weights are dropped"
 
 
-def test_the_rest_of_a_card_stays_as_a_person_made_it(commands, trained_copy: Path) -> None:
+def test_text_that_a_person_added_to_the_card_is_preserved(commands, trained_copy: Path) -> None:
     card = trained_copy / "README.md"
-    bare = card.read_text()
+    original = card.read_text()
     for _ in range(2):
         card.write_text(card.read_text().replace("# glow-digits:", "# My", 1) + "Mine.\n")
         assert commands("evaluate", trained_copy, "--metric", "nats").status == 0
@@ -124,13 +125,13 @@ def test_the_rest_of_a_card_stays_as_a_person_made_it(commands, trained_copy: Pa
     assert [line for line in lines if line.startswith("| nats per image |")] == [
         line for line in lines if "| nats" in line
     ]
-    assert set(bare.splitlines()) - set(lines) == {"# glow-digits: Glow on digits"}
+    assert set(original.splitlines()) - set(lines) == {"# glow-digits: Glow on digits"}
     card.write_text("All mine.\n")
     assert commands("evaluate", trained_copy, "--metric", "nats").status == 0
     assert card.read_text() == "All mine.\n"
 
 
-def test_a_damaged_metrics_json_is_said_and_written_anew(commands, trained_copy: Path) -> None:
+def test_a_damaged_metrics_json_is_reported_and_overwritten(commands, trained_copy: Path) -> None:
     (trained_copy / "metrics.json").write_text('{"bits_per_dim": 2.5}')
     result = commands("evaluate", trained_copy, "--metric", "nats")
     assert (result.status, result.err) == (0, "metrics.json was damaged and is written anew\n")
@@ -138,21 +139,23 @@ def test_a_damaged_metrics_json_is_said_and_written_anew(commands, trained_copy:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "said"),
+    ("arguments", "status", "message"),
     [
         (["--metric", "fdi"], 2, "'fdi' is not one of"),
         (["--metric", "importance_weighted_nats"], 2, "glow has no importance-weighted nats"),
-        (["--temperature", "nan"], 2, "the temperature must be a finite number from 0 on, got nan"),
+        (["--temperature", "nan"], 2, "temperature must be a finite number, at least 0; got nan"),
         (["--samples", "0"], 2, "0 is not in the range x>=1"),
-        (["--samples", "3"], 1, "need 4 images and samples at least, and these are 90 and 3"),
-        (["--features", "net.pt"], 2, "net.pt: name an .onnx file, or inception; other files"),
+        (["--samples", "3"], 1, "need at least 4 images and samples, got 90 and 3"),
+        (["--features", "net.pt"], 2, "net.pt: must be an .onnx file or inception; pickled"),
         (["--features", "net.onnx"], 2, "--features net.onnx: there is no such file"),
-        (["--features", "inception"], 1, 'pip install "genzoo[fid]", or give an .onnx file'),
+        (["--features", "inception"], 1, 'pip install "genzoo[fid]", or pass an .onnx file'),
     ],
 )
-def test_what_cannot_be_measured(commands, trained: zoo.Run, here, arguments, status, said) -> None:
-    chosen = [] if "--metric" in arguments else ["--metric", "fid", "--metric", "recall"]
-    assert said in commands.fails(status, "evaluate", trained.path, *arguments, *chosen)
+def test_metrics_that_cannot_be_measured_are_refused(
+    commands, trained: zoo.Run, here, arguments, status, message
+) -> None:
+    metrics = [] if "--metric" in arguments else ["--metric", "fid", "--metric", "recall"]
+    assert message in commands.fails(status, "evaluate", trained.path, *arguments, *metrics)
     assert not (trained.path / "metrics.json").exists()
 
 
@@ -169,29 +172,29 @@ def unlabeled(tmp_path: Path) -> Path:
     return folder
 
 
-def test_data_without_labels_have_likelihoods_and_a_reason(
+def test_data_without_labels_has_likelihoods_and_a_reason_for_skipped_distances(
     commands, trained_copy: Path, unlabeled: Path
 ) -> None:
     result = commands("evaluate", trained_copy, "--data", unlabeled, "--json")
-    reason = "noise has no labels to teach a feature network: give one of your own with --features"
+    reason = "noise has no labels to train a feature network on: pass one with --features"
     assert result.status == 0
     assert result.err == (
         f"not counted: FID-CNN, KID-CNN, precision-CNN, recall-CNN, for {reason}\n"
     )
-    shown = json.loads(result.out)
-    assert [metric["name"] for metric in shown["metrics"]] == ["bits_per_dim", "nats"]
-    assert shown["skipped"] == dict.fromkeys(ALL[2:], reason)
-    asked = ("evaluate", trained_copy, "--data", unlabeled, "--metric", "fid")
-    assert commands.fails(1, *asked) == reason
+    document = json.loads(result.out)
+    assert [metric["name"] for metric in document["metrics"]] == ["bits_per_dim", "nats"]
+    assert document["skipped"] == dict.fromkeys(ALL[2:], reason)
+    arguments = ("evaluate", trained_copy, "--data", unlabeled, "--metric", "fid")
+    assert commands.fails(1, *arguments) == reason
 
 
 # A VAE
 
 
-def test_a_variational_bound_says_what_was_done(vae: zoo.Run) -> None:
-    found = vae.evaluate(importance_samples=20, images=40)
-    assert [metric.name for metric in found] == [*NAMES[:3], *ALL[2:]]
-    nats, weighted = found["nats"], found["importance_weighted_nats"]
+def test_the_protocol_of_a_variational_bound_describes_it(vae: zoo.Run) -> None:
+    evaluation = vae.evaluate(importance_samples=20, images=40)
+    assert [metric.name for metric in evaluation] == [*NAMES[:3], *ALL[2:]]
+    nats, weighted = evaluation["nats"], evaluation["importance_weighted_nats"]
     likelihood = "with a discretized logistic likelihood, without dequantization"
     assert nats.protocol.method == (
         "an upper bound, the negative ELBO with one posterior sample per image and the analytic "
@@ -204,7 +207,7 @@ def test_a_variational_bound_says_what_was_done(vae: zoo.Run) -> None:
     assert weighted.value < nats.value
 
 
-def test_a_fault_in_a_plugins_weights_names_the_plugin(vae: zoo.Run, monkeypatch) -> None:
+def test_an_error_in_importance_weights_names_the_hook(vae: zoo.Run, monkeypatch) -> None:
     import zoo_vae.bounds
 
     def fail(network, batch, samples):
@@ -215,28 +218,28 @@ def test_a_fault_in_a_plugins_weights_names_the_plugin(vae: zoo.Run, monkeypatch
         vae.evaluate(metrics=["importance_weighted_nats"])
 
 
-# What is no number
+# Values that are not finite
 
 
-def test_a_likelihood_that_is_no_number_names_its_picture(commands, trained_copy: Path) -> None:
+def test_a_likelihood_that_is_not_finite_names_the_image(commands, trained_copy: Path) -> None:
     spoil(trained_copy, "flow.prior.mean")
-    said = commands.fails(1, "evaluate", trained_copy)
-    assert said.startswith("image 0 of the test split has no finite likelihood")
+    message = commands.fails(1, "evaluate", trained_copy)
+    assert message.startswith("image 0 of the test split has no finite likelihood")
     assert not (trained_copy / "metrics.json").exists()
 
 
-def test_a_sample_that_is_no_number_is_named(trained: zoo.Run, monkeypatch) -> None:
-    def draw(self: zoo.Run, n: int, **_: object) -> Iterator[torch.Tensor]:
+def test_a_sample_that_is_not_finite_is_named(trained: zoo.Run, monkeypatch) -> None:
+    def stream(self: zoo.Run, n: int, **_: object) -> Iterator[torch.Tensor]:
         part = torch.zeros(n, 1, 8, 8)
         part[17, 0, 3, 3] = float("inf")
         yield part
 
-    monkeypatch.setattr(zoo.Run, "stream", draw)
+    monkeypatch.setattr(zoo.Run, "stream", stream)
     with pytest.raises(ZooError, match="sample 17 of seed 5 is not finite: evaluate at a lower"):
         trained.evaluate(seed=5, metrics=["fid"])
 
 
-def test_features_that_are_no_number_name_their_picture() -> None:
+def test_features_that_are_not_finite_name_the_image() -> None:
     from zoo.evaluation.features import FeatureNetwork, features_of
 
     def root(images: torch.Tensor) -> torch.Tensor:
@@ -244,34 +247,34 @@ def test_features_that_are_no_number_name_their_picture() -> None:
 
     network = FeatureNetwork("roots", "", "roots", root)
     batches = [torch.ones(3, 2), torch.tensor([[1.0, 1.0], [1.0, 0.2]])]
-    with pytest.raises(ZooError, match="picture 4 has features that are not finite, by roots"):
-        features_of(network, batches, lambda i: f"picture {i}", lambda done: None)
+    with pytest.raises(ZooError, match="image 4 has features that are not finite, by roots"):
+        features_of(network, batches, lambda i: f"image {i}", lambda done: None)
 
 
-def test_a_figure_that_is_no_number_is_none() -> None:
-    with pytest.raises(ZooError, match="FID is not finite, but inf"):
+def test_a_metric_must_be_finite() -> None:
+    with pytest.raises(ZooError, match="FID is inf, not finite"):
         Metric("fid", math.inf, "", PROTOCOL)
 
 
-def test_what_a_plugin_says_of_its_scores_is_checked(vae: zoo.Run, monkeypatch) -> None:
+def test_the_shape_of_a_plugins_scores_is_checked(vae: zoo.Run, monkeypatch) -> None:
     import zoo_vae.bounds
 
     monkeypatch.setattr(zoo_vae.bounds, "importance_weighted_nats", lambda *_: torch.zeros(3))
-    with pytest.raises(ZooError, match=r"vae gave nats \[3\] for a batch of 90 images"):
+    with pytest.raises(ZooError, match=r"vae returned nats \[3\] for a batch of 90 images"):
         vae.evaluate(metrics=["importance_weighted_nats"])
 
 
 # Documents
 
 
-def test_titles_are_the_fields() -> None:
+def test_titles_are_the_usual_names_of_metrics() -> None:
     assert [title_of(name) for name in (*NAMES[:3], "fid", "kid_cnn", "recall_cnn")] == [
         "bits/dim", "nats per image", "importance-weighted nats per image", "FID", "KID-CNN",
         "recall-CNN",
     ]  # fmt: skip
 
 
-def test_a_newer_evaluation_goes_over_an_older_one() -> None:
+def test_a_newer_evaluation_overrides_an_older_one() -> None:
     bits = Metric("bits_per_dim", 2.0, "bits/dim", PROTOCOL, 0.1)
     fid, kid = Metric("fid_cnn", 9.0, "", PROTOCOL), Metric("kid_cnn", 0.1, "", PROTOCOL)
     old = Evaluation((bits, fid), {"kid_cnn": "no labels"}, "a")
@@ -288,7 +291,7 @@ def test_a_newer_evaluation_goes_over_an_older_one() -> None:
         Plan(metrics=("recal",))
 
 
-def test_a_json_with_a_number_that_is_none_is_damaged(tmp_path: Path) -> None:
+def test_a_metrics_json_with_nan_is_damaged(tmp_path: Path) -> None:
     from zoo.evaluation.metrics import write_evaluation
 
     write_evaluation(tmp_path, Evaluation((Metric("nats", 2.0, "nats", PROTOCOL),), {}, "a"))
@@ -298,7 +301,7 @@ def test_a_json_with_a_number_that_is_none_is_damaged(tmp_path: Path) -> None:
         read_evaluation(tmp_path)
 
 
-def test_a_run_that_moved_has_the_same_metrics(trained: zoo.Run, tmp_path: Path) -> None:
+def test_a_moved_run_has_the_same_metrics(trained: zoo.Run, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(trained.path, tmp_path / "moved"))
     names = ["bits_per_dim", "kid"]
     assert zoo.load(moved).evaluate(metrics=names) == trained.evaluate(metrics=names)

@@ -1,4 +1,4 @@
-"""Where features come from: the classifier and its cache, and networks of the user's own."""
+"""Feature networks: the classifier and its cache, and the user's own networks."""
 
 from __future__ import annotations
 
@@ -40,45 +40,45 @@ def digits() -> Dataset:
 
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Every training of a classifier, made short."""
-    seen: list[int] = []
+    """Records every training of a classifier, which is shortened to three steps."""
+    calls: list[int] = []
     train = classifier._train
 
     def counted(*arguments: object) -> float | None:
-        seen.append(1)
+        calls.append(1)
         return train(*arguments)
 
     monkeypatch.setattr(classifier, "_train", counted)
     monkeypatch.setattr(classifier, "STEPS", 3)
-    return seen
+    return calls
 
 
-def images(data: Dataset, split: str) -> torch.Tensor:
-    found = data.splits[split]
-    assert isinstance(found, ResidentSplit)
-    return (torch.from_numpy(found.images) >> 4) / 15
+def images_of(data: Dataset, name: str) -> torch.Tensor:
+    split = data.splits[name]
+    assert isinstance(split, ResidentSplit)
+    return (torch.from_numpy(split.images) >> 4) / 15
 
 
 # The classifier
 
 
-def test_real_pictures_are_near_one_another_and_noise_is_far(digits: Dataset) -> None:
-    """FID, KID, precision and recall order alike: test against train, mirrored digits, noise."""
+def test_real_images_are_close_to_each_other_and_noise_is_far(digits: Dataset) -> None:
+    """FID, KID, precision and recall rank the test split above mirrored digits above noise."""
     network = classifier_features(digits, CPU, Progress())
     assert network.suffix == "_cnn"
     assert network.accuracy > 0.85
-    train, test = images(digits, "train"), images(digits, "test")
+    train, test = images_of(digits, "train"), images_of(digits, "test")
     real = network.extract(train).double()
     sets = {
         "test": test,
         "mirrored": test.flip(-1),
         "noise": torch.rand(90, 1, 8, 8, generator=torch.Generator().manual_seed(0)),
     }
-    found = {name: network.extract(pictures).double() for name, pictures in sets.items()}
-    fid = {name: frechet_distance(real, features) for name, features in found.items()}
-    kid = {name: kernel_distance(real, features)[0] for name, features in found.items()}
+    generated = {name: network.extract(images).double() for name, images in sets.items()}
+    fid = {name: frechet_distance(real, features) for name, features in generated.items()}
+    kid = {name: kernel_distance(real, features)[0] for name, features in generated.items()}
     precision, recall = (
-        {name: precision_recall(real, features)[i] for name, features in found.items()}
+        {name: precision_recall(real, features)[i] for name, features in generated.items()}
         for i in (0, 1)
     )
     assert 2 * fid["test"] < fid["mirrored"] < fid["noise"]
@@ -90,42 +90,42 @@ def test_real_pictures_are_near_one_another_and_noise_is_far(digits: Dataset) ->
     assert half < 0.1 * fid["mirrored"]
 
 
-def test_it_is_trained_once_and_found_again_as_it_was(
+def test_a_classifier_is_trained_once_and_cached(
     digits: Dataset, tmp_path: Path, trainings: list[int]
 ) -> None:
-    pictures = images(digits, "test")
+    images = images_of(digits, "test")
     first, second = (classifier_features(digits, CPU, Progress(), tmp_path) for _ in range(2))
     assert trainings == [1]
-    assert torch.equal(first.extract(pictures), second.extract(pictures))
+    assert torch.equal(first.extract(images), second.extract(images))
     assert (first.name, first.method, first.accuracy) == (
         second.name, second.method, second.accuracy,
     )  # fmt: skip
     other = classifier_features(digits, CPU, Progress(), tmp_path / "other")
     assert trainings == [1, 1]
-    assert other.name == first.name, "the same everywhere"
+    assert other.name == first.name, "training is deterministic"
     fewer = open_data(DataConfig(source="digits", bits=1))
     assert classifier_features(fewer, CPU, Progress(), tmp_path).name != first.name
     assert trainings == [1, 1, 1]
 
 
 def test_features_of_the_training_split_have_about_mean_0_and_variance_1(digits: Dataset) -> None:
-    features = classifier_features(digits, CPU, Progress()).extract(images(digits, "train"))
+    features = classifier_features(digits, CPU, Progress()).extract(images_of(digits, "train"))
     assert features.shape == (len(digits.splits["train"]), 64)
     assert features.mean(0).abs().mean() < 0.1
     assert features.var(0).mean().item() == pytest.approx(1, abs=0.2)
 
 
-@pytest.mark.parametrize("harm", ["no json", "half a json", "half the weights", "others"])
-def test_a_half_written_cache_is_not_used(
-    digits: Dataset, tmp_path: Path, trainings: list[int], harm: str
+@pytest.mark.parametrize("damage", ["no json", "half a json", "half the weights", "other weights"])
+def test_a_damaged_cache_is_not_used(
+    digits: Dataset, tmp_path: Path, trainings: list[int], damage: str
 ) -> None:
     first = classifier_features(digits, CPU, Progress(), tmp_path)
-    (weights,), (facts,) = tmp_path.glob("*.safetensors"), tmp_path.glob("*.json")
-    if harm == "no json":
-        facts.unlink()
-    elif harm == "half a json":
-        facts.write_text(facts.read_text()[:20])
-    elif harm == "half the weights":
+    (weights,), (record,) = tmp_path.glob("*.safetensors"), tmp_path.glob("*.json")
+    if damage == "no json":
+        record.unlink()
+    elif damage == "half a json":
+        record.write_text(record.read_text()[:20])
+    elif damage == "half the weights":
         weights.write_bytes(weights.read_bytes()[:-100])
     else:
         data = bytearray(weights.read_bytes())
@@ -138,47 +138,53 @@ def test_a_half_written_cache_is_not_used(
 
 
 @pytest.mark.parametrize(
-    "image", [ImageSpec(3, 32, 3), ImageSpec(1, 28, 2, bits=1), ImageSpec(3, 5, 4), GRAY]
+    "image_spec", [ImageSpec(3, 32, 3), ImageSpec(1, 28, 2, bits=1), ImageSpec(3, 5, 4), GRAY]
 )
-def test_it_takes_every_shape(image: ImageSpec, tmp_path: Path, trainings: list[int]) -> None:
+def test_the_classifier_takes_images_of_any_shape(
+    image_spec: ImageSpec, tmp_path: Path, trainings: list[int]
+) -> None:
     rng = np.random.default_rng(0)
-    shape = (image.channels, image.size, image.size)
+    shape = (image_spec.channels, image_spec.size, image_spec.size)
     splits = {
         name: ResidentSplit(
-            rng.integers(0, 256, (n, *shape), dtype=np.uint8), np.arange(n) % image.classes
+            rng.integers(0, 256, (n, *shape), dtype=np.uint8), np.arange(n) % image_spec.classes
         )
         for name, n in (("train", 20), ("validation", 1), ("test", 5))
     }
-    network = classifier_features(Dataset("noise", image, splits), CPU, Progress(), tmp_path)
+    data = Dataset("noise", image_spec, splits)
+    network = classifier_features(data, CPU, Progress(), tmp_path)
     assert network.extract(torch.rand(7, *shape)).shape == (7, 64)
     assert 0 <= network.accuracy <= 1
-    hidden = {**splits, "test": ResidentSplit(splits["test"].images, np.full(5, -1))}
-    blind = classifier_features(Dataset("noise", image, hidden), CPU, Progress(), tmp_path)
-    assert blind.accuracy is None
-    assert "test accuracy" not in blind.method
+    unlabeled = {**splits, "test": ResidentSplit(splits["test"].images, np.full(5, -1))}
+    data = Dataset("noise", image_spec, unlabeled)
+    network = classifier_features(data, CPU, Progress(), tmp_path)
+    assert network.accuracy is None
+    assert "test accuracy" not in network.method
 
 
-def test_who_finds_another_training_waits_and_says_so(
+def test_a_second_process_waits_for_the_training_and_reports_it(
     digits: Dataset, tmp_path: Path, trainings: list[int]
 ) -> None:
     from filelock import FileLock
 
     first = classifier_features(digits, CPU, Progress(), tmp_path)
     (file,) = tmp_path.glob("*.lock")
-    lock, said = FileLock(file, thread_local=False), []
+    lock, messages = FileLock(file, thread_local=False), []
 
     class Waiting(Progress):
         def say(self, text: str) -> None:
-            said.append(text)
+            messages.append(text)
             lock.release()
 
     lock.acquire()
     assert classifier_features(digits, CPU, Waiting(), tmp_path).name == first.name
-    assert said == ["another process trains the feature network of these data: waiting for it"]
+    assert messages == ["waiting for another process that trains the feature network of this data"]
     assert trainings == [1]
 
 
-def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_is_in_the_users_cache_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "genzoo" / "classifiers"
     for unset in ("", "relative"):
@@ -186,13 +192,13 @@ def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         assert cache_folder() == Path.home() / ".cache" / "genzoo" / "classifiers"
 
 
-def test_a_cache_that_cannot_be_written_is_a_sentence(digits: Dataset, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_an_error(digits: Dataset, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ZooError, match="could not be written"):
         classifier_features(digits, CPU, Progress(), tmp_path / "file")
 
 
-# A network of the user's
+# The user's network
 
 
 def graph(path: Path, shape: list[int | str], kind: int = onnx_bytes.FLOAT) -> Path:
@@ -200,61 +206,60 @@ def graph(path: Path, shape: list[int | str], kind: int = onnx_bytes.FLOAT) -> P
     return path
 
 
-def test_an_onnx_network_sees_the_pictures_as_they_are_said_to_be(tmp_path: Path) -> None:
-    pictures = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+def test_an_onnx_network_receives_the_images_that_its_protocol_describes(tmp_path: Path) -> None:
+    images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     same = onnx_features(graph(tmp_path / "a.onnx", ["n", 1, "h", "w"]), GRAY, CPU)
-    assert torch.equal(same.extract(pictures), pictures.flatten(1))
+    assert torch.equal(same.extract(images), images.flatten(1))
     levels = graph(tmp_path / "b.onnx", ["n", 3, 8, 8], onnx_bytes.UINT8)
     color = onnx_features(levels, GRAY, CPU)
-    expected = (pictures * 255).round().expand(-1, 3, -1, -1).flatten(1)
-    assert torch.equal(color.extract(pictures), expected)
-    assert "of pictures as uint8, 0 to 255, 3 channels" in color.method
+    expected = (images * 255).round().expand(-1, 3, -1, -1).flatten(1)
+    assert torch.equal(color.extract(images), expected)
+    assert "of images as uint8, 0 to 255, 3 channels" in color.method
     larger = onnx_features(graph(tmp_path / "c.onnx", [2, 3, 16, 12]), GRAY, CPU)
-    found = larger.extract(pictures).reshape(5, 3, 16, 12)  # two at a time, the last filled up
+    resized = larger.extract(images).reshape(5, 3, 16, 12)  # batches of two, the last one padded
     bilinear = torch.nn.functional.interpolate(
-        pictures, (16, 12), mode="bilinear", antialias=True, align_corners=False
+        images, (16, 12), mode="bilinear", antialias=True, align_corners=False
     )
-    assert torch.allclose(found, bilinear.expand(-1, 3, -1, -1), atol=1e-6)
+    assert torch.allclose(resized, bilinear.expand(-1, 3, -1, -1), atol=1e-6)
     assert larger.method.endswith(
-        "float32 in [0, 1], 3 channels, brought to 16x12 by bilinear interpolation with "
+        "float32 in [0, 1], 3 channels, resized to 16x12 by bilinear interpolation with "
         "antialiasing"
     )
     assert (larger.suffix, larger.accuracy) == ("", None)
     assert larger.name.startswith("c.onnx ")
 
 
-def test_figures_of_a_users_network_have_the_papers_names(
+def test_metrics_of_the_users_network_have_no_suffix(
     commands, trained_copy: Path, tmp_path: Path
 ) -> None:
     path = graph(tmp_path / "pixels.onnx", ["n", 3, 4, 4])
     arguments = ("evaluate", trained_copy, "--features", path, "--json")
     result = commands(*arguments)
     assert (result.status, result.err) == (0, "")
-    metrics = {one["name"]: one for one in json.loads(result.out)["metrics"]}
+    metrics = {metric["name"]: metric for metric in json.loads(result.out)["metrics"]}
     assert [*metrics][2:] == ["fid", "kid", "precision", "recall"]
-    facts = metrics["fid"]["protocol"]
-    assert facts["features"].startswith("pixels.onnx ")
-    assert facts["feature_dimensions"] == 48
-    assert (
-        f"pixels.onnx (SHA-256 {facts['features'].split()[1]}…)" in metrics["fid"]["protocol_text"]
-    )
+    protocol = metrics["fid"]["protocol"]
+    name, _, digest = protocol["features"].partition(" ")
+    assert name == "pixels.onnx"
+    assert protocol["feature_dimensions"] == 48
+    assert f"pixels.onnx (SHA-256 {digest}…)" in metrics["fid"]["protocol_text"]
     assert commands(*arguments).out == result.out
 
 
 @pytest.mark.parametrize(
-    ("image", "shape", "said"),
+    ("image_spec", "shape", "message"),
     [
-        (GRAY, ["n", 2, 8, 8], r"one input, float32 or uint8 \[N, 3, H, W\], and this has tensor"),
-        (GRAY, ["n", 64], r"and this has tensor\(float\) images \['n', 64\]"),
-        (ImageSpec(3, 8), ["n", 1, 8, 8], "it takes grey pictures, and the run's have colour"),
+        (GRAY, ["n", 2, 8, 8], r"one input, float32 or uint8 \[N, 3, H, W\], got tensor"),
+        (GRAY, ["n", 64], r"got tensor\(float\) images \['n', 64\]"),
+        (ImageSpec(3, 8), ["n", 1, 8, 8], "takes grayscale images, but the run's are RGB"),
     ],
 )
-def test_a_graph_that_cannot_take_pictures_is_refused(tmp_path, image, shape, said) -> None:
-    with pytest.raises(UsageError, match=said):
-        onnx_features(graph(tmp_path / "x.onnx", shape), image, CPU)
+def test_a_graph_that_does_not_take_images_is_refused(tmp_path, image_spec, shape, message) -> None:
+    with pytest.raises(UsageError, match=message):
+        onnx_features(graph(tmp_path / "x.onnx", shape), image_spec, CPU)
 
 
-def test_what_is_no_onnx_is_a_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_not_onnx_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"no graph")
     with pytest.raises(ZooError, match=r"x\.onnx cannot be opened by onnxruntime"):
         onnx_features(tmp_path / "x.onnx", GRAY, CPU)
@@ -279,12 +284,12 @@ def test_inception_without_its_package_names_the_extra(
     trained: zoo.Run, digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torchmetrics.image.fid._TORCH_FIDELITY_AVAILABLE", False)
-    with pytest.raises(ZooError, match=r"^--features inception needs torch-fidelity, .*\[fid\]"):
+    with pytest.raises(ZooError, match=r"^--features inception requires torch-fidelity, .*\[fid\]"):
         feature_network(trained.device, digits, "inception", Progress())
 
 
-def test_inception_sees_eight_bits_of_three_channels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a stand-in for the network, which is not ours to install."""
+def test_inception_receives_8_bit_images_of_three_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uses a stand-in for the network, because torch-fidelity is not installed for tests."""
     from zoo.evaluation.inception import inception_features
 
     class Inception(torch.nn.Module):
@@ -292,9 +297,9 @@ def test_inception_sees_eight_bits_of_three_channels(monkeypatch: pytest.MonkeyP
             super().__init__()
             assert (name, features_list) == ("inception-v3-compat", ["2048"])
 
-        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            assert pictures.dtype == torch.uint8
-            return pictures.flatten(1)
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            assert images.dtype == torch.uint8
+            return images.flatten(1)
 
     monkeypatch.setattr("torchmetrics.image.fid.NoTrainInceptionV3", Inception)
     network: FeatureNetwork = inception_features(CPU)

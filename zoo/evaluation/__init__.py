@@ -1,10 +1,10 @@
-"""What `zoo evaluate` measures: metrics of a run, each with the protocol that it was counted by.
+"""Metrics of ``zoo evaluate``, each with its protocol.
 
-A module a subject: :mod:`~zoo.evaluation.metrics` what a metric is and how metrics.json keeps it,
-:mod:`~zoo.evaluation.likelihood` nats and bits, :mod:`~zoo.evaluation.frechet`,
-:mod:`~zoo.evaluation.kernel` and :mod:`~zoo.evaluation.neighbors` distances between two sets of
-features, :mod:`~zoo.evaluation.features` where features come from, and
-:mod:`~zoo.evaluation.measure` all of it for one run. Importing this package loads no torch.
+:mod:`~zoo.evaluation.metrics` defines a metric and metrics.json, :mod:`~zoo.evaluation.likelihood`
+nats and bits, :mod:`~zoo.evaluation.frechet`, :mod:`~zoo.evaluation.kernel` and
+:mod:`~zoo.evaluation.neighbors` distances between two sets of features,
+:mod:`~zoo.evaluation.features` feature networks, and :mod:`~zoo.evaluation.measure` evaluates a
+run. Importing this package does not import torch.
 """
 
 from zoo.evaluation.metrics import Evaluation, Metric, Protocol

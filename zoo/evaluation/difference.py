@@ -1,4 +1,4 @@
-"""How far pictures are from the originals that they should be."""
+"""Difference between images and their originals."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """Over all values of all pictures, which go from 0 to 1: the ``mean`` and the ``largest``
-    absolute difference, and the peak signal-to-noise ratio ``psnr`` in dB, infinite where there is
-    no difference."""
+    """The ``mean`` and the ``largest`` absolute difference over all values in [0, 1], and the peak
+    signal-to-noise ratio ``psnr`` in dB, infinite without a difference."""
 
     mean: float
     largest: float
@@ -29,9 +28,9 @@ class Difference:
         )
 
 
-def difference(originals: Tensor, pictures: Tensor) -> Difference:
-    """Of two tensors of one shape, with values in [0, 1]."""
-    gap = (originals.double() - pictures.double()).abs()
+def difference(originals: Tensor, images: Tensor) -> Difference:
+    """Returns the difference of two tensors of the same shape, with values in [0, 1]."""
+    gap = (originals.double() - images.double()).abs()
     square = gap.square().mean().item()
     psnr = -10 * math.log10(square) if square else math.inf
     return Difference(gap.mean().item(), gap.max().item(), psnr)

@@ -1,4 +1,4 @@
-"""Feature extractors for FID, KID, precision and recall, by the name of their source."""
+"""Feature extractors for FID, KID, precision and recall."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ INCEPTION = "inception"
 def feature_network(
     device: torch.device, data: Dataset, source: str | Path | None, progress: Progress
 ) -> FeatureNetwork:
-    """The network of ``source``: the path of an ``.onnx`` file, ``"inception"``, or None for a
-    classifier of the data's own, which is trained the first time it is needed.
+    """Returns the feature network of ``source``: the path of an ``.onnx`` file, ``"inception"``, or
+    None for a classifier of the data, which is trained on first use.
 
-    Raises UsageError for a source that is neither, and ZooError for a file that cannot be read, a
-    package that is not installed and data without labels.
+    Raises UsageError for any other source, and ZooError for a file that cannot be read, a package
+    that is not installed and data without labels.
     """
     if source is None:
         from zoo.evaluation.classifier import classifier_features
@@ -37,8 +37,8 @@ def feature_network(
     path = Path(source)
     if path.suffix.lower() != ".onnx":
         raise UsageError(
-            f"--features {source}: name an .onnx file, or {INCEPTION}; other files of networks "
-            "are pickles, which can run code and are not read"
+            f"--features {source}: must be an .onnx file or {INCEPTION}; pickled networks can run "
+            "code and are not loaded"
         )
     from zoo.evaluation.onnx_features import onnx_features
 

@@ -1,4 +1,4 @@
-"""Features of images, by a network."""
+"""Features of images, computed by a network."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ BATCH_SIZE = 100
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """``extract`` gives features ``[N, D]`` of pictures ``[N, C, S, S]`` in [0, 1].
+    """A feature extractor; ``extract`` computes features ``[N, D]`` of images ``[N, C, S, S]`` in
+    [0, 1].
 
-    ``name`` tells it from any other, ``suffix`` follows the names of its metrics, ``method`` says
-    in words what it is, ``accuracy`` is the part of test pictures whose class it knows, if it has
-    one.
+    ``name`` identifies it, ``suffix`` is appended to the names of its metrics, ``method`` describes
+    it for the protocol, and ``accuracy`` is the test accuracy of a classifier.
     """
 
     name: str
@@ -31,31 +31,31 @@ class FeatureNetwork:
 
 def features_of(
     network: FeatureNetwork,
-    pictures: Iterable[Tensor],
+    batches: Iterable[Tensor],
     name: Callable[[int], str],
     progress: Callable[[int], None],
 ) -> Tensor:
-    """The features of batches of pictures, float64 ``[N, D]`` on the CPU.
+    """Returns the features of batches of images, float64 ``[N, D]`` on the CPU.
 
-    ``name`` says what picture i is called; ``progress`` is told how many are done. Raises ZooError,
-    naming the first picture, for features that are not finite.
+    ``name(i)`` describes image i in errors; ``progress`` receives the number of images done. Raises
+    ZooError, naming the first image, for features that are not finite.
     """
-    found: list[Tensor] = []
+    parts: list[Tensor] = []
     done = 0
-    for batch in pictures:
+    for batch in batches:
         features = network.extract(batch).flatten(1).cpu().double()
         if bad := first_bad(features):
             raise ZooError(
                 f"{name(done + bad - 1)} has features that are not finite, by {network.name}: "
-                "give another network with --features"
+                "pass another network with --features"
             )
-        found.append(features)
+        parts.append(features)
         done += len(features)
         progress(done)
-    return torch.cat(found)
+    return torch.cat(parts)
 
 
 def first_bad(values: Tensor) -> int:
-    """The number, from 1, of the first row ``[N, ...]`` with a value that is not finite; else 0."""
+    """Returns the number, from 1, of the first row ``[N, ...]`` that is not finite; else 0."""
     bad = ~values.flatten(1).isfinite().all(1)
     return int(bad.nonzero()[0].item()) + 1 if bool(bad.any()) else 0

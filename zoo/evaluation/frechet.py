@@ -9,27 +9,27 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-FEWEST = 2
-"""So many pictures of each set it needs, for a covariance."""
+MIN_IMAGES = 2
+"""Minimum number of images in each set, for a covariance."""
 
 
-def frechet_distance(real: Tensor, drawn: Tensor) -> float:
-    """|m - m'|^2 + Tr(S + S' - 2 (S S')^(1/2)) of the means and covariances of the features
+def frechet_distance(real: Tensor, generated: Tensor) -> float:
+    """Computes |m - m'|^2 + Tr(S + S' - 2 (S S')^(1/2)) of the means and covariances of features
     ``[N, D]`` and ``[M, D]``, float64 (Heusel et al. 2017, GANs trained by a two time-scale update
     rule converge to a local Nash equilibrium, eq. 6).
 
-    Covariances are those of N - 1. With few pictures the distance is too large: of two sets of the
-    same pictures' distribution it is about proportional to 1/N.
+    Covariances are normalized by N - 1. The estimate is biased upward for small sets: for two sets
+    from the same distribution it is about proportional to 1/N.
     """
-    metric: FrechetInceptionDistance = _metric(Given(real.shape[1]))
+    metric: FrechetInceptionDistance = _metric(PrecomputedFeatures(real.shape[1]))
     metric.update(real.double(), real=True)
-    metric.update(drawn.double(), real=False)
-    # Rounding can leave a distance of nothing just below it.
+    metric.update(generated.double(), real=False)
+    # Rounding can make a distance of 0 slightly negative.
     return max(0.0, float(metric.compute()))
 
 
-class Given(nn.Module):
-    """A "network" whose pictures are features already, ``num_features`` of them."""
+class PrecomputedFeatures(nn.Module):
+    """Identity that stands in for a feature network with ``num_features`` outputs."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__()

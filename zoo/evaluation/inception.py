@@ -1,4 +1,4 @@
-"""The Inception network that papers count FID by, through torch-fidelity."""
+"""Inception v3, the feature network of FID in papers, from torch-fidelity."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ DIMENSIONS = 2048
 
 
 def inception_features(device: torch.device) -> FeatureNetwork:
-    """The 2,048 features before the last layer of the Inception v3 of 2015-12-05, of torch-fidelity
-    (the extra ``fid``), which fetches the weights and resizes pictures to 299 pixels a side as
-    TensorFlow 1 did, from uint8 of three channels.
+    """Returns the 2,048 features before the last layer of the Inception v3 of 2015-12-05.
 
-    Raises ZooError where torch-fidelity is not installed, or its weights cannot be had.
+    torch-fidelity (the extra ``fid``) downloads the weights and resizes uint8 images of three
+    channels to 299x299 as TensorFlow 1 did. Raises ZooError if torch-fidelity is not installed or
+    the weights cannot be downloaded.
     """
     from torchmetrics.image.fid import NoTrainInceptionV3
 
@@ -24,11 +24,11 @@ def inception_features(device: torch.device) -> FeatureNetwork:
         network = NoTrainInceptionV3("inception-v3-compat", [str(DIMENSIONS)])
     except ModuleNotFoundError:
         raise ZooError(
-            "--features inception needs torch-fidelity, which is not installed: pip install "
-            '"genzoo[fid]", or give an .onnx file'
+            "--features inception requires torch-fidelity, which is not installed: pip install "
+            '"genzoo[fid]", or pass an .onnx file'
         ) from None
     except OSError as error:
-        raise ZooError(f"the weights of Inception cannot be fetched: {error}") from error
+        raise ZooError(f"the weights of Inception cannot be downloaded: {error}") from error
     network.to(device).eval()
 
     @torch.inference_mode()
@@ -42,7 +42,6 @@ def inception_features(device: torch.device) -> FeatureNetwork:
         name,
         "",
         f"in the {DIMENSIONS:,} features of Inception v3 (2015-12-05, torch-fidelity, {name}) of "
-        "pictures of 8 bits that it resizes to 299x299 by bilinear interpolation as TensorFlow 1 "
-        "did",
+        "8-bit images resized to 299x299 by the bilinear interpolation of TensorFlow 1",
         extract,
     )

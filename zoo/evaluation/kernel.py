@@ -1,4 +1,4 @@
-"""The kernel distance of two sets of features: KID."""
+"""The kernel distance between two sets of features: KID."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ import warnings
 
 from torch import Tensor
 
-from zoo.evaluation.frechet import Given
+from zoo.evaluation.frechet import PrecomputedFeatures
 from zoo.sampling.seeding import SUBSETS, seed_torch
 
-MOST_SUBSETS = 100
-LARGEST_SUBSET = 1000
+MAX_SUBSETS = 100
+MAX_SUBSET_SIZE = 1000
 
-FEWEST = 2
-"""So many pictures of each set it needs."""
-
-
-def subsets_of(real: int, drawn: int) -> tuple[int, int]:
-    """How many subsets of how many pictures: 100 of 1,000; of smaller sets, whose subset is the
-    whole, one."""
-    size = min(LARGEST_SUBSET, real, drawn)
-    return (1 if size == real == drawn else MOST_SUBSETS), size
+MIN_IMAGES = 2
+"""Minimum number of images in each set."""
 
 
-def kernel_distance(real: Tensor, drawn: Tensor, seed: int = 0) -> tuple[float, float]:
-    """The mean and standard deviation, over subsets drawn by ``seed``, of the unbiased estimate of
-    MMD^2 by the kernel k(x, y) = (x . y / D + 1)^3, of features ``[N, D]`` and ``[M, D]``, float64
-    (Binkowski et al. 2018, Demystifying MMD GANs, section 4).
+def subsets_of(real: int, generated: int) -> tuple[int, int]:
+    """Returns the number of subsets and their size: 100 of up to 1,000 images, or one if both sets
+    have that size."""
+    size = min(MAX_SUBSET_SIZE, real, generated)
+    return (1 if size == real == generated else MAX_SUBSETS), size
 
-    Unbiased: of two sets of one distribution it is 0 on average, and may be negative.
+
+def kernel_distance(real: Tensor, generated: Tensor, seed: int = 0) -> tuple[float, float]:
+    """Returns the mean and standard deviation, over random subsets, of the unbiased estimate of
+    MMD^2 with the kernel k(x, y) = (x . y / D + 1)^3, of features ``[N, D]`` and ``[M, D]``,
+    float64 (Binkowski et al. 2018, Demystifying MMD GANs, section 4).
+
+    For two sets from the same distribution the expectation is 0; the estimate may be negative.
     """
     from torchmetrics.image.kid import KernelInceptionDistance
 
-    subsets, size = subsets_of(len(real), len(drawn))
+    subsets, size = subsets_of(len(real), len(generated))
+    features = PrecomputedFeatures(real.shape[1])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance`", UserWarning)
-        metric = KernelInceptionDistance(Given(real.shape[1]), subsets=subsets, subset_size=size)
+        metric = KernelInceptionDistance(features, subsets=subsets, subset_size=size)
     metric.update(real.double(), real=True)
-    metric.update(drawn.double(), real=False)
+    metric.update(generated.double(), real=False)
     seed_torch(seed, SUBSETS)
     mean, deviation = metric.compute()
     return float(mean), float(deviation)

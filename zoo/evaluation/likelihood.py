@@ -1,4 +1,4 @@
-"""Nats and bits per dimension: how they are counted, in one place."""
+"""Nats and bits per dimension."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 100
 VALIDATION_IMAGES = 500
-"""So many images of the validation split are scored at each checkpoint."""
+"""Number of images of the validation split that are scored at each checkpoint."""
 
 DEQUANTIZED = "an upper bound with one uniform dequantization noise per image"
 
@@ -28,8 +28,8 @@ Count = Callable[["Batch"], Tensor]
 """Nats of each image of a batch, ``[N]``."""
 
 
-class Scored:
-    """Counts the nats of a model; ``method`` then says how."""
+class Scorer:
+    """Computes the nats of a model; ``method`` describes the protocol afterwards."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -42,28 +42,27 @@ class Scored:
 
     @property
     def method(self) -> str:
-        """The method that the plugin states, else the one seen: whether a batch was
-        dequantized."""
+        """The method that the plugin states, else whether a batch was dequantized."""
         if likelihood := self.model.likelihood():
             return ", ".join(filter(None, (likelihood.method, likelihood.decoder)))
         return DEQUANTIZED if self._dequantized else f"as zoo_score of {self.model.name} gives them"
 
 
 def importance_weighted(model: Model, samples: int) -> tuple[Count, str] | None:
-    """Returns a function that counts importance-weighted nats with ``samples`` per image, and its
-    method in words; None if the plugin has no such bound."""
+    """Returns a function that computes importance-weighted nats with ``samples`` per image, and its
+    method; None if the plugin has no such bound."""
     likelihood = model.likelihood()
     if likelihood is None or likelihood.importance_weighted is None:
         return None
     weighted = likelihood.importance_weighted
-    words = f"an upper bound, -log of the mean of k = {samples:,} importance weights per image"
+    method = f"an upper bound, -log of the mean of k = {samples:,} importance weights per image"
 
     @torch.no_grad()
     def count(batch: Batch) -> Tensor:
         with model.owner.blame("zoo_likelihood"):
             return weighted(batch, samples)
 
-    return count, ", ".join(filter(None, (words, likelihood.decoder)))
+    return count, ", ".join(filter(None, (method, likelihood.decoder)))
 
 
 def image_nats(
@@ -72,15 +71,17 @@ def image_nats(
     split: str,
     seed: int,
     count: Count,
-    most: int | None = None,
+    max_images: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Tensor]:
-    """Nats of each image of a split in order, or of the first ``most``, ``[n]`` a batch.
+    """Yields the nats of the images of a split in order, ``[n]`` per batch, up to ``max_images``.
 
-    The draws of a batch are a function of ``seed`` and the batch's number. Raises ZooError for
-    nats that are not finite, naming the image.
+    The random numbers of a batch depend on ``seed`` and the index of the batch. Raises ZooError,
+    naming the image, for nats that are not finite.
     """
-    total = len(data.splits[split]) if most is None else min(most, len(data.splits[split]))
+    total = len(data.splits[split])
+    if max_images is not None:
+        total = min(max_images, total)
     for index, batch in enumerate(
         in_order(data.splits[split], data.image_spec, BATCH_SIZE, model.device)
     ):
@@ -91,15 +92,15 @@ def image_nats(
         nats = count(batch)
         if nats.shape != (len(batch),):
             raise ZooError(
-                f"{model.name} gave nats {list(nats.shape)} for a batch of {len(batch)} images: "
-                "its plugin must give one number each"
+                f"{model.name} returned nats {list(nats.shape)} for a batch of {len(batch)} "
+                "images: its plugin must return one value per image"
             )
         nats = nats[: total - first]
         if not bool(nats.isfinite().all()):
             bad = first + int((~nats.isfinite()).nonzero()[0].item())
             raise ZooError(
                 f"image {bad} of the {split} split has no finite likelihood: "
-                "take weights from before the run diverged"
+                "use weights from before the run diverged"
             )
         yield nats
         if progress is not None:
@@ -108,9 +109,9 @@ def image_nats(
 
 def validation_bits_per_dim(model: Model, data: Dataset, seed: int) -> float | None:
     """Returns the mean over the first images of the validation split, with the same dequantization
-    noise each time; None if the model has no score or the data no such split."""
+    noise each time; None without a score or a validation split."""
     if not model.scores or not len(data.splits["validation"]):
         return None
-    parts = image_nats(model, data, "validation", seed, Scored(model), VALIDATION_IMAGES)
-    bit = data.image_spec.dimensions * math.log(2)
-    return float((torch.cat(list(parts)) / bit).mean().item())
+    parts = image_nats(model, data, "validation", seed, Scorer(model), VALIDATION_IMAGES)
+    nats_per_bit = data.image_spec.dimensions * math.log(2)
+    return float((torch.cat(list(parts)) / nats_per_bit).mean().item())

@@ -1,4 +1,4 @@
-"""What a metric is, and how metrics.json keeps metrics."""
+"""Metrics, their protocols and metrics.json."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ FORMAT_VERSION = 2
 
 LIKELIHOODS = ("bits_per_dim", "nats", "importance_weighted_nats")
 DISTANCES = ("fid", "kid", "precision", "recall")
-"""What compares samples with real images, in the features of a network."""
+"""Metrics that compare samples with real images, in the features of a network."""
 
 NAMES = (*LIKELIHOODS, *DISTANCES)
-"""What can be asked for. The names of DISTANCES get a suffix that tells the features they are of,
-where these are not those that papers mean: ``fid_cnn``."""
+"""All metrics. Those of DISTANCES get a suffix for features other than Inception's: ``fid_cnn``."""
 
 _TITLES = {
     "bits_per_dim": "bits/dim",
@@ -34,16 +33,16 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a metric was counted; ``str`` states it in words. Fields that do not apply are None.
+    """The protocol of a metric; ``str`` describes it. Fields that do not apply are None.
 
-    ``images`` real ones of a ``split`` of ``data``, of ``dimensions`` values of ``bits`` bits
-    each; every draw is a function of ``seed``. ``method`` is the rest in words.
+    ``images`` is the number of real images, of a ``split`` of ``data``, with ``dimensions`` values
+    of ``bits`` bits each; ``seed`` determines all random numbers. ``method`` describes the rest.
 
-    Of likelihoods: ``importance_samples`` for each image, k. Of distances: ``samples`` drawn at
-    ``temperature``; ``features`` names the network, with the first letters of its file's SHA-256,
-    ``feature_dimensions`` is how many numbers it gives of an image and ``accuracy`` its own, from
-    0 to 1, on the test split; ``neighbors`` is the k of precision and recall, ``subsets`` of
-    ``subset_size`` images those of KID.
+    Likelihoods: ``importance_samples`` per image, k. Distances: the number of ``samples`` and their
+    ``temperature``; ``features`` names the network, with the beginning of its file's SHA-256, of
+    ``feature_dimensions`` features and, for a classifier, its test ``accuracy`` from 0 to 1;
+    ``neighbors`` is the k of precision and recall; KID averages over ``subsets`` of ``subset_size``
+    images.
     """
 
     data: str
@@ -76,10 +75,10 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Metric:
-    """One measured number.
+    """A measured value.
 
-    ``standard_error`` is that of a mean over images; ``deviation`` that of the subsets of a KID,
-    the standard deviation over them; None where there is none. ``unit`` is empty for a pure number.
+    ``standard_error`` is that of a mean over images, ``deviation`` the standard deviation over the
+    subsets of a KID; None if not applicable. ``unit`` is empty for a dimensionless value.
     """
 
     name: str
@@ -92,13 +91,13 @@ class Metric:
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
             raise ZooError(
-                f"{self.title} is not finite, but {self.value}: take weights from before the run "
+                f"{self.title} is {self.value}, not finite: use weights from before the run "
                 "diverged, or another feature network"
             )
 
     @property
     def title(self) -> str:
-        """The name as people read it: ``"FID-CNN"``."""
+        """The display name: ``"FID-CNN"``."""
         return title_of(self.name)
 
     def __str__(self) -> str:
@@ -106,12 +105,12 @@ class Metric:
 
     @property
     def number(self) -> str:
-        """The value, and its error where it has one."""
+        """The value, with its standard error if there is one."""
         error = "" if self.standard_error is None else f" ± {self.standard_error:.4f}"
         return f"{self.value:.4f}{error}"
 
     def as_json(self) -> dict[str, Any]:
-        """What metrics.json keeps of it."""
+        """Returns the entry of metrics.json."""
         fields = asdict(self.protocol).items()
         return {
             "name": self.name,
@@ -126,20 +125,20 @@ class Metric:
 
 
 def protocols(metrics: Iterable[Metric]) -> list[str]:
-    """The protocols of metrics, each once, in their order."""
+    """Returns the distinct protocols of metrics, in order."""
     return list(dict.fromkeys(str(metric.protocol) for metric in metrics))
 
 
 def title_of(name: str) -> str:
-    """A metric's name as people read it; a suffix for the features follows a hyphen."""
-    known = next((one for one in (name, name.partition("_")[0]) if one in _TITLES), "")
-    base = known or next((one for one in DISTANCES if name.startswith(one)), name)
-    rest = name.removeprefix(base).strip("_").upper()
-    return _TITLES.get(base, base.replace("_", " ")) + (f"-{rest}" if rest else "")
+    """Returns the display name of a metric; the suffix of its features follows a hyphen."""
+    titled = next((base for base in (name, name.partition("_")[0]) if base in _TITLES), "")
+    base = titled or next((base for base in DISTANCES if name.startswith(base)), name)
+    suffix = name.removeprefix(base).strip("_").upper()
+    return _TITLES.get(base, base.replace("_", " ")) + (f"-{suffix}" if suffix else "")
 
 
 def check_names(names: tuple[str, ...]) -> None:
-    """Raise UsageError for a name that is none of NAMES."""
+    """Raises UsageError for a name that is not in NAMES."""
     for name in names:
         if name not in NAMES:
             raise UsageError(f"there is no metric {name!r}{nearest(name, NAMES)}")
@@ -147,8 +146,11 @@ def check_names(names: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metrics of a run, in the order of NAMES; ``skipped`` gives for each that could not be
-    counted the reason, ``weights`` begins the SHA-256 of the weights that all of them are of."""
+    """The metrics of a run, in the order of NAMES.
+
+    ``skipped`` maps each metric that could not be measured to the reason; ``weights`` is the
+    beginning of the SHA-256 of the evaluated weights.
+    """
 
     metrics: tuple[Metric, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -169,11 +171,11 @@ class Evaluation:
 
     def __str__(self) -> str:
         lines = [f"{metric}: {metric.protocol}" for metric in self.metrics]
-        lines += [f"{title_of(name)} was not counted: {why}" for name, why in self.skipped.items()]
+        lines += [f"{title_of(name)} was not measured: {why}" for name, why in self.skipped.items()]
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
-        """The document of metrics.json, and of ``zoo evaluate --json``."""
+        """Returns the document of metrics.json and ``zoo evaluate --json``."""
         return {
             "format_version": FORMAT_VERSION,
             "weights": self.weights,
@@ -182,21 +184,21 @@ class Evaluation:
         }
 
     def over(self, earlier: Evaluation | None) -> Evaluation:
-        """These metrics, and those of an ``earlier`` evaluation of the same weights that were not
-        measured again."""
+        """Returns these metrics and those of an ``earlier`` evaluation of the same weights that
+        were not measured again."""
         if earlier is None or earlier.weights != self.weights:
             return self
-        kept = [metric for metric in earlier if metric.name not in self]
+        others = [metric for metric in earlier if metric.name not in self]
         reasons = {**earlier.skipped, **self.skipped}
         skipped = {name: why for name, why in reasons.items() if name not in self}
-        found = sorted([*self.metrics, *kept], key=lambda metric: _place(metric.name))
-        return Evaluation(tuple(found), skipped, self.weights)
+        metrics = sorted([*self.metrics, *others], key=lambda metric: _place(metric.name))
+        return Evaluation(tuple(metrics), skipped, self.weights)
 
 
 def read_evaluation(folder: Path) -> Evaluation | None:
-    """What metrics.json of a run folder keeps; None where there is none.
+    """Returns the evaluation in metrics.json of a run folder; None without the file.
 
-    Raises ZooError for one that is damaged, or of another format.
+    Raises ZooError for a damaged file and for another format version.
     """
     path = folder / EVALUATION
     try:
@@ -210,13 +212,16 @@ def read_evaluation(folder: Path) -> Evaluation | None:
 
 
 def parse_evaluation(values: Mapping[str, Any]) -> Evaluation:
-    """The document of metrics.json. Raises ValueError, KeyError, TypeError or AttributeError for
-    what is none, or has a metric that is not finite."""
+    """Parses the document of metrics.json.
+
+    Raises ValueError, KeyError, TypeError or AttributeError for anything else and for a metric that
+    is not finite.
+    """
     values = upgraded_evaluation(values)
     if values["format_version"] != FORMAT_VERSION:
         raise ValueError
     return Evaluation(
-        tuple(_metric(one) for one in values["metrics"]),
+        tuple(_metric(entry) for entry in values["metrics"]),
         {str(name): str(why) for name, why in values["skipped"].items()},
         str(values["weights"]),
     )
@@ -240,15 +245,15 @@ def upgraded_evaluation(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def current_evaluation(folder: Path) -> Evaluation | None:
-    """:func:`read_evaluation`, but None for metrics of other weights than the run now has."""
-    found = read_evaluation(folder)
-    return (
-        found if found is not None and found.weights == RunFolder(folder).short_digest() else None
-    )
+    """Returns :func:`read_evaluation`; None if it is of other weights than the run's."""
+    evaluation = read_evaluation(folder)
+    if evaluation is None or evaluation.weights != RunFolder(folder).short_digest():
+        return None
+    return evaluation
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write metrics.json, whole or not at all."""
+    """Writes metrics.json atomically."""
     write_json(folder / EVALUATION, evaluation.as_json())
 
 
@@ -268,8 +273,8 @@ def _metric(values: Mapping[str, Any]) -> Metric:
 
 
 def _place(name: str) -> tuple[int, str]:
-    """The order of NAMES, then by features."""
-    for place, one in enumerate(NAMES):
-        if name == one or (name.startswith(f"{one}_") and one in DISTANCES):
+    """Returns the sort key of a metric: the order of NAMES, then the features."""
+    for place, base in enumerate(NAMES):
+        if name == base or (name.startswith(f"{base}_") and base in DISTANCES):
             return place, name
     return len(NAMES), name

@@ -1,4 +1,4 @@
-"""How much of what is drawn looks real, and how much of what is real is drawn."""
+"""Improved precision and recall of generated images."""
 
 from __future__ import annotations
 
@@ -9,57 +9,57 @@ from torch import Tensor
 
 NEIGHBORS = 3
 
-FEWEST = NEIGHBORS + 1
-"""So many images of each set it needs."""
+MIN_IMAGES = NEIGHBORS + 1
+"""Minimum number of images in each set."""
 
 BLOCK = 2**23
-"""So many distances are in memory at a time, 64 MiB of them."""
+"""Number of distances in memory at a time, 64 MiB."""
 
 
 def precision_recall(
     real: Tensor,
-    drawn: Tensor,
+    generated: Tensor,
     neighbors: int = NEIGHBORS,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[float, float]:
-    """Improved precision and recall of features ``[N, D]`` and ``[M, D]``, float64, each from 0 to
-    1 (Kynkäänniemi et al. 2019, Improved precision and recall metric for assessing generative
-    models, eq. 1 and 2).
+    """Computes improved precision and recall of features ``[N, D]`` and ``[M, D]``, float64, each
+    from 0 to 1 (Kynkäänniemi et al. 2019, Improved precision and recall metric for assessing
+    generative models, eq. 1 and 2).
 
-    Each set spans what lies within the distance of one of its members to that member's k-th
-    nearest other. Precision is the part of ``drawn`` in what ``real`` spans, recall the part of
-    ``real`` in what ``drawn`` spans.
+    The manifold of a set is the union of balls around its members, each with the distance to the
+    k-th nearest neighbor as its radius. Precision is the fraction of ``generated`` in the manifold
+    of ``real``, recall the fraction of ``real`` in the manifold of ``generated``.
     """
-    total = 2 * len(real) + len(drawn)
+    total = 2 * len(real) + len(generated)
     report = progress or (lambda done, total: None)
-    reach_real = radii(real, neighbors, lambda done: report(done, total))
-    reach_drawn = radii(drawn, neighbors, lambda done: report(len(real) + done, total))
-    inside = torch.zeros(len(drawn), dtype=torch.bool, device=drawn.device)
+    real_radii = radii(real, neighbors, lambda done: report(done, total))
+    generated_radii = radii(generated, neighbors, lambda done: report(len(real) + done, total))
+    precise = torch.zeros(len(generated), dtype=torch.bool, device=generated.device)
     covered = 0
-    for first, distances in _blocks(real, drawn):
-        inside |= (distances <= reach_real[first : first + len(distances), None]).any(0)
-        covered += int((distances <= reach_drawn).any(1).sum())
-        report(len(real) + len(drawn) + first + len(distances), total)
-    return inside.double().mean().item(), covered / len(real)
+    for first, distances in _blocks(real, generated):
+        precise |= (distances <= real_radii[first : first + len(distances), None]).any(0)
+        covered += int((distances <= generated_radii).any(1).sum())
+        report(len(real) + len(generated) + first + len(distances), total)
+    return precise.double().mean().item(), covered / len(real)
 
 
 def radii(
     features: Tensor, neighbors: int, progress: Callable[[int], None] | None = None
 ) -> Tensor:
-    """The distance of each to its k-th nearest other, ``[N]``."""
-    found = []
+    """Returns the distance from each row to its k-th nearest neighbor, ``[N]``."""
+    parts = []
     for first, distances in _blocks(features, features):
-        # An image is its own nearest, at distance 0, and does not count.
-        found.append(distances.kthvalue(neighbors + 1, dim=1).values)
+        # The nearest row is the row itself, at distance 0.
+        parts.append(distances.kthvalue(neighbors + 1, dim=1).values)
         if progress is not None:
             progress(first + len(distances))
-    return torch.cat(found)
+    return torch.cat(parts)
 
 
 def _blocks(rows: Tensor, columns: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """The distances from some rows to all columns, with the first row's number.
+    """Yields the distances from a block of rows to all columns, with the index of its first row.
 
-    From the differences themselves, not from products: copies are at a distance of exactly 0.
+    They are computed from differences, not products, so that copies are at distance exactly 0.
     """
     step = max(1, BLOCK // len(columns))
     for first in range(0, len(rows), step):
