@@ -12,7 +12,6 @@ import onnx_bytes
 import pytest
 import torch
 
-import zoo
 from zoo.config.sections import DataConfig
 from zoo.data import Dataset, ResidentSplit, open_data
 from zoo.errors import UsageError, ZooError
@@ -281,11 +280,11 @@ def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch) -> 
 
 
 def test_inception_without_its_package_names_the_extra(
-    trained: zoo.Run, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torchmetrics.image.fid._TORCH_FIDELITY_AVAILABLE", False)
     with pytest.raises(ZooError, match=r"^--features inception requires torch-fidelity, .*\[fid\]"):
-        feature_network(trained.device, digits, "inception", Progress())
+        feature_network(CPU, digits, "inception", Progress())
 
 
 def test_inception_receives_8_bit_images_of_three_channels(monkeypatch: pytest.MonkeyPatch) -> None:
