@@ -326,7 +326,7 @@ def gray(exported, tmp_path: Path) -> Any:
         host = Host(hookspecs)
         assert host.add(Plugin("gray", "tests", "0"), plugin).cause is None
         model = Model(
-            host.spec("gray"), like.image, Gray(), torch.device("cpu"), host.owner("gray")
+            host.spec("gray"), like.image_spec, Gray(), torch.device("cpu"), host.owner("gray")
         )
         return run_of(model, RunFolder(tmp_path), like.config, host)
 
