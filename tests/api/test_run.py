@@ -98,7 +98,7 @@ def test_pictures_that_are_not_finite_are_not_written(commands, trained_copy: Pa
     weights["flow.prior.mean"].fill_(float("inf"))
     save_tensors(trained_copy / "model.safetensors", weights)
     said = commands.fails(1, "sample", trained_copy, "-n", 4, "-o", "x.png")
-    assert said.startswith("4 of 4 pictures are not finite: draw at a lower --temperature")
+    assert said.startswith("4 of 4 images are not finite: use a lower --temperature")
     assert list(here.iterdir()) == []
 
 

@@ -189,21 +189,24 @@ def test_other_data_are_refused(commands, here, trained_copy, pictures) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-o", "a.txt"], "-o a.txt: end it in .png for a grid, in .npy, or name a folder"),
-        (["-o", "full"], "-o full: something stands there; name an empty or a new folder"),
-        (["-o", "file"], "-o file: something stands there; name an empty or a new folder"),
-        (["-o", "d.png"], "-o d.png: a folder stands there; name a file, or another folder"),
+        (
+            ["-o", "a.txt"],
+            "-o a.txt: use a name in .png for a grid, in .npy for an array, or a folder",
+        ),
+        (["-o", "full"], "-o full exists: name an empty or a new folder"),
+        (["-o", "file"], "-o file exists: name an empty or a new folder"),
+        (["-o", "d.png"], "-o d.png is a folder: name a file, or another folder"),
         (["--label", "3"], "this glow is unconditional: it takes no labels"),
         (["--temperature", "nan"], "--temperature must be a finite number, got nan"),
         (["--temperature", "inf"], "--temperature must be a finite number, got inf"),
         (["--temperature", "-1"], "-1.0 is not in the range x>=0"),
         (["--seed", str(2**64)], f"the seed must be from 0 to 2^64 - 1, got {2**64}"),
-        (["--interpolate", "-n", "1"], "--interpolate needs 2 pictures at least, got -n 1"),
+        (["--interpolate", "-n", "1"], "--interpolate needs at least 2 images, got -n 1"),
         (["-n", "-4"], "-4 is not in the range x>=1"),
         (["--device", "gpu"], "there is no device 'gpu': use auto, cpu or cuda"),
     ],
 )
-def test_a_sample_that_cannot_be_drawn(commands, here, trained, arguments, said: str) -> None:
+def test_an_invalid_option_of_sample(commands, here, trained, arguments, said: str) -> None:
     Path("full").mkdir()
     Path("full/file").touch()
     Path("file").touch()

@@ -98,11 +98,11 @@ def test_help_lists_every_command(commands) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["lst"], "there is no command 'lst': did you mean 'list'? (zoo -h tells more)"),
+        (["lst"], "there is no command 'lst': did you mean 'list'? (see zoo -h)"),
         (["trian", "glow"], "there is no command 'trian': did you mean 'train'?"),
-        (["--nope"], "No such option '--nope'. (zoo -h tells more)"),
+        (["--nope"], "No such option '--nope'. (see zoo -h)"),
         (["list", "--jsn"], "No such option '--jsn'. Did you mean '--json'?"),
-        (["train"], "Missing argument 'MODEL'. (zoo train -h tells more)"),
+        (["train"], "Missing argument 'MODEL'. (see zoo train -h)"),
         (["train", "glow", "extra"], "Got unexpected extra argument (extra)"),
         (["train", "glow", "--steps", "many"], "'many' is not a valid integer"),
         (["train", "glow", "--steps"], "Option '--steps' requires an argument"),
@@ -127,7 +127,7 @@ RAISED = {
     "file": (
         PermissionError(errno.EACCES, "Permission denied", "/a/b"),
         1,
-        "/a/b could not be read or written: Permission denied",
+        "/a/b cannot be read or written: Permission denied",
     ),
     "socket": (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, "reading or writing failed: Broken"),
 }
@@ -167,8 +167,7 @@ def test_a_fault_of_ours_asks_for_a_report(commands, monkeypatch: pytest.MonkeyP
     result = commands("list")
     assert result.status == 1
     assert result.err == (
-        "zoo: something went wrong inside genzoo, KeyError: 'x' "
-        "(--debug shows where; please report it)\n"
+        "zoo: internal error, KeyError: 'x' (please report it, with the traceback of --debug)\n"
     )
 
 

@@ -160,7 +160,7 @@ def test_pictures_of_any_kind_are_brought_to_the_runs_shape(
     files = ["photographs/sixteen.png", "photographs", "-o", "x.npy"]
     result = commands("reconstruct", trained.path, *files)
     assert (result.status, result.err) == (0, "")
-    assert "5 pictures: mean difference" in result.out
+    assert "5 images: mean difference" in result.out
     originals, pictures = np.load("x.npy")
     assert originals.shape == (5, 1, 8, 8)
     np.testing.assert_array_equal(originals[0], originals[3])  # colour, grey, sixteen, transparent
@@ -171,8 +171,8 @@ def test_pictures_of_any_kind_are_brought_to_the_runs_shape(
 
 def test_what_is_left_out_is_said(commands, trained: zoo.Run, photographs: Path) -> None:
     result = commands("reconstruct", trained.path, photographs, "-n", 1, "-o", "x.npy")
-    assert result.err == "the first 1 of 4 pictures: -n takes more\n"
-    assert result.out.splitlines()[1].startswith("1 picture: ")
+    assert result.err == "using the first 1 of 4 images (-n)\n"
+    assert result.out.splitlines()[1].startswith("1 image: ")
     assert np.load("x.npy").shape == (2, 1, 1, 8, 8)
 
 
@@ -185,8 +185,8 @@ def test_what_is_left_out_is_said(commands, trained: zoo.Run, photographs: Path)
         (["empty"], 1, "the folder empty has no images"),
         (["small.png"], 1, "small.png is 7x9 pixels and the run's images are 8x8"),
         (["good.png", "notes.txt"], 1, "notes.txt is not an image"),
-        (["-o", "x.jpg"], 2, "-o x.jpg: end it in .png for a grid, in .npy, or name a folder"),
-        (["-o", "empty.png"], 2, "-o empty.png: a folder stands there"),
+        (["-o", "x.jpg"], 2, "-o x.jpg: use a name in .png for a grid"),
+        (["-o", "empty.png"], 2, "-o empty.png is a folder"),
         (["--label", "3"], 2, "this glow is unconditional: it takes no labels"),
         (["good.png", "--label", "3"], 2, "this glow is unconditional: it takes no labels"),
         (["-n", "0"], 2, "0 is not in the range x>=1"),
@@ -212,7 +212,7 @@ def test_a_path_that_is_no_run(commands, here) -> None:
 def test_data_that_are_gone_are_named_with_the_way_out(commands, trained_copy: Path, here) -> None:
     (trained_copy / "checkpoints/data.json").write_text('{"source": "/gone"}')
     said = commands.fails(2, "reconstruct", trained_copy)
-    assert said.endswith("there is no such file or folder; or name pictures to reconstruct")
+    assert said.endswith("there is no such file or folder; or name images to reconstruct")
 
 
 def test_pictures_that_do_not_come_back_are_not_written(commands, trained_copy: Path, here) -> None:
@@ -224,7 +224,7 @@ def test_pictures_that_do_not_come_back_are_not_written(commands, trained_copy: 
     weights["flow.prior.mean"].fill_(float("nan"))
     save_tensors(trained_copy / "model.safetensors", weights)
     said = commands.fails(1, "reconstruct", trained_copy, "-n", 3)
-    assert said.startswith("3 of 3 pictures are not finite: train on")
+    assert said.startswith("3 of 3 images are not finite: use weights")
     assert list(here.iterdir()) == []
 
 
@@ -244,8 +244,7 @@ def test_a_conditional_run_takes_the_pictures_own_classes(commands, half, here) 
     Image.new("L", (8, 8)).save("seven.png")
     said = commands.fails(2, "reconstruct", run.path, "seven.png")
     assert said == (
-        "this classy is conditional and these pictures have no class: say which with --label, "
-        "0 to 9"
+        "this classy is conditional and these images have no class: set --label, 0 to 9"
     )
     assert commands("reconstruct", run.path, "seven.png", "--label", 7, "-o", "x.npy").status == 0
     np.testing.assert_array_equal(np.load("x.npy")[1], np.full((1, 1, 8, 8), 7 / 16, np.float32))

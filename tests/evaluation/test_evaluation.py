@@ -134,7 +134,7 @@ def test_text_that_a_person_added_to_the_card_is_preserved(commands, trained_cop
 def test_a_damaged_metrics_json_is_reported_and_overwritten(commands, trained_copy: Path) -> None:
     (trained_copy / "metrics.json").write_text('{"bits_per_dim": 2.5}')
     result = commands("evaluate", trained_copy, "--metric", "nats")
-    assert (result.status, result.err) == (0, "metrics.json was damaged and is written anew\n")
+    assert (result.status, result.err) == (0, "metrics.json is damaged and is replaced\n")
     assert [metric.name for metric in read_evaluation(trained_copy)] == ["nats"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended."""
+    """The result of a command."""
 
     status: int
     out: str
@@ -17,16 +17,16 @@ class Result:
 
     @property
     def sentence(self) -> str:
-        """Standard error without its ``zoo: ``, if it is one line that a user can act on."""
+        """Standard error without ``zoo: ``; asserts one line and no internal error."""
         assert self.err.startswith("zoo: "), self.err
         assert self.err.endswith("\n"), self.err
         assert self.err.count("\n") == 1, self.err
-        assert "something went wrong inside" not in self.err
+        assert "internal error" not in self.err
         return self.err.removeprefix("zoo: ").removesuffix("\n")
 
 
 class Commands:
-    """The command line in this process: ``commands("list", "--json")`` gives a Result."""
+    """The command line in this process: ``commands("list", "--json")`` returns a Result."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.capsys = capsys
@@ -39,7 +39,7 @@ class Commands:
         return Result(status, *self.capsys.readouterr())
 
     def fails(self, status: int, *arguments: object) -> str:
-        """Run what must end with ``status`` and one sentence; returns the sentence."""
+        """Runs a command that must exit with ``status``; returns its error message."""
         result = self(*arguments)
         assert (result.status, result.out) == (status, ""), result
         return result.sentence

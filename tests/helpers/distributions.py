@@ -1,4 +1,4 @@
-"""Plugins that nobody installed."""
+"""Fake installed plugins."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 class Site:
-    """Fake distributions in a folder on the path, found as those that pip installs."""
+    """A folder on the path with fake distributions, found like installed ones."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.modules: list[str] = []
 
     def add(self, name: str, code: str, entry: str | None = None, version: str = "1.0") -> None:
-        """A distribution ``name`` with one module, ``name`` with underscores, as entry point."""
+        """Adds a distribution with one module, ``name`` with underscores, as entry point."""
         module = name.replace("-", "_")
         info = self.path / f"{module}-{version}.dist-info"
         info.mkdir(parents=True)

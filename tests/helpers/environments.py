@@ -1,7 +1,7 @@
-"""Environments that have genzoo's wheel and no tree.
+"""Virtual environments with genzoo's wheel installed, outside of the source tree.
 
-One borrows the packages of this Python through a ``.pth`` file. What this one has editable stays
-out of it: ``.pth`` files count in an environment's own ``site-packages`` only.
+Other packages come from the current environment through a ``.pth`` file. Its editable installs are
+not included: ``.pth`` files work only in an environment's own ``site-packages``.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ QUIET = {
 
 
 def end(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A finished process that saw no Python path but its environment's own, and no network."""
-    mine = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "ZOO_"))}
+    """Runs a process without the current Python path and without network access."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "ZOO_"))}
     return subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env=mine | QUIET | environment,
+        env=inherited | QUIET | environment,
         capture_output=True,
         text=True,
         timeout=300,
@@ -37,21 +37,21 @@ def end(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
-    """Standard output of a process that must end well."""
-    done = end(*command, cwd=cwd, **environment)
-    assert done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stderr}"
-    return done.stdout
+    """Runs a process that must succeed; returns its standard output."""
+    process = end(*command, cwd=cwd, **environment)
+    assert process.returncode == 0, f"{command}: status {process.returncode}\n{process.stderr}"
+    return process.stdout
 
 
 def make_environment(folder: Path, wheel: Path) -> Path:
-    """A new environment ``folder/env`` with the wheel, and with pip and all else borrowed."""
+    """Creates an environment ``folder/env`` with the wheel; other packages are borrowed."""
     env = folder / "env"
     run(sys.executable, "-m", "venv", "--without-pip", env, cwd=folder)
     pip = (sys.executable, "-m", "pip", "--python", env)
     run(*pip, "install", "--quiet", "--no-deps", "--no-compile", wheel, cwd=folder)
     (packages,) = env.glob("lib/python*/site-packages")
-    mine = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-    (packages / "borrowed.pth").write_text("\n".join(mine) + "\n", "utf-8")
+    borrowed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    (packages / "borrowed.pth").write_text("\n".join(borrowed) + "\n", "utf-8")
     for name in ("pip", "pytest"):
         script = env / "bin" / name
         script.write_text(f'#!/bin/sh\nexec "{env}/bin/python" -m {name} "$@"\n', "utf-8")

@@ -1,4 +1,4 @@
-"""The files of folders, to compare."""
+"""Contents of folders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import zoo
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
-    """Every file below ``folder`` with its bytes, every folder with None."""
+    """Returns the bytes of every file below ``folder``, and None for every folder."""
     return {
         str(path.relative_to(folder)): None if path.is_dir() else path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -16,6 +16,6 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 
 def files_of(run: zoo.Run) -> dict[str, bytes]:
-    """The files of a run that belong into a repository."""
+    """Returns the files of a run that are pushed to a repository."""
     files = {name: data for name, data in contents(run.path).items() if data is not None}
     return {name: data for name, data in files.items() if not name.startswith("checkpoints/")}

@@ -77,7 +77,7 @@ class Step:
         *_, last = self.err.splitlines()
         assert last.startswith("zoo: "), self
         assert len(re.findall(r"^zoo: ", self.err, re.MULTILINE)) == 1, self
-        assert "something went wrong inside" not in last, self
+        assert "internal error" not in last, self
         assert "failed in zoo_" not in last, self
         return last.removeprefix("zoo: ")
 

@@ -86,7 +86,7 @@ def test_commands_that_write_into_a_run_do_not_write_into_the_cache(
         "sampler.onnx",
         "encoder.onnx",
     }
-    assert "the figures are printed and not kept" in evaluated.err
+    assert "the metrics are not saved" in evaluated.err
     assert exported.sentence == (
         "tester/vae is not a local folder: name a folder for its graphs, -o DIR"
     )

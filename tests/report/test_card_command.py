@@ -156,7 +156,7 @@ def test_damaged_metadata_is_reported_and_kept(commands: Commands, run: Path) ->
     assert license_of(text) is None
     result = commands("evaluate", run, "--metric", "nats")
     assert result.status == 0
-    assert "the card stays as it is: the metadata of the card is not valid YAML" in result.err
+    assert "the card is not updated: the metadata of the card is not valid YAML" in result.err
     assert card(run) == text
     path.write_bytes(b"\xff\xfe")
     assert commands.fails(1, "card", run) == f"{path} is not UTF-8: save it as UTF-8"

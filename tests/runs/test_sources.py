@@ -121,7 +121,7 @@ def test_a_fetched_run_is_a_run_and_never_written_to(
         run.write_card()
     found = commands("evaluate", "user/a", "--metric", "bits_per_dim", "-n", "8", "--device", "cpu")
     assert found.status == 0
-    assert "user/a is not a local folder, so the metrics are printed and not kept" in found.err
+    assert "user/a is not a local folder, so the metrics are not saved" in found.err
     assert commands("sample", "user/a", "-n", 2, "-o", here / "x.npy").status == 0
     assert contents(tmp_path / "a") == before
 

@@ -1,7 +1,7 @@
-"""The command ``zoo``: its manners are here, each command is a module beside this one.
+"""The command ``zoo``: entry point and error handling; each command is a module of this package.
 
-Exit status: 0 done, 2 the call was wrong, 1 it failed, 130 after Ctrl-C, 143 after SIGTERM. An
-error is one sentence on standard error, with a traceback only where ``--debug`` asks for one.
+Exit status: 0 success, 1 failure, 2 wrong call, 130 after Ctrl-C, 143 after SIGTERM. An error is
+one sentence on standard error, with a traceback only with ``--debug``.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from zoo.cli.group import ZooGroup
 from zoo.errors import Interrupted, ZooError
 from zoo.system.memory import keep_freed_memory
 
-GREETING = """genzoo: generative image models to train, draw from and compare.
+GREETING = """genzoo: train, sample and compare generative image models.
 
 Try:
-  zoo list                        the models there are
-  zoo train glow                  train one on the digits that come with genzoo
-  zoo sample runs/glow-digits     draw pictures from it
-  zoo show glow                   what can be set
-  zoo -h                          all commands"""
+  zoo list                        list all models
+  zoo train glow                  train a model on the embedded digits
+  zoo sample runs/glow-digits     generate images
+  zoo show glow                   list the configuration keys of a model
+  zoo -h                          list all commands"""
 
 
 @click.group(
@@ -37,31 +37,31 @@ Try:
 @click.version_option(package_name="genzoo", prog_name="zoo")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Train, draw from and compare generative image models."""
+    """Train, sample and compare generative image models."""
     if context.invoked_subcommand is None:
         click.echo(GREETING)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status and never raises."""
-    given = [*(sys.argv[1:] if arguments is None else arguments)]  # list is a module here
+    """Runs the command line and returns the exit status; never raises."""
+    argv = [*(sys.argv[1:] if arguments is None else arguments)]  # list is a module here
     keep_freed_memory()
     try:
-        return _run(given)
+        return _run(argv)
     except BaseException as error:
-        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+        if isinstance(error, BrokenPipeError) and _stdout_is_closed():
             return 0
         status, message = _ending(error)
-        if "--debug" in given and not isinstance(error, _EXPECTED):
+        if "--debug" in argv and not isinstance(error, _EXPECTED):
             traceback.print_exception(error)
         if message is not None:
-            _say(message)
+            _print_error(message)
         return status
 
 
 _COMPLETE = "_ZOO_COMPLETE"
 _EXPECTED = (click.exceptions.Exit, click.ClickException, click.Abort, Interrupted, SystemExit)
-"""Where a traceback would tell nothing, even with ``--debug``."""
+"""Errors without a traceback, even with ``--debug``."""
 
 
 def _run(arguments: list[str]) -> int:
@@ -69,7 +69,7 @@ def _run(arguments: list[str]) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(cli, {}, "zoo", _COMPLETE, instruction)
-    with cli.make_context("zoo", arguments.copy()) as context:  # click empties what it gets
+    with cli.make_context("zoo", arguments.copy()) as context:  # click consumes its list
         result = cli.invoke(context)
     if sys.stdout is not None:
         sys.stdout.flush()
@@ -77,13 +77,13 @@ def _run(arguments: list[str]) -> int:
 
 
 def _ending(error: BaseException) -> tuple[int, str | None]:
-    """The exit status of what was raised, and the sentence for the user where it takes one."""
+    """Returns the exit status for an exception, and the message to print if any."""
     match error:
         case ZooError():
             return error.exit_code, str(error)
         case click.UsageError():
-            more = f" ({error.ctx.command_path} -h tells more)" if error.ctx is not None else ""
-            return 2, error.format_message() + more
+            hint = f" (see {error.ctx.command_path} -h)" if error.ctx is not None else ""
+            return 2, error.format_message() + hint
         case click.ClickException():
             return error.exit_code, error.format_message()
         case click.Abort() | KeyboardInterrupt():
@@ -91,31 +91,31 @@ def _ending(error: BaseException) -> tuple[int, str | None]:
         case click.exceptions.Exit(exit_code=code) | SystemExit(code=code):
             return (code if isinstance(code, int) else int(code is not None)), None
         case OSError(filename=str(name)):
-            return 1, f"{name} could not be read or written: {error.strerror}"
+            return 1, f"{name} cannot be read or written: {error.strerror}"
         case OSError():
             return 1, f"reading or writing failed: {error.strerror or error}"
     first = next(iter(str(error).strip().splitlines()), "")
     return 1, (
-        f"something went wrong inside genzoo, {type(error).__name__}: {first} "
-        "(--debug shows where; please report it)"
+        f"internal error, {type(error).__name__}: {first} "
+        "(please report it, with the traceback of --debug)"
     )
 
 
-def _say(message: str) -> None:
+def _print_error(message: str) -> None:
     with contextlib.suppress(OSError):
         click.echo(f"zoo: {' '.join(message.split())}", err=True)
 
 
-def _reader_is_gone() -> bool:
-    """Whether standard output is a pipe that nobody reads any more; then Python is kept from
-    complaining of it as it exits."""
+def _stdout_is_closed() -> bool:
+    """Whether the reader of standard output has closed the pipe; if so, redirects the output to
+    avoid an error message of Python at exit."""
     try:
         output = sys.stdout.fileno()
         poll = select.poll()
         poll.register(output, 0)
-        gone = any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
-        if gone:
+        closed = any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+        if closed:
             os.dup2(os.open(os.devnull, os.O_WRONLY), output)
-        return gone
+        return closed
     except (AttributeError, OSError, ValueError):
         return False

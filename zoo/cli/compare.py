@@ -1,4 +1,4 @@
-"""``zoo compare RUN RUN…``: what runs are and what they reached, as a table and one picture."""
+"""``zoo compare RUN RUN…``: runs side by side, as a table and an image."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ if TYPE_CHECKING:
 
 @click.command("compare")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...", type=click.Path())
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of samples.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the samples."
+)
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    help="The picture, x.png. A compare.png of a new name otherwise.",
+    help="The image, x.png. Default: compare.png, numbered if it exists.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @json_option
 def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_json: bool) -> None:
-    """Compare runs, of any models and data: a table, and a picture with samples of the same seed
-    and the curves of their training.
+    """Compare runs of any models and data: a table, and an image of samples and training curves.
 
-    What `zoo evaluate` measured is in the table, with its protocol beneath.
+    The table includes the metrics of `zoo evaluate`, with their protocols below.
     """
     out = unused(Path("compare.png")) if out is None else out
     if out.suffix != ".png" or out.is_dir():
-        raise UsageError(f"-o {out}: name a picture that ends in .png")
+        raise UsageError(f"-o {out}: the file name must end in .png")
 
     from zoo.report.comparison import Entry, compare, names_of, remarks
 
-    names_of([Path(run) for run in runs])  # one that is named twice is refused early
+    names_of([Path(run) for run in runs])  # refuses a duplicate run early
 
     from zoo.api import load
     from zoo.report.sheet import save_comparison
@@ -58,7 +59,7 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
             {
                 "runs": [
                     asdict(row)
-                    | {"metrics": {name: one.as_json() for name, one in row.metrics.items()}}
+                    | {"metrics": {name: metric.as_json() for name, metric in row.metrics.items()}}
                     for row in rows
                 ],
                 "remarks": remarks(rows),
@@ -73,7 +74,7 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table, aligned for those who read it as it stands."""
+    """Returns the rows as an aligned Markdown table."""
     from zoo.evaluation.metrics import title_of
     from zoo.report.comparison import measured, metric_names, protocols
     from zoo.report.curves import words
@@ -98,8 +99,8 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _names(values: Iterable[Mapping[str, object]]) -> list[str]:
-    """The names of all, each once, in their order."""
-    return list(dict.fromkeys(name for one in values for name in one))
+    """Returns the distinct keys of all mappings, in order."""
+    return list(dict.fromkeys(name for mapping in values for name in mapping))
 
 
 def _cell(value: float | None, form: str = ",") -> str:
@@ -107,7 +108,8 @@ def _cell(value: float | None, form: str = ",") -> str:
 
 
 def _markdown(cells: Mapping[str, Sequence[str]], left: int) -> str:
-    """Columns of cells by their heads, the first ``left`` aligned to the left, others right."""
+    """Returns a Markdown table of columns by header, of which the first ``left`` are
+    left-aligned."""
     columns = [
         [cell.replace("|", "\\|") for cell in (head, *column)] for head, column in cells.items()
     ]

@@ -21,7 +21,7 @@ from zoo.plugins.plugin import describe
 @click.command("doctor")
 @json_option
 def command(as_json: bool) -> int:
-    """Look for what is broken; exit 1 where something is."""
+    """Check the installation; exit status 1 if there is a problem."""
     findings = examine()
     if as_json:
         echo_json([finding.__dict__ for finding in findings])
@@ -32,7 +32,7 @@ def command(as_json: bool) -> int:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; ``message`` says the way out where it is not ok."""
+    """The result of one check; ``message`` explains how to fix a problem."""
 
     subject: str
     ok: bool
@@ -40,21 +40,23 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything, in the order in which a user would mend it."""
+    """Runs all checks, in the order in which to fix problems."""
     return [*_versions(), *_torch(), *_onnxruntime(), *_plugins(), *_disk()]
 
 
 def _versions() -> Iterator[Finding]:
     ok = sys.version_info >= (3, 11)
-    yield Finding("python", ok, platform.python_version() + ("" if ok else ": 3.11 is needed"))
+    yield Finding(
+        "python", ok, platform.python_version() + ("" if ok else ": 3.11 or newer is needed")
+    )
     yield Finding("genzoo", True, version("genzoo"))
 
 
 def _torch() -> Iterator[Finding]:
     try:
         import torch
-    except Exception as error:  # a torch that does not fit the machine fails in many ways
-        yield Finding("torch", False, f"{describe(error)}: install it as pytorch.org says")
+    except Exception as error:  # an incompatible torch fails in many ways
+        yield Finding("torch", False, f"{describe(error)}: install it as described on pytorch.org")
         return
     cuda = torch.version.cuda
     yield Finding("torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads")
@@ -62,27 +64,27 @@ def _torch() -> Iterator[Finding]:
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         yield Finding("gpu", True, f"{names}, CUDA {cuda}")
     elif shutil.which("nvidia-smi"):
-        reason = "its driver is too old for it" if cuda else "this build of torch has no CUDA"
-        yield Finding("gpu", False, f"there is a GPU and torch does not see it: {reason}")
+        reason = "the driver is too old" if cuda else "this build of torch has no CUDA"
+        yield Finding("gpu", False, f"torch cannot use the GPU: {reason}")
     else:
         yield Finding("gpu", True, "none: training runs on the CPU")
 
 
 def _onnxruntime() -> Iterator[Finding]:
-    found = sorted(set(packages_distributions().get("onnxruntime", [])))
-    if len(found) > 1:
+    installed = sorted(set(packages_distributions().get("onnxruntime", [])))
+    if len(installed) > 1:
         yield Finding(
             "onnxruntime",
             False,
-            f"{' and '.join(found)} are both installed and only the CPU works: "
-            f"pip uninstall -y {' '.join(found)}, then install one of them",
+            f"{' and '.join(installed)} are both installed, so only the CPU works: "
+            f"pip uninstall -y {' '.join(installed)}, then install one of them",
         )
-    elif not found:
+    elif not installed:
         yield Finding(
             "onnxruntime", True, "not installed: pip install 'genzoo[cpu]' or 'genzoo[gpu]'"
         )
     else:
-        yield Finding("onnxruntime", True, f"{found[0]} {version(found[0])}")
+        yield Finding("onnxruntime", True, f"{installed[0]} {version(installed[0])}")
 
 
 def _plugins() -> Iterator[Finding]:

@@ -18,51 +18,52 @@ if TYPE_CHECKING:
 
 @click.command("evaluate")
 @click.argument("run", type=click.Path())
-@click.option("--data", "source", help="Pictures to score; what the run was trained on otherwise.")
+@click.option("--data", "source", help="Data to evaluate on; default: the training data.")
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
     default="test",
     show_default=True,
-    help="Which pictures of the data.",
+    help="Split of the data.",
 )
 @click.option(
     "--metric",
     "metrics",
     type=click.Choice(NAMES),
     multiple=True,
-    help="A metric to count, given once for each; all that the model has otherwise.",
+    help="Metric, may be repeated; default: all that the model supports.",
 )
 @click.option(
     "-n",
     "--images",
     type=click.IntRange(1),
-    help="The first so many pictures of the split; all otherwise.",
+    help="Number of images, from the start of the split; default: all.",
 )
 @click.option(
     "--samples",
     type=click.IntRange(1),
-    help="Samples to draw for FID, KID, precision and recall; as many as pictures, at most "
-    "10,000, otherwise.",
+    help="Number of samples for FID, KID, precision and recall; default: as many as images, "
+    "at most 10,000.",
 )
 @click.option(
-    "--temperature", type=click.FloatRange(0), help="Of the samples; the model's own otherwise."
+    "--temperature",
+    type=click.FloatRange(0),
+    help="Temperature of the samples; default: the model's.",
 )
 @click.option(
     "--importance-samples",
     type=click.IntRange(1),
     default=100,
     show_default=True,
-    help="Of each picture, for the importance-weighted bound.",
+    help="Posterior samples per image, for the importance-weighted bound.",
 )
 @click.option(
     "--features",
     metavar="FILE.onnx|inception",
-    help="A feature network for FID, KID, precision and recall; otherwise a small classifier of "
-    "the data's own, trained once and kept in the cache, whose metrics are called FID-CNN and "
-    "so on.",
+    help="Feature network for FID, KID, precision and recall; default: a small classifier of the "
+    "data, trained once and cached, for the metrics FID-CNN and so on.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @json_option
 def command(
@@ -79,21 +80,20 @@ def command(
     device: str,
     as_json: bool,
 ) -> None:
-    """Measure RUN on a split of its data.
+    """Evaluate RUN on a split of its data.
 
-    Likelihoods, where the model has one, and how its samples compare with real pictures. All of it
-    is kept in the run's metrics.json, with how each metric was counted; metrics of an earlier
-    evaluation of the same weights stay there until they are measured again. Those of a run that is
-    not a folder here are printed alone.
+    Computes likelihoods, if the model has one, and compares samples with real images. Metrics and
+    protocols are written to the run's metrics.json, which keeps other metrics of the same weights.
+    For a run that is not a local folder they are only printed.
     """
     from zoo.api import load
     from zoo.report.card import DamagedCard, write_metrics
     from zoo.system.progress import progress
 
     loaded = load(run, device)
-    told = progress()
+    reporter = progress()
     try:
-        found = loaded.evaluate(
+        evaluation = loaded.evaluate(
             source,
             split,
             seed,
@@ -103,45 +103,45 @@ def command(
             temperature=temperature,
             importance_samples=importance_samples,
             features=features,
-            progress=told,
+            progress=reporter,
         )
     finally:
-        told.close()
-    for reason in dict.fromkeys(found.skipped.values()):
-        names = [name for name, why in found.skipped.items() if why == reason]
-        told.say(f"not counted: {', '.join(map(title_of, names))}, for {reason}")
-    whole = found
+        reporter.close()
+    for reason in dict.fromkeys(evaluation.skipped.values()):
+        names = [name for name, cause in evaluation.skipped.items() if cause == reason]
+        reporter.say(f"not counted: {', '.join(map(title_of, names))}, for {reason}")
+    merged = evaluation
     if loaded.source is None:
-        whole = _kept(Path(run), found, told)
+        merged = _write_merged(Path(run), evaluation, reporter)
         try:
             write_metrics(Path(run), loaded.host.owner)
         except DamagedCard as error:
-            told.say(f"the card stays as it is: {error}")
+            reporter.say(f"the card is not updated: {error}")
     else:
-        told.say(f"{run} is not a local folder, so the metrics are printed and not kept")
+        reporter.say(f"{run} is not a local folder, so the metrics are not saved")
     if as_json:
-        echo_json(whole.as_json())
+        echo_json(merged.as_json())
     else:
-        click.echo(table(found))
+        click.echo(table(evaluation))
 
 
-def _kept(run: Path, found: Evaluation, told: Progress) -> Evaluation:
-    """Write metrics.json with these metrics and those that stood there."""
+def _write_merged(run: Path, evaluation: Evaluation, reporter: Progress) -> Evaluation:
+    """Merges the evaluation into metrics.json and returns the result."""
     try:
         earlier = read_evaluation(run)
     except ZooError:
-        told.say("metrics.json was damaged and is written anew")
+        reporter.say("metrics.json is damaged and is replaced")
         earlier = None
-    if earlier is not None and earlier.weights != found.weights:
-        told.say("metrics.json had metrics of other weights, which are dropped")
-    whole = found.over(earlier)
-    write_evaluation(run, whole)
-    return whole
+    if earlier is not None and earlier.weights != evaluation.weights:
+        reporter.say("metrics.json has metrics of other weights, which are removed")
+    merged = evaluation.over(earlier)
+    write_evaluation(run, merged)
+    return merged
 
 
-def table(found: Evaluation) -> str:
-    """The metrics, each with the number of its protocol, and the protocols."""
-    known = protocols(found)
-    rows = [(one.title, one.number, f"[{known.index(str(one.protocol)) + 1}]") for one in found]
-    notes = [f"[{number}] {text}" for number, text in enumerate(known, 1)]
+def table(evaluation: Evaluation) -> str:
+    """Returns the metrics as a table with footnotes for their protocols."""
+    texts = protocols(evaluation)
+    rows = [(m.title, m.number, f"[{texts.index(str(m.protocol)) + 1}]") for m in evaluation]
+    notes = [f"[{number}] {text}" for number, text in enumerate(texts, 1)]
     return "\n\n".join([columns(rows), *notes])

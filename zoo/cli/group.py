@@ -1,4 +1,4 @@
-"""A click group that loads a command when it is called, and lets plugins add their own."""
+"""A click group that imports commands lazily and accepts commands of plugins."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ BUILT_IN = (
     "plugins",
     "doctor",
 )
-"""The core's commands: each is ``command`` in the module of its name in ``zoo.cli``."""
+"""Commands of the core: each is ``command`` in the ``zoo.cli`` module of the same name."""
 
 _DEBUG = click.Option(
-    ["--debug"], is_flag=True, expose_value=False, help="Show a traceback when something fails."
+    ["--debug"], is_flag=True, expose_value=False, help="Show a traceback on errors."
 )
 
 
 class ZooGroup(click.Group):
-    """Commands of the core first; plugins are asked for theirs only when a name is none of them,
-    or when all are listed."""
+    """Commands of the core and of plugins; ``zoo_commands`` is called only to list all commands or
+    for a name that the core does not have."""
 
-    _asked = False
+    _plugins_loaded = False
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        self._ask_plugins()
+        self._load_plugin_commands()
         return [*BUILT_IN, *sorted(self.commands)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in BUILT_IN:
             command: click.Command = import_module(f"zoo.cli.{cmd_name.replace('-', '_')}").command
             return _with_debug(command)
-        self._ask_plugins()
+        self._load_plugin_commands()
         return super().get_command(ctx, cmd_name)
 
     def resolve_command(
@@ -57,7 +57,7 @@ class ZooGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a plugin's command. Raises ValueError where the name is taken."""
+        """Adds a plugin's command. Raises ValueError if the name exists."""
         name = name or cmd.name
         if name in BUILT_IN or name in self.commands:
             raise ValueError(f"the command {name!r} exists already")
@@ -66,10 +66,10 @@ class ZooGroup(click.Group):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), _DEBUG]
 
-    def _ask_plugins(self) -> None:
-        if self._asked:
+    def _load_plugin_commands(self) -> None:
+        if self._plugins_loaded:
             return
-        self._asked = True
+        self._plugins_loaded = True
         from zoo.api import host
 
         plugins = host()
@@ -90,14 +90,14 @@ def _with_debug(command: click.Command) -> click.Command:
 
 
 def echo_json(value: Any) -> None:
-    """One JSON document on standard output."""
+    """Prints one JSON document to standard output."""
     import json
 
     click.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
 def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Names of models for the shell's completion."""
+    """Returns model names for shell completion."""
     from zoo.api import host
 
     return [name for name in host().models if name.startswith(incomplete)]
@@ -107,7 +107,7 @@ json_option = click.option("as_json", "--json", is_flag=True, help="Print one JS
 
 
 def columns(rows: Sequence[tuple[str, ...]], gap: int = 2) -> str:
-    """Rows as left-aligned columns."""
+    """Returns rows as left-aligned columns."""
     if not rows:
         return ""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

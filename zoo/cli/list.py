@@ -1,4 +1,4 @@
-"""``zoo list``: the models there are, and the plugins that are broken."""
+"""``zoo list``: all models, and the broken plugins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.specs import CAPABILITIES
 @click.command("list")
 @json_option
 def command(as_json: bool) -> None:
-    """List the models, and what is broken."""
+    """List the models and the broken plugins."""
     plugins = host()
     if as_json:
         echo_json(describe_models(plugins))
@@ -25,13 +25,13 @@ def command(as_json: bool) -> None:
         ]
         click.echo(columns(rows))
     else:
-        click.echo("there is no model: install a plugin that brings one", err=True)
+        click.echo("no models found: install a plugin", err=True)
     for sentence in problems(plugins):
         click.echo(sentence, err=True)
 
 
 def describe_models(plugins: Host) -> list[dict[str, object]]:
-    """Each model as ``zoo list --json`` prints it."""
+    """Returns the models as ``zoo list --json`` prints them."""
     return [
         {
             "name": spec.name,
@@ -47,6 +47,6 @@ def describe_models(plugins: Host) -> list[dict[str, object]]:
 
 
 def problems(plugins: Host) -> list[str]:
-    """A sentence for each broken plugin and each model claimed twice."""
+    """Returns a sentence per broken plugin and per conflict."""
     broken = [f"broken: the plugin {plugin}: {plugin.cause}" for plugin in plugins.broken]
     return broken + [f"conflict: {sentence}" for sentence in plugins.conflicts]

@@ -1,4 +1,4 @@
-"""``zoo new-plugin NAME``: a plugin to begin from."""
+"""``zoo new-plugin NAME``: writes a template of a plugin."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from zoo.errors import UsageError
 
 @click.command("new-plugin")
 @click.argument("name")
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="The folder; genzoo-NAME otherwise."
-)
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder; default: genzoo-NAME.")
 def command(name: str, out: Path | None) -> None:
     """Write a plugin with a small model NAME.
 
-    It works as it stands, and is there to be made your own: a folder with a pyproject.toml, which
-    pip installs. Nothing is overwritten.
+    The plugin is a folder that pip can install, with a working model to modify. No file is
+    overwritten.
     """
     from zoo.scaffold import write_plugin, write_plugin_to
 

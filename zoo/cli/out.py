@@ -1,4 +1,4 @@
-"""Where a command puts pictures: free names, names that cannot be, and what is never written."""
+"""Output paths of commands: default names, checks, and writers of images."""
 
 from __future__ import annotations
 
@@ -16,47 +16,48 @@ if TYPE_CHECKING:
 
 
 def unused(path: Path) -> Path:
-    """``path``, or where something stands there ``path-2``, ``path-3``, ..."""
+    """Returns ``path``, or if it exists the first free of ``path-2``, ``path-3``, ..."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
-    return next(one for one in itertools.chain([path], numbered) if not one.exists())
+    return next(free for free in itertools.chain([path], numbered) if not free.exists())
 
 
 def check_out(out: Path) -> None:
-    """Raise UsageError for a path that is no grid (``.png``), no array (``.npy``) and no folder, or
-    where nothing can be written."""
+    """Raises UsageError unless the path is a grid (``.png``), an array (``.npy``) or a new or empty
+    folder."""
     if out.suffix not in ("", ".png", ".npy"):
-        raise UsageError(f"-o {out}: end it in .png for a grid, in .npy, or name a folder")
+        raise UsageError(
+            f"-o {out}: use a name in .png for a grid, in .npy for an array, or a folder"
+        )
     if out.suffix and out.is_dir():
-        raise UsageError(f"-o {out}: a folder stands there; name a file, or another folder")
+        raise UsageError(f"-o {out} is a folder: name a file, or another folder")
     if not out.suffix and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"-o {out}: something stands there; name an empty or a new folder")
+        raise UsageError(f"-o {out} exists: name an empty or a new folder")
 
 
-def check_finite(pictures: NDArray[Any], advice: str) -> None:
-    """Raise ZooError, with what to do, where any of ``[N, C, H, W]`` has a value that is no number
-    or infinite."""
+def check_finite(images: NDArray[Any], advice: str) -> None:
+    """Raises ZooError with ``advice`` if any of the images ``[N, C, H, W]`` is not finite."""
     import numpy as np
 
-    if bad := int((~np.isfinite(pictures)).any(axis=(1, 2, 3)).sum()):
-        raise ZooError(f"{bad} of {len(pictures)} pictures are not finite: {advice}")
+    if bad := int((~np.isfinite(images)).any(axis=(1, 2, 3)).sum()):
+        raise ZooError(f"{bad} of {len(images)} images are not finite: {advice}")
 
 
 def write_array(out: Path, values: NDArray[Any]) -> None:
-    """``values`` as a ``.npy`` file, whole or not at all."""
+    """Writes ``values`` as a ``.npy`` file, atomically."""
     import numpy as np
 
     from zoo.system.files import write_bytes
 
-    array = BytesIO()  # numpy hides why a disk takes no more
+    array = BytesIO()  # np.save to a file hides why a write fails
     np.save(array, values)
     write_bytes(out, array.getvalue())
 
 
-def write_folder(out: Path, pictures: Iterable[NDArray[np.uint8]], names: Sequence[str]) -> None:
-    """uint8 pictures ``[H, W, C]`` as PNG, each of its name, whole or not at all."""
+def write_folder(out: Path, images: Iterable[NDArray[np.uint8]], names: Sequence[str]) -> None:
+    """Writes uint8 images ``[H, W, C]`` as PNG files by name, atomically."""
     from zoo.report.grids import picture, save_png
     from zoo.system.files import replacing_folder
 
-    with replacing_folder(out) as beside:
-        for name, one in zip(names, pictures, strict=True):
-            save_png(beside / f"{name}.png", picture(one))
+    with replacing_folder(out) as folder:
+        for name, pixels in zip(names, images, strict=True):
+            save_png(folder / f"{name}.png", picture(pixels))

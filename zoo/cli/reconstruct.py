@@ -1,4 +1,4 @@
-"""``zoo reconstruct RUN IMAGES…``: real pictures, encoded and decoded again, beside themselves."""
+"""``zoo reconstruct RUN IMAGES…``: real images and their reconstructions."""
 
 from __future__ import annotations
 
@@ -21,15 +21,20 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path())
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "-n", "count", type=click.IntRange(1), default=16, show_default=True, help="Pictures, at most."
+    "-n",
+    "count",
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    help="Maximum number of images.",
 )
-@click.option("--label", type=int, help="Class of the pictures, for a conditional run.")
+@click.option("--label", type=int, help="Class of the images, for a conditional run.")
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
     help="x.png: each original over its reconstruction; x.npy: an array [2, N, C, H, W], originals "
-    "first; a folder: a picture each. A reconstruction.png of a new name otherwise.",
+    "first; a folder: one file per image. Default: reconstruction.png, numbered if it exists.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 def command(
@@ -40,10 +45,10 @@ def command(
     out: Path | None,
     device: str,
 ) -> None:
-    """Encode pictures with RUN, decode them again, and show both.
+    """Encode and decode images with RUN, and write originals and reconstructions.
 
-    IMAGES are files, or folders of them, brought to the run's size and channels as training data
-    are. Without any, the pictures are the first of the run's own test split.
+    IMAGES are files or folders, preprocessed like training data. The default is the start of the
+    run's test split.
     """
     out = unused(Path("reconstruction.png")) if out is None else out
     check_out(out)
@@ -54,72 +59,72 @@ def command(
     loaded = load(run, device)
     loaded.require("encode")
     if images:
-        originals, labels, what = _given(loaded, images, count, label)
+        originals, labels, title = _from_files(loaded, images, count, label)
     else:
-        originals, labels, what = _of_test_split(loaded, count, label)
-    pictures = loaded.reconstruct(originals, labels=labels)
-    check_finite(pictures.numpy(), "train on, or take weights from before the run diverged")
-    _write(originals, pictures, out)
+        originals, labels, title = _from_test_split(loaded, count, label)
+    reconstructions = loaded.reconstruct(originals, labels=labels)
+    check_finite(reconstructions.numpy(), "use weights from before the run diverged")
+    _write(originals, reconstructions, out)
     click.echo(out)
-    click.echo(f"{what}: {difference(originals, pictures)}")
+    click.echo(f"{title}: {difference(originals, reconstructions)}")
 
 
-def _given(
+def _from_files(
     run: Run, paths: tuple[Path, ...], count: int, label: int | None
 ) -> tuple[Tensor, Labels, str]:
-    """The first pictures below ``paths``, ``[N, C, H, W]`` in [0, 1], with their class and what to
-    call them."""
+    """Returns the first ``count`` images in ``paths``, ``[N, C, H, W]`` in [0, 1], with their label
+    and a title."""
     from zoo.data.image_files import find_images, read_images
 
     if label is None and run.latent.classes:
-        raise _unlabeled(run, "these pictures")
-    found = find_images(paths)
-    some = found.first(count)
-    if len(some) < len(found):
-        click.echo(f"the first {len(some)} of {len(found):,} pictures: -n takes more", err=True)
-    many = "1 picture" if len(some) == 1 else f"{len(some)} pictures"
-    return run.as_images(read_images(some, run.data_config())), label, many
+        raise _unlabeled(run, "these images")
+    files = find_images(paths)
+    selected = files.first(count)
+    if len(selected) < len(files):
+        click.echo(f"using the first {len(selected)} of {len(files):,} images (-n)", err=True)
+    title = "1 image" if len(selected) == 1 else f"{len(selected)} images"
+    return run.as_images(read_images(selected, run.data_config())), label, title
 
 
-def _of_test_split(run: Run, count: int, label: int | None) -> tuple[Tensor, Labels, str]:
-    """The same of the first pictures of the run's own test split, with their own classes."""
+def _from_test_split(run: Run, count: int, label: int | None) -> tuple[Tensor, Labels, str]:
+    """Returns the same for the start of the run's test split, with its labels."""
     import numpy as np
 
     from zoo.data import open_data
 
-    # Streamed: a few pictures are wanted, not a whole set in memory.
+    # Streamed, since only a few images are needed.
     config = run.data_config().model_copy(update={"resident_gib": 0.0})
     try:
         data = open_data(config)
     except UsageError as error:
-        raise UsageError(f"{error}; or name pictures to reconstruct") from error
+        raise UsageError(f"{error}; or name images to reconstruct") from error
     split = data.splits["test"]
     if not len(split):
-        raise ZooError(f"{data.name} has no test split: name pictures to reconstruct")
-    pictures, classes = zip(*(split[i] for i in range(min(count, len(split)))), strict=True)
+        raise ZooError(f"{data.name} has no test split: name images to reconstruct")
+    images, classes = zip(*(split[i] for i in range(min(count, len(split)))), strict=True)
     labels: Labels = label
     if label is None and run.latent.classes:
         if min(classes) < 0:
             raise _unlabeled(run, f"the test split of {data.name}")
         labels = classes
-    what = f"first {len(pictures)} of the test split of {data.name}"
-    return run.as_images(np.stack(pictures)), labels, what
+    title = f"first {len(images)} of the test split of {data.name}"
+    return run.as_images(np.stack(images)), labels, title
 
 
-def _unlabeled(run: Run, what: str) -> UsageError:
+def _unlabeled(run: Run, images: str) -> UsageError:
     return UsageError(
-        f"this {run.name} is conditional and {what} have no class: say which with --label, "
+        f"this {run.name} is conditional and {images} have no class: set --label, "
         f"0 to {run.latent.classes - 1}"
     )
 
 
-def _write(originals: Tensor, pictures: Tensor, out: Path) -> None:
+def _write(originals: Tensor, reconstructions: Tensor, out: Path) -> None:
     import numpy as np
 
     from zoo.report.grids import pairs, save_png, to_bytes
 
     kinds = ("original", "reconstruction")
-    both = np.stack([originals.numpy(), pictures.numpy()])
+    both = np.stack([originals.numpy(), reconstructions.numpy()])
     if out.suffix == ".npy":
         write_array(out, both)
     elif out.suffix == ".png":

@@ -1,4 +1,4 @@
-"""``zoo sample RUN``: pictures from a run, as a grid, an array or a folder."""
+"""``zoo sample RUN``: samples of a run, as a grid, an array or a folder."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
     from zoo.run import Run
     from zoo.specs import Generator
 
-WALK = 8
-"""The longest walk from one sample to another, in pictures."""
+MAX_STEPS = 8
+"""Maximum number of images in an interpolation."""
 
 TORCH = "torch"
 
 
 @click.command("sample")
 @click.argument("run", type=click.Path())
+@click.option("-n", "count", type=click.IntRange(1), default=64, show_default=True, help="Images.")
 @click.option(
-    "-n", "count", type=click.IntRange(1), default=64, show_default=True, help="Pictures."
+    "--temperature", type=click.FloatRange(0), help="Scale of the latents; default: the model's."
 )
-@click.option("--temperature", type=click.FloatRange(0), help="Spread; the model's own otherwise.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--label", type=int, help="Class, for a conditional run.")
 @click.option(
     "--interpolate",
     is_flag=True,
-    help="Walks from sample to sample, a row each; -n is rounded up to whole rows.",
+    help="Interpolate between samples, one pair per row; -n is rounded up to whole rows.",
 )
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    help="x.png: a grid; x.npy: an array [N, C, H, W]; a folder: a picture each. "
-    "A grid of a new name otherwise.",
+    help="x.png: a grid; x.npy: an array [N, C, H, W]; a folder: one file per image. "
+    "Default: grid.png, numbered if it exists.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option(
     "--backend",
     default=TORCH,
     show_default=True,
-    help="torch, or a format that RUN was exported to: onnx.",
+    help="torch, or a format that RUN is exported to: onnx.",
 )
 def command(
     run: str,
@@ -63,31 +63,33 @@ def command(
     device: str,
     backend: str,
 ) -> None:
-    """Draw pictures from RUN. The same seed draws the same pictures everywhere."""
+    """Generate images with RUN. The same seed gives the same images on every machine."""
     out = unused(Path("grid.png")) if out is None else out
     check_out(out)
     if temperature is not None and not math.isfinite(temperature):
         raise UsageError(f"--temperature must be a finite number, got {temperature}")
     if interpolate and count < 2:
-        raise UsageError(f"--interpolate needs 2 pictures at least, got -n {count}")
+        raise UsageError(f"--interpolate needs at least 2 images, got -n {count}")
 
-    drawer = _opened(run, device, backend)
+    generator = _open(run, device, backend)
     columns = None
     if interpolate:
-        rows = -(-count // WALK)
+        rows = -(-count // MAX_STEPS)
         columns = -(-count // rows)
-        drawn = drawer.interpolate(rows, columns, seed=seed, temperature=temperature, labels=label)
+        samples = generator.interpolate(
+            rows, columns, seed=seed, temperature=temperature, labels=label
+        )
     else:
-        drawn = drawer.sample(count, seed=seed, temperature=temperature, labels=label)
+        samples = generator.sample(count, seed=seed, temperature=temperature, labels=label)
     import numpy as np
 
-    pictures = np.asarray(drawn)
-    check_finite(pictures, "draw at a lower --temperature, or train on")
-    write_pictures(pictures, out, columns)
+    images = np.asarray(samples)
+    check_finite(images, "use a lower --temperature, or train for longer")
+    write_images(images, out, columns)
     click.echo(out)
 
 
-def _opened(run: str, device: str, backend: str) -> Run | Generator:
+def _open(run: str, device: str, backend: str) -> Run | Generator:
     if backend == TORCH:
         from zoo.api import load
 
@@ -98,15 +100,15 @@ def _opened(run: str, device: str, backend: str) -> Run | Generator:
     return format_of(host(), backend).open(Path(run) if is_here(run) else run, device)
 
 
-def write_pictures(pictures: NDArray[np.float32], out: Path, columns: int | None = None) -> None:
-    """``[N, C, H, W]`` in [0, 1] as a grid (``.png``), an array (``.npy``) or a folder of PNG,
-    whole or not at all."""
+def write_images(images: NDArray[np.float32], out: Path, columns: int | None = None) -> None:
+    """Writes images ``[N, C, H, W]`` in [0, 1] as a grid (``.png``), an array (``.npy``) or a
+    folder of PNG files, atomically."""
     from zoo.report.grids import grid, save_png, to_bytes
 
     if out.suffix == ".npy":
-        write_array(out, pictures)
+        write_array(out, images)
     elif out.suffix == ".png":
-        save_png(out, grid(pictures, columns))
+        save_png(out, grid(images, columns))
     else:
-        width = len(str(len(pictures) - 1))
-        write_folder(out, to_bytes(pictures), [f"{i:0{width}d}" for i in range(len(pictures))])
+        width = len(str(len(images) - 1))
+        write_folder(out, to_bytes(images), [f"{i:0{width}d}" for i in range(len(images))])

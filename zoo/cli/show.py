@@ -1,4 +1,4 @@
-"""``zoo show MODEL``: what a model is and everything that can be set."""
+"""``zoo show MODEL``: a model and its configuration keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.specs import CAPABILITIES, ModelSpec, Section
 @click.argument("model", shell_complete=complete_models)
 @json_option
 def command(model: str, as_json: bool) -> None:
-    """Show what MODEL is, and every key that can be set."""
+    """Show MODEL and all its configuration keys."""
     plugins = host()
     spec = plugins.spec(model)
     keys = describe_keys(spec)
@@ -36,8 +36,8 @@ def command(model: str, as_json: bool) -> None:
         )
         return
     click.echo(f"{spec.name}: {spec.title}\n{spec.paper}\n")
-    click.echo(f"can: {', '.join(c for c in CAPABILITIES if c in spec.capabilities)}")
-    click.echo(f"from the plugin {plugins.owner(model).plugin}\n")
+    click.echo(f"capabilities: {', '.join(c for c in CAPABILITIES if c in spec.capabilities)}")
+    click.echo(f"plugin: {plugins.owner(model).plugin}\n")
     presets = list(spec.presets)
     rows = [("KEY", "VALUES", "DEFAULT", *(f"[{name}]" for name in presets), "")]
     for key in keys:
@@ -46,11 +46,11 @@ def command(model: str, as_json: bool) -> None:
             (key["key"], key["values"], json.dumps(key["default"]), *own, key["description"])
         )
     click.echo(columns(rows))
-    click.echo(f"\nSet one with: zoo train {model} --set KEY=VALUE")
+    click.echo(f"\nSet a key with: zoo train {model} --set KEY=VALUE")
 
 
 def describe_keys(spec: ModelSpec) -> list[dict[str, Any]]:
-    """Every key: what it takes, its default, what each preset sets it to, and what it is."""
+    """Returns every key with its values, default, presets and description."""
     by_preset = {
         name: {setting.name: setting.value for setting in preset_settings(spec, name)}
         for name in spec.presets
@@ -80,8 +80,8 @@ def _properties(section: type[Section]) -> dict[str, Any]:
 def _values(schema: dict[str, Any]) -> str:
     """``"1 to 64"``, ``"additive | affine"``, ``"true | false"``, ``"text"``, ``"... | null"``."""
     parts = [part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"]
-    said = " | ".join(_kind(part) for part in parts)
-    return said + (" | null" if len(parts) < len(schema.get("anyOf", [schema])) else "")
+    text = " | ".join(_kind(part) for part in parts)
+    return text + (" | null" if len(parts) < len(schema.get("anyOf", [schema])) else "")
 
 
 def _kind(schema: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""``zoo train MODEL``: from a name to a run folder."""
+"""``zoo train MODEL``: trains a model into a run folder."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ from zoo.errors import UsageError
 
 @click.command("train")
 @click.argument("model", shell_complete=complete_models)
-@click.option("--preset", help="Start from this preset; the model's first one otherwise.")
+@click.option("--preset", help="Preset; default: the first.")
 @click.option("--data", "source", help="A name, user/dataset, folder, parquet or .npz.")
 @click.option("--config", "file", type=click.Path(path_type=Path), help="A TOML file of settings.")
 @click.option("assignments", "--set", multiple=True, metavar="KEY=VALUE", help="Set any key.")
-@click.option("--steps", type=int, help="Stop after so many steps.")
-@click.option("--epochs", type=float, help="Stop after so many epochs.")
-@click.option("--minutes", type=float, help="Stop after so many minutes.")
-@click.option("--batch-size", type=int, help="Pictures a step.")
-@click.option("--seed", type=int, help="Of weights, order and draws.")
-@click.option("--precision", help="Of the networks: auto, fp32 or bf16.")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/MODEL-DATA else.")
-@click.option("--resume", is_flag=True, help="Go on with the run that stands at --out.")
+@click.option("--steps", type=int, help="Stop after this many steps.")
+@click.option("--epochs", type=float, help="Stop after this many epochs.")
+@click.option("--minutes", type=float, help="Stop after this many minutes.")
+@click.option("--batch-size", type=int, help="Images per step.")
+@click.option("--seed", type=int, help="Random seed.")
+@click.option("--precision", help="auto, fp32 or bf16.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Run folder; default: runs/MODEL-DATA."
+)
+@click.option("--resume", is_flag=True, help="Resume the run in --out.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--processes", type=click.IntRange(1), default=1, help="On so many devices at once.")
-@click.option("--track", type=click.Choice(["tensorboard"]), help="Also log to this tracker.")
+@click.option("--processes", type=click.IntRange(1), default=1, help="Number of devices.")
+@click.option("--track", type=click.Choice(["tensorboard"]), help="Additional log.")
 def command(
     model: str,
     preset: str | None,
@@ -45,10 +47,7 @@ def command(
     track: str | None,
     **training: Any,
 ) -> int:
-    """Train MODEL into a run folder.
-
-    It holds the weights, samples, a loss curve, checkpoints and a model card.
-    """
+    """Train MODEL into a run folder: weights, samples, loss curve, checkpoints, model card."""
     plugins = host()
     spec = plugins.spec(model)
     settings = [] if source is None else [Setting("data", "source", source, f"--data {source}")]
@@ -70,17 +69,17 @@ def command(
     request = Request(model, preset, file, settings, out, resume, device, track)
     run = train(plugins, request, progress())
     if os.environ.get("LOCAL_RANK", "0") == "0":
-        click.echo(f"pictures: {run.path / 'samples' / 'grid.png'}")
-        click.echo(f"next:     zoo sample {run.path}")
+        click.echo(f"samples: {run.path / 'samples' / 'grid.png'}")
+        click.echo(f"next:    zoo sample {run.path}")
     return 0
 
 
 def _launch(processes: int) -> int:
-    """Run this very command in so many processes, by torch's launcher."""
+    """Runs this command in ``processes`` processes with torch's launcher."""
     import subprocess
 
     arguments = sys.argv[1:]
     if "train" not in arguments:
-        raise UsageError("--processes works from the command line: call zoo train")
+        raise UsageError("--processes needs the command line: run zoo train")
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     return subprocess.call([sys.executable, *launcher, "-m", "zoo", *arguments])

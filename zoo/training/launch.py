@@ -110,7 +110,7 @@ def _train(
         try:
             write_card(folder.path, find)
         except DamagedCard as error:  # the run is finished, and worth more than its card
-            progress.say(f"the card stays as it is: {error}")
+            progress.say(f"the card is not updated: {error}")
         observer.finished(loop.position.step)
     loop.leave()
     if stopped:
