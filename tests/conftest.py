@@ -177,7 +177,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     found.path.mkdir()
     monkeypatch.syspath_prepend(found.path)
     monkeypatch.setattr(cli, "commands", {})
-    monkeypatch.setattr(cli, "_asked", False)
+    monkeypatch.setattr(cli, "_plugins_loaded", False)
     host.cache_clear()
     yield found
     host.cache_clear()
