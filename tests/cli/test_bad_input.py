@@ -1,4 +1,4 @@
-"""Bad input: one sentence that names the value and the way out, and nothing half-written."""
+"""Bad input: one message with the value and the fix, and no partial output."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ TRAIN = ["train", "glow", "--steps", "2", "--device", "cpu"]
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a folder of grey pictures, each of its size."""
+def image_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a folder of gray images of the given sizes."""
 
     def make(*sizes: tuple[int, int]) -> Path:
-        folder = tmp_path / "pictures"
+        folder = tmp_path / "images"
         folder.mkdir()
         for i, (width, height) in enumerate(sizes):
             pixels = np.random.default_rng(i).integers(0, 256, (height, width), dtype=np.uint8)
@@ -33,7 +33,7 @@ def pictures(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "said"),
+    ("arguments", "status", "message"),
     [
         (["train", "glwo"], 2, "there is no model 'glwo': did you mean 'glow'?"),
         ([*TRAIN, "--preset", "mnst"], 2, "glow has no preset 'mnst': did you mean 'mnist'?"),
@@ -61,31 +61,31 @@ def pictures(tmp_path: Path) -> Callable[..., Path]:
         (["evaluate", "nowhere"], 2, "there is not a run folder nowhere"),
     ],
 )
-def test_a_wrong_value_is_named(commands, here, untouched, arguments, status, said) -> None:
+def test_a_wrong_value_is_an_error(commands, here, untouched, arguments, status, message) -> None:
     if "levels=4" in arguments:
         arguments = [*arguments, "--out", "run"]
-    assert said in commands.fails(status, *arguments)
+    assert message in commands.fails(status, *arguments)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there(commands, here, untouched, trained) -> None:
+def test_a_missing_gpu_is_an_error(commands, here, untouched, trained) -> None:
     for arguments in (TRAIN, ["sample", trained.path]):
-        said = commands.fails(1, *arguments, "--device", "cuda")
-        assert said.startswith("--device cuda: ")
-        assert said.endswith("use --device cpu, or run zoo doctor")
+        message = commands.fails(1, *arguments, "--device", "cuda")
+        assert message.startswith("--device cuda: ")
+        assert message.endswith("use --device cpu, or run zoo doctor")
 
 
 # Data
 
 
-def test_an_empty_folder_of_data(commands, here, untouched, pictures) -> None:
-    folder = pictures()
-    said = commands.fails(1, *TRAIN, "--data", folder)
-    assert f"the folder {folder} has no images" in said
+def test_an_empty_folder_of_data(commands, here, untouched, image_folder) -> None:
+    folder = image_folder()
+    message = commands.fails(1, *TRAIN, "--data", folder)
+    assert f"the folder {folder} has no images" in message
 
 
-def test_a_file_that_is_no_picture_is_named(commands, here, untouched, pictures) -> None:
-    folder = pictures((8, 8), (8, 8))
+def test_a_file_that_is_not_an_image_is_named(commands, here, untouched, image_folder) -> None:
+    folder = image_folder((8, 8), (8, 8))
     (folder / "notes.txt").write_text("hello")
     assert "notes.txt" in commands.fails(1, *TRAIN, "--data", folder)
     (folder / "notes.txt").unlink()
@@ -93,14 +93,14 @@ def test_a_file_that_is_no_picture_is_named(commands, here, untouched, pictures)
     assert "1.png" in commands.fails(1, *TRAIN, "--data", folder)
 
 
-def test_pictures_of_several_sizes_or_too_small(commands, here, untouched, pictures) -> None:
-    folder = pictures((8, 8), (12, 8))
+def test_images_of_different_or_small_sizes(commands, here, untouched, image_folder) -> None:
+    folder = image_folder((8, 8), (12, 8))
     assert "--set data.size=8" in commands.fails(1, *TRAIN, "--data", folder)
-    said = commands.fails(1, *TRAIN, "--data", folder, "--set", "data.size=16")
-    assert "smaller than data.size 16" in said
+    message = commands.fails(1, *TRAIN, "--data", folder, "--set", "data.size=16")
+    assert "smaller than data.size 16" in message
 
 
-def test_a_file_that_is_no_data(commands, here, untouched, tmp_path: Path) -> None:
+def test_a_file_that_is_not_data(commands, here, untouched, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("1,2")
     assert f"{table} has an unknown format" in commands.fails(2, *TRAIN, "--data", table)
@@ -109,23 +109,23 @@ def test_a_file_that_is_no_data(commands, here, untouched, tmp_path: Path) -> No
     assert f"{array} is not an .npz file" in commands.fails(1, *TRAIN, "--data", array)
 
 
-def test_labels_that_are_not_there(commands, here, untouched, pictures) -> None:
-    folder = pictures(*[(8, 8)] * 20)
+def test_missing_labels(commands, here, untouched, image_folder) -> None:
+    folder = image_folder(*[(8, 8)] * 20)
     arguments = ["--data", folder, "--set", "conditional=true", "--out", "run"]
-    said = commands.fails(2, *TRAIN, *arguments)
-    assert said == "model.conditional = true needs data with labels, and these have none"
+    message = commands.fails(2, *TRAIN, *arguments)
+    assert message == "model.conditional = true needs data with labels, and these have none"
 
 
-# Where a run goes
+# Run folders
 
 
-def test_a_place_that_is_taken_is_refused(commands, here, trained_copy) -> None:
+def test_an_existing_target_is_an_error(commands, here, trained_copy) -> None:
     Path("file").write_text("mine")
     Path("full").mkdir()
     Path("full/file").write_text("mine")
     for name in ("file", "full"):
-        said = commands.fails(2, *TRAIN, "--out", name)
-        assert said == (
+        message = commands.fails(2, *TRAIN, "--out", name)
+        assert message == (
             f"something stands at {name}: go on with it by --resume, or name another --out"
         )
     assert "a run stands at" in commands.fails(2, *TRAIN, "--out", trained_copy)
@@ -138,26 +138,26 @@ def test_a_place_that_is_taken_is_refused(commands, here, trained_copy) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_a_folder_that_cannot_be_written(commands, here) -> None:
+def test_a_read_only_folder(commands, here) -> None:
     Path("locked").mkdir(mode=0o555)
     assert "locked/run" in commands.fails(1, *TRAIN, "--out", "locked/run")
     assert not any(Path("locked").iterdir())
 
 
-def test_a_folder_that_the_system_cannot_write(commands, here, trained) -> None:
-    """/proc takes no file from anybody, root or not."""
+def test_a_folder_that_the_system_refuses(commands, here, trained) -> None:
+    """Not even root can write to /proc."""
     if not Path("/proc/self").exists():
         pytest.skip("no /proc")
-    said = commands.fails(1, "sample", trained.path, "-n", 1, "-o", "/proc/zoo/x.png")
-    assert said.startswith("/proc/zoo/x.png could not be written: ")
+    message = commands.fails(1, "sample", trained.path, "-n", 1, "-o", "/proc/zoo/x.png")
+    assert message.startswith("/proc/zoo/x.png could not be written: ")
     assert commands.fails(1, *TRAIN, "--out", "/proc/zoo").startswith("/proc/zoo cannot be made: ")
 
 
-# Going on
+# Resuming
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--set", "depth=3"], "was begun with model.depth = 2, not 3"),
         (["--seed", "7"], "was begun with training.seed = 0, not 7"),
@@ -165,16 +165,16 @@ def test_a_folder_that_the_system_cannot_write(commands, here, trained) -> None:
         (["--batch-size", "31"], "was begun with training.batch_size = "),
     ],
 )
-def test_a_changed_configuration_is_refused(commands, here, trained, arguments, said) -> None:
+def test_a_changed_configuration_is_refused(commands, here, trained, arguments, message) -> None:
     before = {path: path.stat().st_mtime_ns for path in trained.path.rglob("*")}
     found = commands.fails(2, "train", "glow", "--resume", "--out", trained.path, *arguments)
-    assert f"{trained.path} {said}" in found
+    assert f"{trained.path} {message}" in found
     assert found.endswith("leave it as it was, or begin another run with --out")
     assert {path: path.stat().st_mtime_ns for path in trained.path.rglob("*")} == before
 
 
-def test_other_data_are_refused(commands, here, trained_copy, pictures) -> None:
-    folder = pictures(*[(8, 8)] * 20).rename("digits")
+def test_other_data_are_refused(commands, here, trained_copy, image_folder) -> None:
+    folder = image_folder(*[(8, 8)] * 20).rename("digits")
     arguments = ["--resume", "--out", trained_copy, "--data", folder.absolute()]
     before = (trained_copy / "config.json").read_bytes()
     result = commands("train", "glow", "--device", "cpu", *arguments)
@@ -187,7 +187,7 @@ def test_other_data_are_refused(commands, here, trained_copy, pictures) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (
             ["-o", "a.txt"],
@@ -206,11 +206,11 @@ def test_other_data_are_refused(commands, here, trained_copy, pictures) -> None:
         (["--device", "gpu"], "there is no device 'gpu': use auto, cpu or cuda"),
     ],
 )
-def test_an_invalid_option_of_sample(commands, here, trained, arguments, said: str) -> None:
+def test_an_invalid_option_of_sample(commands, here, trained, arguments, message: str) -> None:
     Path("full").mkdir()
     Path("full/file").touch()
     Path("file").touch()
     Path("d.png").mkdir()
     before = sorted(here.rglob("*"))
-    assert said in commands.fails(2, "sample", trained.path, *arguments)
+    assert message in commands.fails(2, "sample", trained.path, *arguments)
     assert sorted(here.rglob("*")) == before

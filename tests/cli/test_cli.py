@@ -1,4 +1,4 @@
-"""The command line's manners: exit status, streams, sentences, help and completion."""
+"""The command line: exit status, streams, messages, help and completion."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_zoo_list_imports_nothing_heavy() -> None:
         [["train", "-h"], ["sample", "-h"], ["train", "x"], ["train", "glow", "--set", "x=1"]],
     ],
 )
-def test_looking_up_and_refusing_import_nothing_heavy(calls: list[list[str]]) -> None:
+def test_help_and_refusals_import_nothing_heavy(calls: list[list[str]]) -> None:
     code = (
         "import sys\nfrom zoo.cli import main\n"
         f"for call in {calls}: main(call)\n"
@@ -57,7 +57,7 @@ def test_looking_up_and_refusing_import_nothing_heavy(calls: list[list[str]]) ->
     assert done.stderr.splitlines()[-1] == "imported:"
 
 
-def test_zoo_alone_greets_with_commands_that_exist(commands) -> None:
+def test_the_greeting_shows_existing_commands(commands) -> None:
     result = commands()
     assert result.status == 0
     assert result.err == ""
@@ -81,7 +81,7 @@ def test_every_command_has_help(commands, command: str | None, option: str) -> N
     assert "--debug" in result.out
 
 
-def test_every_option_is_explained() -> None:
+def test_every_option_has_help() -> None:
     for name in BUILT_IN:
         command = command_line.cli.get_command(click.Context(command_line.cli), name)
         assert command.help, name
@@ -96,7 +96,7 @@ def test_help_lists_every_command(commands) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["lst"], "there is no command 'lst': did you mean 'list'? (see zoo -h)"),
         (["trian", "glow"], "there is no command 'trian': did you mean 'train'?"),
@@ -113,8 +113,8 @@ def test_help_lists_every_command(commands) -> None:
         (["sample", "nowhere"], "there is not a run folder nowhere"),
     ],
 )
-def test_a_wrong_call_is_one_sentence_and_status_2(commands, here, arguments, said: str) -> None:
-    assert said in commands.fails(2, *arguments)
+def test_a_wrong_call_is_one_message_and_status_2(commands, here, arguments, message: str) -> None:
+    assert message in commands.fails(2, *arguments)
 
 
 RAISED = {
@@ -134,16 +134,16 @@ RAISED = {
 
 
 @pytest.mark.parametrize("name", RAISED)
-def test_what_is_raised_decides_on_status_and_sentence(
+def test_an_exception_sets_status_and_message(
     commands, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    error, status, said = RAISED[name]
+    error, status, message = RAISED[name]
 
     def raises(*_: object) -> None:
         raise error
 
     monkeypatch.setattr("zoo.cli.list.host", raises)
-    assert said in commands.fails(status, "list")
+    assert message in commands.fails(status, "list")
 
 
 def test_debug_shows_the_traceback_and_the_same_status(
@@ -339,7 +339,7 @@ def test_sample_writes_a_grid_an_array_or_a_folder(commands, trained, here) -> N
     assert sorted(path.name for path in here.iterdir()) == ["a.npy", "a.png", "empty", "new"]
 
 
-def test_sample_interpolates_a_walk_a_row(commands, trained, here) -> None:
+def test_sample_interpolates_one_pair_per_row(commands, trained, here) -> None:
     import numpy as np
 
     arguments = ["--interpolate", "-n", 16, "--seed", 3, "-o", "walk.npy"]

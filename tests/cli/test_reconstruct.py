@@ -1,4 +1,4 @@
-"""Real pictures, encoded and decoded again: in Python, on the command line, as a picture."""
+"""Reconstructions: in Python, on the command line, and as a grid."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def zoo_sample(model, network, latents, temperature):
 
 @pytest.fixture
 def half(site, tmp_path: Path) -> Iterator:
-    """Makes runs of three models: one whose pictures come back half as bright, one whose pictures
-    come back as their label, and one that cannot encode."""
+    """Trains one of three models: ``half`` halves the brightness of images, ``classy``
+    returns their label, and ``blind`` does not encode."""
     site.add("zoo-half", PLUGIN, "half")
 
     def make(model: str, **settings: object) -> zoo.Run:
@@ -87,12 +87,12 @@ def half(site, tmp_path: Path) -> Iterator:
 
 @pytest.fixture
 def photographs(here: Path) -> Path:
-    """A folder with pictures of several sizes and modes."""
+    """A folder with images of several sizes and modes."""
     folder = here / "photographs"
     (folder / "deeper").mkdir(parents=True)
     rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 256, (20, 16, 3), np.uint8)).save(folder / "colour.png")
-    Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(folder / "deeper/grey.png")
+    Image.fromarray(rng.integers(0, 256, (20, 16, 3), np.uint8)).save(folder / "color.png")
+    Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(folder / "deeper/gray.png")
     Image.fromarray(rng.integers(0, 256, (9, 8, 4), np.uint8)).save(folder / "transparent.png")
     Image.fromarray(rng.integers(0, 65536, (8, 8), np.uint16)).save(folder / "sixteen.png")
     return folder
@@ -103,28 +103,30 @@ def first_of_test_split(run: zoo.Run, count: int) -> np.ndarray:
     return np.float32([(split[i][0] >> 4) / np.float32(15) for i in range(count)])
 
 
-def test_the_first_of_the_test_split_come_back(commands, trained: zoo.Run, here) -> None:
+def test_the_test_split_is_reconstructed_by_default(commands, trained: zoo.Run, here) -> None:
     result = commands("reconstruct", trained.path, "-o", "both.npy")
     assert (result.status, result.err) == (0, "")
-    path, said = result.out.splitlines()
+    path, message = result.out.splitlines()
     assert path == "both.npy"
-    originals, pictures = np.load("both.npy")
+    originals, reconstructions = np.load("both.npy")
     np.testing.assert_array_equal(originals, first_of_test_split(trained, 16))
-    np.testing.assert_array_equal(pictures, trained.reconstruct(torch.tensor(originals)).numpy())
-    np.testing.assert_allclose(pictures, originals, atol=1e-4)
+    np.testing.assert_array_equal(
+        reconstructions, trained.reconstruct(torch.tensor(originals)).numpy()
+    )
+    np.testing.assert_allclose(reconstructions, originals, atol=1e-4)
     match = re.fullmatch(
         r"first 16 of the test split of digits: mean difference (\S+), largest (\S+) "
         r"\(of 0 to 1\), PSNR (\S+) dB",
-        said,
+        message,
     )
-    assert match, said
-    gap = np.abs(pictures.astype(np.float64) - originals)
+    assert match, message
+    gap = np.abs(reconstructions.astype(np.float64) - originals)
     assert float(match[1]) == pytest.approx(gap.mean(), rel=0.1)
     assert float(match[2]) == pytest.approx(gap.max(), rel=0.1)
     assert float(match[3]) == pytest.approx(-10 * math.log10((gap**2).mean()), abs=0.1)
 
 
-def test_a_picture_of_pairs_and_a_folder(commands, trained: zoo.Run, here) -> None:
+def test_a_grid_of_pairs_and_a_folder(commands, trained: zoo.Run, here) -> None:
     for _ in range(2):
         assert commands("reconstruct", trained.path, "-n", 3).status == 0
     assert commands("reconstruct", trained.path, "-n", 3, "-o", "folder").status == 0
@@ -138,7 +140,7 @@ def test_a_picture_of_pairs_and_a_folder(commands, trained: zoo.Run, here) -> No
     np.testing.assert_array_equal(pixels, np.rint(first_of_test_split(trained, 3)[2, 0] * 255))
 
 
-def test_an_original_stands_over_its_reconstruction_behind_their_names() -> None:
+def test_pairs_show_each_original_above_its_reconstruction() -> None:
     black, white = np.zeros((3, 1, 8, 8), np.float32), np.ones((3, 1, 8, 8), np.float32)
     black[1] = 0.2
     sheet = np.asarray(pairs(black, white, ("original", "reconstruction"), columns=2))
@@ -154,22 +156,22 @@ def test_an_original_stands_over_its_reconstruction_behind_their_names() -> None
         assert (sheet[top : top + 64, : gutter - 8] > 200).any(), "no name beside a row"
 
 
-def test_pictures_of_any_kind_are_brought_to_the_runs_shape(
+def test_images_of_any_mode_are_converted_to_the_image_spec(
     commands, trained: zoo.Run, photographs: Path
 ) -> None:
     files = ["photographs/sixteen.png", "photographs", "-o", "x.npy"]
     result = commands("reconstruct", trained.path, *files)
     assert (result.status, result.err) == (0, "")
     assert "5 images: mean difference" in result.out
-    originals, pictures = np.load("x.npy")
+    originals, reconstructions = np.load("x.npy")
     assert originals.shape == (5, 1, 8, 8)
-    np.testing.assert_array_equal(originals[0], originals[3])  # colour, grey, sixteen, transparent
-    gray = np.asarray(Image.open(photographs / "deeper/grey.png"))
+    np.testing.assert_array_equal(originals[0], originals[3])  # color, gray, sixteen, transparent
+    gray = np.asarray(Image.open(photographs / "deeper/gray.png"))
     np.testing.assert_array_equal(originals[2, 0], (gray >> 4) / np.float32(15))
-    np.testing.assert_allclose(pictures, originals, atol=1e-4)
+    np.testing.assert_allclose(reconstructions, originals, atol=1e-4)
 
 
-def test_what_is_left_out_is_said(commands, trained: zoo.Run, photographs: Path) -> None:
+def test_omitted_images_are_reported(commands, trained: zoo.Run, photographs: Path) -> None:
     result = commands("reconstruct", trained.path, photographs, "-n", 1, "-o", "x.npy")
     assert result.err == "using the first 1 of 4 images (-n)\n"
     assert result.out.splitlines()[1].startswith("1 image: ")
@@ -177,7 +179,7 @@ def test_what_is_left_out_is_said(commands, trained: zoo.Run, photographs: Path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "said"),
+    ("arguments", "status", "message"),
     [
         (["nothing.png"], 2, "there is no file or folder nothing.png"),
         (["notes.txt"], 1, "notes.txt is not an image that Pillow can read"),
@@ -193,7 +195,7 @@ def test_what_is_left_out_is_said(commands, trained: zoo.Run, photographs: Path)
         (["--device", "gpu"], 2, "there is no device 'gpu'"),
     ],
 )
-def test_what_cannot_be_reconstructed(commands, here, trained, arguments, status, said) -> None:
+def test_invalid_options_and_files(commands, here, trained, arguments, status, message) -> None:
     Path("notes.txt").write_text("hello")
     Path("empty").mkdir()
     Path("empty.png").mkdir()
@@ -201,21 +203,21 @@ def test_what_cannot_be_reconstructed(commands, here, trained, arguments, status
         Image.effect_noise(size, 50).save(f"{name}.png")
     Path("cut.png").write_bytes(Path("cut.png").read_bytes()[:60])
     before = sorted(here.rglob("*"))
-    assert said in commands.fails(status, "reconstruct", trained.path, *arguments)
+    assert message in commands.fails(status, "reconstruct", trained.path, *arguments)
     assert sorted(here.rglob("*")) == before
 
 
-def test_a_path_that_is_no_run(commands, here) -> None:
+def test_a_path_that_is_not_a_run(commands, here) -> None:
     assert commands.fails(2, "reconstruct", "nowhere") == "there is not a run folder nowhere"
 
 
-def test_data_that_are_gone_are_named_with_the_way_out(commands, trained_copy: Path, here) -> None:
+def test_missing_data_suggest_naming_images(commands, trained_copy: Path, here) -> None:
     (trained_copy / "checkpoints/data.json").write_text('{"source": "/gone"}')
-    said = commands.fails(2, "reconstruct", trained_copy)
-    assert said.endswith("there is no such file or folder; or name images to reconstruct")
+    message = commands.fails(2, "reconstruct", trained_copy)
+    assert message.endswith("there is no such file or folder; or name images to reconstruct")
 
 
-def test_pictures_that_do_not_come_back_are_not_written(commands, trained_copy: Path, here) -> None:
+def test_non_finite_reconstructions_are_not_written(commands, trained_copy: Path, here) -> None:
     from safetensors.torch import load_file
 
     from zoo.runs.weights import save_tensors
@@ -223,27 +225,27 @@ def test_pictures_that_do_not_come_back_are_not_written(commands, trained_copy: 
     weights = load_file(trained_copy / "model.safetensors")
     weights["flow.prior.mean"].fill_(float("nan"))
     save_tensors(trained_copy / "model.safetensors", weights)
-    said = commands.fails(1, "reconstruct", trained_copy, "-n", 3)
-    assert said.startswith("3 of 3 images are not finite: use weights")
+    message = commands.fails(1, "reconstruct", trained_copy, "-n", 3)
+    assert message.startswith("3 of 3 images are not finite: use weights")
     assert list(here.iterdir()) == []
 
 
-def test_an_approximate_posterior_goes_through_its_mean(commands, half, here) -> None:
+def test_a_vae_decodes_the_posterior_mean(commands, half, here) -> None:
     run = half("half")
     result = commands("reconstruct", run.path, "-o", "x.npy")
-    originals, pictures = np.load("x.npy")
-    np.testing.assert_array_equal(pictures, originals / 2)
+    originals, reconstructions = np.load("x.npy")
+    np.testing.assert_array_equal(reconstructions, originals / 2)
     assert f"largest {originals.max() / 2:.2g} " in result.out
 
 
-def test_a_conditional_run_takes_the_pictures_own_classes(commands, half, here) -> None:
+def test_a_conditional_run_uses_the_labels_of_the_images(commands, half, here) -> None:
     run = half("classy")
     assert commands("reconstruct", run.path, "-n", 40, "-o", "own.npy").status == 0
     labels = open_data(run.config.data).splits["test"].labels[:40]
     np.testing.assert_array_equal(np.load("own.npy")[1, :, 0, 0, 0], labels / np.float32(16))
     Image.new("L", (8, 8)).save("seven.png")
-    said = commands.fails(2, "reconstruct", run.path, "seven.png")
-    assert said == (
+    message = commands.fails(2, "reconstruct", run.path, "seven.png")
+    assert message == (
         "this classy is conditional and these images have no class: set --label, 0 to 9"
     )
     assert commands("reconstruct", run.path, "seven.png", "--label", 7, "-o", "x.npy").status == 0
@@ -251,16 +253,16 @@ def test_a_conditional_run_takes_the_pictures_own_classes(commands, half, here) 
     assert "from 0 to 9, got 10" in commands.fails(2, "reconstruct", run.path, "--label", 10)
 
 
-def test_a_model_that_cannot_is_refused_by_what_it_can(commands, half, here) -> None:
+def test_a_missing_capability_lists_the_capabilities(commands, half, here) -> None:
     run = half("blind")
     assert commands.fails(2, "reconstruct", run.path) == "blind cannot encode: it can sample"
-    said = commands.fails(2, "sample", run.path, "--interpolate")
-    assert said == "blind cannot interpolate: it can sample"
+    message = commands.fails(2, "sample", run.path, "--interpolate")
+    assert message == "blind cannot interpolate: it can sample"
     with pytest.raises(UsageError, match="blind cannot encode"):
         run.reconstruct(torch.zeros(1, 1, 8, 8))
 
 
-def test_difference_is_mean_largest_and_signal_to_noise() -> None:
+def test_difference_has_mean_maximum_and_psnr() -> None:
     black, gray = torch.zeros(2, 1, 2, 2), torch.zeros(2, 1, 2, 2)
     assert str(difference(black, gray)) == "no difference"
     gray[0, 0, 0] = 0.5
