@@ -51,7 +51,7 @@ def image_folder(tmp_path: Path) -> Callable[..., Path]:
         ([*TRAIN, "--data", ""], 2, "data.source must not be empty"),
         ([*TRAIN, "--set", "levels=4"], 2, "needs data.size to be a multiple of 16, got 8"),
         ([*TRAIN, "--set", "data.size=32"], 1, "is 8x8 pixels, smaller than data.size 32: use"),
-        ([*TRAIN, "--resume"], 2, "there is no run runs/glow-digits to go on with"),
+        ([*TRAIN, "--resume"], 2, "there is no run runs/glow-digits to resume"),
         ([*TRAIN, "--resume", "--out", "x"], 2, "there is not a run folder x"),
         ([*TRAIN, "--device", "tpu"], 2, "there is no device 'tpu': use auto, cpu or"),
         ([*TRAIN, "--device", "meta"], 2, "there is no device 'meta'"),
@@ -125,12 +125,11 @@ def test_an_existing_target_is_an_error(commands, here, trained_copy) -> None:
     Path("full/file").write_text("mine")
     for name in ("file", "full"):
         message = commands.fails(2, *TRAIN, "--out", name)
-        assert message == (
-            f"something stands at {name}: go on with it by --resume, or name another --out"
-        )
-    assert "a run stands at" in commands.fails(2, *TRAIN, "--out", trained_copy)
+        assert message == f"{name} is not an empty folder: choose another --out"
+    message = commands.fails(2, *TRAIN, "--out", trained_copy)
+    assert "is already a run: continue it with --resume" in message
     assert commands.fails(1, *TRAIN, "--out", "file/run") == (
-        "file/run cannot be made: Not a directory"
+        "file/run cannot be created: Not a directory"
     )
     assert sorted(str(path) for path in here.rglob("*")) == [
         str(here / name) for name in ("file", "full", "full/file")
@@ -150,7 +149,9 @@ def test_a_folder_that_the_system_refuses(commands, here, trained) -> None:
         pytest.skip("no /proc")
     message = commands.fails(1, "sample", trained.path, "-n", 1, "-o", "/proc/zoo/x.png")
     assert message.startswith("/proc/zoo/x.png could not be written: ")
-    assert commands.fails(1, *TRAIN, "--out", "/proc/zoo").startswith("/proc/zoo cannot be made: ")
+    assert commands.fails(1, *TRAIN, "--out", "/proc/zoo").startswith(
+        "/proc/zoo cannot be created: "
+    )
 
 
 # Resuming
@@ -159,17 +160,17 @@ def test_a_folder_that_the_system_refuses(commands, here, trained) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "depth=3"], "was begun with model.depth = 2, not 3"),
-        (["--seed", "7"], "was begun with training.seed = 0, not 7"),
-        (["--preset", "mnist"], "was begun with model."),
-        (["--batch-size", "31"], "was begun with training.batch_size = "),
+        (["--set", "depth=3"], "was started with model.depth = 2, not 3"),
+        (["--seed", "7"], "was started with training.seed = 0, not 7"),
+        (["--preset", "mnist"], "was started with model."),
+        (["--batch-size", "31"], "was started with training.batch_size = "),
     ],
 )
 def test_a_changed_configuration_is_refused(commands, here, trained, arguments, message) -> None:
     before = {path: path.stat().st_mtime_ns for path in trained.path.rglob("*")}
     found = commands.fails(2, "train", "glow", "--resume", "--out", trained.path, *arguments)
     assert f"{trained.path} {message}" in found
-    assert found.endswith("leave it as it was, or begin another run with --out")
+    assert found.endswith("keep it, or start another run with --out")
     assert {path: path.stat().st_mtime_ns for path in trained.path.rglob("*")} == before
 
 
@@ -179,7 +180,7 @@ def test_other_data_are_refused(commands, here, trained_copy, image_folder) -> N
     before = (trained_copy / "config.json").read_bytes()
     result = commands("train", "glow", "--device", "cpu", *arguments)
     assert result.status == 2
-    assert "was begun with 1618 training pictures, digits has" in result.err
+    assert "was started with 1618 training images, but digits has" in result.err
     assert (trained_copy / "config.json").read_bytes() == before
 
 

@@ -62,8 +62,8 @@ def newcomer(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         draw(here / f"photos/{i:02}.png", (48, 40), 3)
     draw(here / "photo.png", (64, 48), 3)
     monkeypatch.setattr("zoo.training.loop.Limits", Short)
-    monkeypatch.setattr("zoo.training.loop.FIRST_PICTURES", 64)
-    monkeypatch.setattr("zoo.training.loop.GRID_PICTURES", 16)
+    monkeypatch.setattr("zoo.training.loop.INITIALIZATION_IMAGES", 64)
+    monkeypatch.setattr("zoo.training.loop.GRID_IMAGES", 16)
     return here
 
 

@@ -1,4 +1,4 @@
-"""The loop: one for any objective, exact after a break, and honest when it goes wrong."""
+"""The loop: one for any objective, resumed exactly, with errors that name the step."""
 
 import json
 import math
@@ -28,7 +28,7 @@ from zoo.training.checkpoint import (
 )
 from zoo.training.ema import ema_of
 from zoo.training.limits import Limits
-from zoo.training.request import Request, unasked_preset
+from zoo.training.request import Request, default_preset_note
 from zoo.training.status import Status
 
 
@@ -46,21 +46,21 @@ def lines_of(folder: Path) -> list[dict]:
 
 
 def test_a_uniform_density_costs_exactly_its_bits(tmp_path: Path) -> None:
-    """log p = 0 in the unit cube is 8 bits/dim of 8-bit pictures, 5 of 5-bit ones, exactly."""
+    """log p = 0 in the unit cube is 8 bits/dim of 8-bit images, 5 of 5-bit ones, exactly."""
     for bits in (8, 5):
         finished = run("tiny", tmp_path / str(bits), data__bits=bits, training__steps=2)
         with torch.no_grad():
             finished.network.shift.zero_()
-        pictures = torch.rand(7, 1, 8, 8)
-        assert torch.allclose(finished.bits_per_dim(pictures), torch.full((7,), float(bits)))
+        images = torch.rand(7, 1, 8, 8)
+        assert torch.allclose(finished.bits_per_dim(images), torch.full((7,), float(bits)))
         metric = finished.evaluate(metrics=["bits_per_dim"])["bits_per_dim"]
         assert metric.value == pytest.approx(bits, abs=1e-6)
-        facts = metric.protocol
-        assert (facts.images, facts.split) == (90, "test")
+        protocol = metric.protocol
+        assert (protocol.images, protocol.split) == (90, "test")
         assert metric.standard_error == pytest.approx(0, abs=1e-9)
 
 
-def test_the_loss_falls_and_every_file_of_a_run_stands(tmp_path: Path) -> None:
+def test_the_loss_falls_and_every_file_of_a_run_is_written(tmp_path: Path) -> None:
     finished = run("tiny", tmp_path / "r", training__checkpoint_every=10)
     lines = lines_of(finished.path)
     assert [line["step"] for line in lines] == [10, 20]
@@ -86,7 +86,7 @@ def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
     assert [c.name for c in find_checkpoints(finished.path)] == ["step-00000015", "step-00000020"]
 
 
-def test_a_game_of_two_networks_trains_through_the_same_loop(tmp_path: Path) -> None:
+def test_a_gan_trains_in_the_same_loop(tmp_path: Path) -> None:
     whole = run("gan", tmp_path / "whole")
     assert {"loss", "critic_loss"} <= lines_of(whole.path)[-1].keys()
     half = run("gan", tmp_path / "half", training__steps=10)
@@ -98,7 +98,7 @@ def test_a_game_of_two_networks_trains_through_the_same_loop(tmp_path: Path) -> 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path: Path) -> None:
     with pytest.raises(
-        ZooError, match=r"not finite at step 13; the last good state is .*step-0*10"
+        ZooError, match=r"not finite at step 13; the last checkpoint is .*step-0*10"
     ):
         run("tiny", tmp_path / "r", model__fail_at=13, training__checkpoint_every=10)
     assert [line["step"] for line in lines_of(tmp_path / "r")] == [10]
@@ -122,7 +122,7 @@ def test_a_changed_configuration_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_limits() -> None:
     def limits(**values: float) -> Limits:
-        return Limits(TrainingConfig(batch_size=10, **values), pictures=100, batches_per_step=2)
+        return Limits(TrainingConfig(batch_size=10, **values), images=100, batches_per_step=2)
 
     assert limits(steps=7).steps == 7
     assert limits(epochs=3.0).steps == 15
@@ -135,11 +135,11 @@ def test_limits() -> None:
 
 
 @pytest.mark.parametrize("limit", ["steps", "epochs", "minutes"])
-def test_the_largest_limits_are_still_numbers(limit: str) -> None:
+def test_the_largest_limits_are_finite(limit: str) -> None:
     training = TrainingConfig(
         batch_size=1, **{limit: MAX_VALUE if limit == "steps" else float(MAX_VALUE)}
     )
-    limits = Limits(training, pictures=10**7)
+    limits = Limits(training, images=10**7)
     assert 0 < limits.progress(1000, 60) < 1e-4
     assert 1e6 < limits.seconds_left(1000, 60, steps_per_second=10.0) < math.inf
     with pytest.raises(ValidationError):
@@ -152,7 +152,7 @@ def test_minutes_end_in_time(tmp_path: Path) -> None:
     assert 1.2 <= lines_of(finished.path)[-1]["seconds"] < 1.2 + (time.monotonic() - begun)
 
 
-def test_the_course_of_the_learning_rate() -> None:
+def test_learning_rate_schedules() -> None:
     def factors(decay: str, points: list[tuple[int, float]]) -> list[float]:
         training = TrainingConfig(warmup_steps=10, decay=decay)
         return [rate_factor(training, step, progress) for step, progress in points]
@@ -184,7 +184,7 @@ def test_epsilon_is_bounded() -> None:
         TrainingConfig(epsilon=1.5)
 
 
-def test_the_average_of_weights_is_the_formula_and_copies_buffers() -> None:
+def test_ema_equals_the_formula_and_copies_buffers() -> None:
     network = torch.nn.BatchNorm1d(1)
     network.register_buffer("order", torch.tensor([7, 3]))
     average, exact = ema_of(network, 0.5), None
@@ -249,12 +249,12 @@ def test_a_run_trained_in_bf16_is_the_one_that_is_loaded(model: str, tmp_path: P
     loaded = zoo.load(finished.path, "cpu")
     assert torch.equal(finished.sample(4), loaded.sample(4))
     if model == "glow":
-        pictures = torch.rand(4, 1, 8, 8)
-        assert torch.equal(finished.log_prob(pictures), loaded.log_prob(pictures))
+        images = torch.rand(4, 1, 8, 8)
+        assert torch.equal(finished.log_prob(images), loaded.log_prob(images))
 
 
 @pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "no")])
-def test_bf16_is_taken_where_the_gpu_has_it_and_does_not_emulate_it(
+def test_bf16_is_the_default_on_gpus_that_do_not_emulate_it(
     native: bool, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from zoo.training.launch import _accelerator
@@ -345,7 +345,7 @@ def test_tensorboard_reads_what_is_tracked(tmp_path: Path) -> None:
     assert [event.step for event in accumulator.Scalars("bits_per_dim")] == [10, 20]
 
 
-def test_what_a_kill_left_half_written_is_swept(tmp_path: Path) -> None:
+def test_partial_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     finished = run("tiny", tmp_path / "r")
     (finished.path / ".model.safetensors.abc.part").write_bytes(b"half")
     (finished.path / "checkpoints" / ".step-00000030.abc.part").mkdir()
@@ -353,14 +353,14 @@ def test_what_a_kill_left_half_written_is_swept(tmp_path: Path) -> None:
     assert not list(finished.path.rglob(".*.part"))
 
 
-def test_a_run_that_never_began_leaves_no_folder(tmp_path, monkeypatch) -> None:
+def test_a_run_that_does_not_start_leaves_no_folder(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="multiple of 16"):
         zoo.train("glow", config={"levels": 4}, quiet=True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_resumed_optimizer_has_its_moments_where_they_belong(tmp_path: Path) -> None:
+def test_a_resumed_optimizer_restores_the_layout_of_its_moments(tmp_path: Path) -> None:
     """Loaded moments take the layout of weights that lie channels last."""
 
     def fresh() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
@@ -384,14 +384,14 @@ def test_a_resumed_optimizer_has_its_moments_where_they_belong(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("preset", "source", "told"),
+    ("preset", "source", "noted"),
     [(None, "cifar10", True), (None, "digits", False), ("mnist", "cifar10", False)],
 )
-def test_a_preset_that_was_made_for_other_data_is_told(
-    preset: str | None, source: str, told: bool
+def test_a_default_preset_for_other_data_is_noted(
+    preset: str | None, source: str, noted: bool
 ) -> None:
     request = Request("glow", preset, settings=[Setting("data", "source", source, "--data")])
-    said = unasked_preset(host().spec(request.model), request)
-    assert (said is not None) == told
-    if said is not None:
-        assert "those of digits, made for digits" in said
+    note = default_preset_note(host().spec(request.model), request)
+    assert (note is not None) == noted
+    if note is not None:
+        assert "default preset digits, made for digits" in note

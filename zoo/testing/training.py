@@ -15,7 +15,7 @@ from zoo.runs.folder import BOOKKEEPING
 from zoo.sampling.seeding import FIRST_BATCH, WEIGHTS, seed_torch
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
-from zoo.training.loop import FIRST_PICTURES
+from zoo.training.loop import INITIALIZATION_IMAGES
 
 N_IMAGES = 256
 
@@ -60,7 +60,7 @@ def learns(subject: Subject) -> str:
 def initialized(subject: Subject) -> Model:
     """Returns the model before the first step, initialized as the training loop does."""
     training = subject.config.training
-    size = max(FIRST_PICTURES, training.batch_size)
+    size = max(INITIALIZATION_IMAGES, training.batch_size)
     split = subject.data.splits["train"]
     batches = Batches(split, subject.image, size, training.seed, subject.device)
     raw = next(iter(batches.iterate(0)))

@@ -1,4 +1,4 @@
-"""The full state of training, in one safetensors and one JSON file, whole or not at all."""
+"""Checkpoints: the full training state in one safetensors and one JSON file, written atomically."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEPT = 2
 
 @dataclass
 class Position:
-    """Steps done and seconds spent."""
+    """Number of steps and seconds trained so far."""
 
     step: int = 0
     seconds: float = 0.0
@@ -35,7 +35,7 @@ def save_checkpoint(
     networks: Mapping[str, nn.Module],
     optimizers: Mapping[str, Optimizer],
 ) -> None:
-    """Write ``checkpoints/step-N`` and remove all but the newest two."""
+    """Writes ``checkpoints/step-N`` and removes all but the newest two."""
     tensors: dict[str, Tensor] = {}
     plain: dict[str, Any] = {}
     for name, network in networks.items():
@@ -60,19 +60,19 @@ def save_checkpoint(
 
 
 def find_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of a run, oldest first."""
+    """Returns the checkpoints of a run, oldest first."""
     return sorted((folder / CHECKPOINTS).glob("step-[0-9]*"))
 
 
 def read_position(checkpoint: Path) -> Position:
-    """How far the run was. Raises ZooError for a checkpoint that cannot be read."""
+    """Returns the position of a checkpoint. Raises ZooError if it cannot be read."""
     return Position(**_read_json(checkpoint)["progress"])
 
 
 def load_checkpoint(
     checkpoint: Path, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
 ) -> None:
-    """Put networks and optimizers, of the same shapes, back to where they were."""
+    """Restores the state of networks and optimizers of the same shapes."""
     plain = _read_json(checkpoint)["optimizers"]
     tensors = load_tensors(checkpoint / "state.safetensors")
     with torch.no_grad():
@@ -90,13 +90,12 @@ def load_checkpoint(
             kind, owner, *rest = key.split("/", 3)
             if (kind, owner) == ("optimizer", name):
                 index = int(rest[0])
-                state.setdefault(index, {})[rest[1]] = _laid_as(parameters[index], tensor)
+                state.setdefault(index, {})[rest[1]] = _with_layout_of(parameters[index], tensor)
         optimizer.load_state_dict({"state": state, "param_groups": plain[name]["groups"]})
 
 
-def _laid_as(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """``tensor`` with the memory layout of ``parameter``: a fused optimizer takes both element by
-    element as they lie, whatever their strides say."""
+def _with_layout_of(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """Returns ``tensor`` with the memory layout of ``parameter``, which fused optimizers assume."""
     if tensor.shape != parameter.shape:
         return tensor
     return torch.empty_like(parameter, dtype=tensor.dtype, device="cpu").copy_(tensor)
@@ -106,10 +105,10 @@ def _read_json(checkpoint: Path) -> dict[str, Any]:
     try:
         values: dict[str, Any] = json.loads((checkpoint / "state.json").read_text("utf-8"))
         if not {"progress", "optimizers"} <= values.keys():
-            raise ValueError("it lacks a part")
+            raise ValueError("it lacks progress or optimizers")
         return values
     except (OSError, ValueError, AttributeError) as error:
         raise ZooError(
-            f"the checkpoint {checkpoint} cannot be read: {error}; remove it to go on from the one "
-            "before"
+            f"the checkpoint {checkpoint} cannot be read: {error}; remove it to resume from the "
+            "previous one"
         ) from error

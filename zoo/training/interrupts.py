@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends the run after its step, a second Ctrl-C leaves at once."""
+"""Ctrl-C and SIGTERM end a run after the current step; a second Ctrl-C ends it immediately."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 
 
 class Interrupts:
-    """While inside, ``exit_code`` is 0, or 128 plus the number of the signal that came.
+    """Context in which ``exit_code`` is 0, or 128 plus the number of a received signal.
 
-    Outside the main thread, where Python has no signals, it stays 0.
+    Outside the main thread, which does not receive signals, it stays 0.
     """
 
     def __init__(self) -> None:
         self.exit_code = 0
-        self._before: dict[int, Any] = {}
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._heard)
+                self._previous[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def _heard(self, number: int, _: FrameType | None) -> None:
+    def _handle(self, number: int, _: FrameType | None) -> None:
         if self.exit_code and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.exit_code = 128 + number

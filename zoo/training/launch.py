@@ -1,4 +1,4 @@
-"""A training run from a request: where it goes, whether it goes on, and what it is made of."""
+"""Launches a training run: its folder, data, network and accelerator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ from zoo.system.files import remove_partial, write_json
 from zoo.system.hardware import hardware
 from zoo.system.progress import Progress
 from zoo.training.checkpoint import find_checkpoints
-from zoo.training.request import Request, continued, fresh, leads, unasked_preset
+from zoo.training.request import (
+    Request,
+    default_preset_note,
+    is_local_main,
+    resolve_new,
+    resolve_resumed,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -45,12 +51,12 @@ def launch(
     """Trains as requested; returns the trained model, in evaluation mode, its folder and its
     configuration.
 
-    Raises UsageError or ZooError, one sentence each, before anything is written where the request
-    cannot be met; Interrupted after Ctrl-C or SIGTERM, with a checkpoint written.
+    Raises UsageError or ZooError before anything is written if the request cannot be met, and
+    Interrupted after Ctrl-C or SIGTERM, once a checkpoint is written.
     """
     device, owner = choose_device(request.device), find(request.model)
     folder, config = (
-        continued(owner.spec, request) if request.resume else fresh(owner.spec, request)
+        resolve_resumed(owner.spec, request) if request.resume else resolve_new(owner.spec, request)
     )
     try:
         data = open_data(
@@ -58,7 +64,7 @@ def launch(
         )
         with _locked(folder):
             accelerator = _accelerator(config, device, folder, request.track)
-            folder = _of_the_first(folder)
+            folder = _broadcast(folder)
             if not accelerator.is_main_process:
                 progress = Progress()
             run = RunFolder(folder)
@@ -88,7 +94,7 @@ def _train(
     loop = Loop(model, folder, config, objective, data, accelerator, progress, observer)
     if accelerator.is_main_process:
         if request.resume:
-            _check_count(folder, data)
+            _check_image_count(folder, data)
         folder.write_config(
             model=model.name,
             plugin=owner.plugin.reference(),
@@ -100,16 +106,16 @@ def _train(
         )
         write_json(folder.path / DATA_RECORD, _data_record(config, data))
     accelerator.wait_for_everyone()
-    if (note := unasked_preset(owner.spec, request)) is not None:
+    if (note := default_preset_note(owner.spec, request)) is not None:
         progress.say(note)
     for note in data.notes:
         progress.say(note)
-    progress.say(_cost(model, config, loop, data))
+    progress.say(_description(model, config, loop, data))
     stopped = loop.fit(request.resume)
     if accelerator.is_main_process:
         try:
             write_card(folder.path, find)
-        except DamagedCard as error:  # the run is finished, and worth more than its card
+        except DamagedCard as error:  # must not fail a finished run
             progress.say(f"the card is not updated: {error}")
         observer.finished(loop.position.step)
     loop.leave()
@@ -125,45 +131,45 @@ def _train(
     return model
 
 
-def _of_the_first(folder: Path) -> Path:
-    """The folder that the first of all processes has chosen; called once they know each other."""
+def _broadcast(folder: Path) -> Path:
+    """Returns the folder of the main process; called after the process group is initialized."""
     from accelerate.utils import broadcast_object_list
 
-    (chosen,) = broadcast_object_list([str(folder)])
-    return Path(chosen)
+    (path,) = broadcast_object_list([str(folder)])
+    return Path(path)
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One process, or one group of processes, trains in a folder at a time."""
+    """Locks a folder, so that one process or process group trains in it at a time."""
     from filelock import FileLock, Timeout
 
-    if not leads():
+    if not is_local_main():
         yield
         return
-    inside = folder / CHECKPOINTS
-    made = [path for path in (inside, *inside.parents) if not path.exists()]
-    lock = FileLock(inside / ".lock")
+    checkpoints = folder / CHECKPOINTS
+    created = [path for path in (checkpoints, *checkpoints.parents) if not path.exists()]
+    lock = FileLock(checkpoints / ".lock")
     try:
-        inside.mkdir(parents=True, exist_ok=True)
+        checkpoints.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
         raise ZooError(
-            f"{folder} is being trained by another process: wait for it, or name another --out"
+            f"{folder} is being trained by another process: wait for it, or choose another --out"
         ) from None
     except OSError as error:
-        raise ZooError(f"{folder} cannot be made: {error.strerror or error}") from None
+        raise ZooError(f"{folder} cannot be created: {error.strerror or error}") from None
     try:
         remove_partial(folder)
         yield
     finally:
         lock.release()
         if not (folder / CONFIG).exists():
-            _unmake(made)
+            _remove_created(created)
 
 
-def _unmake(folders: Sequence[Path]) -> None:
-    """Remove folders that were made for a run that never began, the innermost first."""
+def _remove_created(folders: Sequence[Path]) -> None:
+    """Removes empty folders that were created for a run that did not start, innermost first."""
     for path in folders:
         (path / ".lock").unlink(missing_ok=True)
         if path.is_dir() and not any(path.iterdir()):
@@ -182,7 +188,7 @@ def _accelerator(
         torch.cuda.set_device(device)
     precision = config.training.precision
     if precision == "auto":
-        # Older GPUs emulate bf16, which is slower than float32.
+        # Emulated bf16 on older GPUs is slower than float32.
         native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         precision = "bf16" if native else "fp32"
     accelerator = Accelerator(
@@ -200,17 +206,17 @@ def _accelerator(
 
 
 def _summary(model: Model, config: Config, data: Dataset) -> dict[str, Any]:
-    """What config.json says of the network and of where the data came from."""
+    """Returns the summary of the network and the data in config.json."""
     source = config.data.source
     origin = None if names.path_of(source) else names.origin(source)
-    found = {
+    summary = {
         "parameters": sum(p.numel() for p in model.network.parameters()),
         "latent": asdict(model.latent),
         "dataset": origin.repository if origin else None,
         "data_license": data.license,
         "images": len(data.splits["train"]),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in summary.items() if value is not None}
 
 
 def _data_record(config: Config, data: Dataset) -> dict[str, Any]:
@@ -220,22 +226,22 @@ def _data_record(config: Config, data: Dataset) -> dict[str, Any]:
     }
 
 
-def _check_count(folder: RunFolder, data: Dataset) -> None:
-    before, now = folder.read_data_record().get("images"), len(data.splits["train"])
-    if before is not None and before != now and find_checkpoints(folder.path):
+def _check_image_count(folder: RunFolder, data: Dataset) -> None:
+    stored, count = folder.read_data_record().get("images"), len(data.splits["train"])
+    if stored is not None and stored != count and find_checkpoints(folder.path):
         raise UsageError(
-            f"{folder.path} was begun with {before} training pictures, {data.name} has {now} now: "
-            "give the same data, or begin another run with --out"
+            f"{folder.path} was started with {stored} training images, but {data.name} has "
+            f"{count}: pass the same data, or start another run with --out"
         )
 
 
-def _cost(model: Model, config: Config, loop: Loop, data: Dataset) -> str:
+def _description(model: Model, config: Config, loop: Loop, data: Dataset) -> str:
     count = sum(p.numel() for network in loop.plain.values() for p in network.parameters())
-    kept = sum(p.numel() for p in model.network.parameters()) if config.training.ema_decay else 0
-    image = data.image_spec
+    ema = sum(p.numel() for p in model.network.parameters()) if config.training.ema_decay else 0
+    spec = data.image_spec
     return (
-        f"{model.name} on {data.name}: {len(data.splits['train']):,} pictures "
-        f"{image.channels}x{image.size}x{image.size}, {image.bits} bits; {count:,} parameters, "
-        f"{(16 * count + 4 * kept) / 2**20:.0f} MiB with gradients and optimizer; "
+        f"{model.name} on {data.name}: {len(data.splits['train']):,} images "
+        f"{spec.channels}x{spec.size}x{spec.size}, {spec.bits} bits; {count:,} parameters, "
+        f"{(16 * count + 4 * ema) / 2**20:.0f} MiB with gradients and optimizer; "
         f"{loop.limits} on {model.device}"
     )

@@ -1,4 +1,4 @@
-"""The training loop: one for every model."""
+"""The training loop of all models."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
     from zoo.model import Model
     from zoo.objectives.objective import Objective
 
-FIRST_PICTURES = 256
-"""Layers that start from data see at least so many pictures."""
+INITIALIZATION_IMAGES = 256
+"""Minimum number of images for data-dependent initialization."""
 
-GRID_PICTURES = 64
+GRID_IMAGES = 64
 
 
 class Observer(Protocol):
-    """Is told about a training run by the main process."""
+    """Receives the events of a training run in the main process."""
 
     def started(self) -> None: ...
 
@@ -62,11 +62,10 @@ class Observer(Protocol):
 
 
 class Loop:
-    """Trains ``model.network`` by ``objective`` until its limit, an interrupt or a NaN.
+    """Trains ``model.network`` with ``objective`` until a limit, an interrupt or a NaN.
 
-    It knows an objective and a network to keep, and nothing of what they are. Each step's random
-    draws and its batches are functions of (seed, step), so no random state is kept, and a run that
-    was broken off and resumed ends as one that was not.
+    Random numbers and batches of a step are functions of (seed, step), so checkpoints store no
+    random state, and an interrupted and resumed run ends like an uninterrupted one.
     """
 
     def __init__(
@@ -99,7 +98,7 @@ class Loop:
             for name, optimizer in objective.optimizers.items()
         }
         self._norms: list[Tensor] = []
-        self._told_speed = False
+        self._speed_reported = False
         self._batches = self._batches_of(self.training.batch_size)
 
     # The run from its beginning to its end
@@ -107,8 +106,8 @@ class Loop:
     def fit(self, resume: bool) -> int:
         """Trains, or resumes from the last checkpoint; the network then has the weights of the run.
 
-        Returns the exit status that Ctrl-C or SIGTERM asked for, after a checkpoint, else 0. Raises
-        ZooError for a loss that is not finite.
+        Returns the exit status of Ctrl-C or SIGTERM, after a checkpoint, else 0. Raises ZooError
+        for a loss that is not finite.
         """
         if resume and find_checkpoints(self.folder.path):
             self._restore()
@@ -127,7 +126,8 @@ class Loop:
         return stopped
 
     def _initialize(self) -> None:
-        first = self._batches_of(max(FIRST_PICTURES, self.training.batch_size), alone=True)
+        size = max(INITIALIZATION_IMAGES, self.training.batch_size)
+        first = self._batches_of(size, single_process=True)
         raw = next(iter(first.iterate(0)))
         seed_torch(self.training.seed, FIRST_BATCH)
         self._move()
@@ -139,9 +139,9 @@ class Loop:
     def _restore(self) -> None:
         checkpoint = find_checkpoints(self.folder.path)[-1]
         self._move()
-        load_checkpoint(checkpoint, self._networks_to_keep(), self.objective.optimizers)
+        load_checkpoint(checkpoint, self._checkpointed_networks(), self.objective.optimizers)
         self.position = read_position(checkpoint)
-        self.progress.say(f"going on from step {self.position.step}")
+        self.progress.say(f"resuming from step {self.position.step}")
 
     def _move(self) -> None:
         for network in [*self.plain.values(), self.model.network]:
@@ -152,37 +152,37 @@ class Loop:
     def _prepare(self) -> None:
         self._forwards: dict[str, dict[str, Any]] = {}
         for name, network in self.plain.items():
-            # Accelerate puts one of its own, in mixed precision, into the network itself.
+            # Accelerate replaces the network's forward by one in mixed precision.
             self._forwards[name] = {k: v for k, v in vars(network).items() if k == "forward"}
             if self.accelerator.num_processes > 1:
                 synchronize_batch_norm(network)
             prepared = self.accelerator.prepare_model(network)
             if isinstance(prepared, DistributedDataParallel):
-                # Buffers stay each process's own: one that is sent at each forward is written to
-                # while an earlier forward of the step still waits for its way back.
+                # Broadcasting buffers at each forward would modify them in place between an
+                # earlier forward of the same step and its backward.
                 prepared.broadcast_buffers = False
             self.objective.networks[name] = prepared
         self._optimizers = {
-            # Placed by torch itself: moved here, Adam's step counts would make each step wait.
+            # Placed by torch: with Adam's step counts on the device, each step would synchronize.
             name: self.accelerator.prepare_optimizer(optimizer, device_placement=False)
             for name, optimizer in self.objective.optimizers.items()
         }
 
     def _train(self, interrupts: Interrupts) -> int:
-        """Step until the end; returns the exit status that an interrupt asked for, or 0."""
+        """Steps until the end; returns the exit status of an interrupt, or 0."""
         per_step = self.objective.batches_per_step
         batches = iter(self._batches.iterate(self.position.step * per_step))
         self._meter = Meter(self.accelerator)
-        started, before = time.perf_counter(), self.position.seconds
+        started, previous = time.perf_counter(), self.position.seconds
         for network in self.objective.networks.values():
             network.train()
-        done = self.limits.progress(self.position.step, before) >= 1
+        done = self.limits.progress(self.position.step, previous) >= 1
         if done:
             self.progress.say(
-                f"nothing is left to do at step {self.position.step} of {self.limits}: "
-                "raise --steps, --epochs or --minutes to go on"
+                f"already finished at step {self.position.step} of {self.limits}: raise --steps, "
+                "--epochs or --minutes to continue"
             )
-            # A kill may have come between the last checkpoint and the weights.
+            # The process may have been killed between the last checkpoint and the weights.
             self._write_weights()
         stop = 0
         while not done and not stop:
@@ -191,7 +191,7 @@ class Loop:
             self.position.step += 1
             step = self.position.step
             at_log = step % self.training.log_every == 0
-            seconds, stop = before + time.perf_counter() - started, interrupts.exit_code
+            seconds, stop = previous + time.perf_counter() - started, interrupts.exit_code
             if self.accelerator.num_processes > 1:
                 seconds, stop = self._agree(seconds, stop) if at_log else (self.position.seconds, 0)
             self.position.seconds = seconds
@@ -227,10 +227,10 @@ class Loop:
             self._norms.append(norm)
         optimizer.step()
 
-    # What is said and kept on the way
+    # Logs and checkpoints
 
     def _log(self, validate: bool) -> None:
-        """Read the metrics off the device, stop at a NaN, write a line of metrics.jsonl."""
+        """Reads the metrics from the device, stops at a NaN, writes a line of metrics.jsonl."""
         if (bad := self._meter.first_bad_step) is not None:
             raise ZooError(self._not_finite(bad))
         values, steps_per_second = self._meter.read()
@@ -247,7 +247,7 @@ class Loop:
         shown = dict(values)
         if validate and self.main:
             bits = validation_bits_per_dim(
-                self.model.with_network(self.kept), self.data, self.training.seed
+                self.model.with_network(self.final_network), self.data, self.training.seed
             )
             if bits is not None:
                 shown["validation_bits_per_dim"] = line["validation_bits_per_dim"] = bits
@@ -256,8 +256,8 @@ class Loop:
             self.observer.step(step, line)
             self.accelerator.log({k: v for k, v in line.items() if k != "step"}, step)
         left = self.limits.seconds_left(step, seconds, steps_per_second)
-        if not self._told_speed:
-            self._told_speed = True
+        if not self._speed_reported:
+            self._speed_reported = True
             self.progress.say(f"{speed:.0f} images/s, {peak_memory(self.accelerator.device)}")
         done = self.limits.progress(step, seconds)
         status = Status(step, shown, speed, left)
@@ -268,7 +268,10 @@ class Loop:
         self.accelerator.wait_for_everyone()
         if self.main:
             save_checkpoint(
-                self.folder.path, self.position, self._networks_to_keep(), self.objective.optimizers
+                self.folder.path,
+                self.position,
+                self._checkpointed_networks(),
+                self.objective.optimizers,
             )
             self._write_weights()
             self.observer.checkpoint(self.position.step)
@@ -278,12 +281,12 @@ class Loop:
         self._meter.restart_clock()
 
     def _write_weights(self) -> None:
-        """Write the weights to use, and what they draw."""
+        """Saves the weights and a sample grid."""
         if self.main:
             path = self.folder.path
-            save_tensors(path / WEIGHTS, self.kept.state_dict())
-            model = self.model.with_network(self.kept)
-            sheet = grid(model.sample(GRID_PICTURES, seed=self.training.seed).numpy())
+            save_tensors(path / WEIGHTS, self.final_network.state_dict())
+            model = self.model.with_network(self.final_network)
+            sheet = grid(model.sample(GRID_IMAGES, seed=self.training.seed).numpy())
             save_png(path / SAMPLES / f"step-{self.position.step:08d}.png", sheet)
             save_png(path / GRID, sheet)
 
@@ -291,14 +294,14 @@ class Loop:
         if self.main:
             lines = self.folder.read_metrics()
             if lines:
-                known = [key for key in lines[-1] if key not in BOOKKEEPING]
-                metrics = [key for key in known if not key.startswith(VALIDATION)]
+                logged = [key for key in lines[-1] if key not in BOOKKEEPING]
+                metrics = [key for key in logged if not key.startswith(VALIDATION)]
                 save_curve(self.folder.path / CURVE, lines, metrics)
-            self.model.network.load_state_dict(self.kept.state_dict())
+            self.model.network.load_state_dict(self.final_network.state_dict())
 
     def leave(self) -> None:
-        """Leave the other processes, all at once, with nothing kept that still speaks to them, and
-        networks that compute in their own precision again, as loaded ones do."""
+        """Releases the process group and restores the networks' own forward, in their own
+        precision."""
         for name, network in self.plain.items():
             vars(network).pop("forward", None)
             vars(network).update(self._forwards[name])
@@ -310,14 +313,14 @@ class Loop:
     # Parts
 
     @property
-    def kept(self) -> torch.nn.Module:
-        """The network whose weights are the run's: the average, where one is kept."""
+    def final_network(self) -> torch.nn.Module:
+        """The network whose weights the run stores: the EMA, if there is one."""
         return self.model.network if self.ema is None else self.ema.module
 
-    def _networks_to_keep(self) -> dict[str, torch.nn.Module]:
+    def _checkpointed_networks(self) -> dict[str, torch.nn.Module]:
         return self.plain | ({"average": self.ema} if self.ema is not None else {})
 
-    def _batches_of(self, batch_size: int, alone: bool = False) -> Batches:
+    def _batches_of(self, batch_size: int, single_process: bool = False) -> Batches:
         return Batches(
             self.data.splits["train"],
             self.data.image_spec,
@@ -326,23 +329,23 @@ class Loop:
             self.accelerator.device,
             flip=self.config.data.flip,
             workers=self.config.data.workers,
-            rank=0 if alone else self.accelerator.process_index,
-            world=1 if alone else self.accelerator.num_processes,
+            rank=0 if single_process else self.accelerator.process_index,
+            world=1 if single_process else self.accelerator.num_processes,
         )
 
     def _agree(self, seconds: float, stop: int) -> tuple[float, int]:
-        """The first process's clock, and an interrupt that any process heard."""
+        """Returns the clock of the main process and an interrupt of any process."""
         from accelerate.utils import broadcast
 
         device = self.accelerator.device
         clock = broadcast(torch.tensor(seconds, dtype=torch.float64, device=device))
-        heard = self.accelerator.gather(torch.tensor([stop], device=device))
-        return float(clock.item()), int(heard.max().item())
+        stops = self.accelerator.gather(torch.tensor([stop], device=device))
+        return float(clock.item()), int(stops.max().item())
 
     def _not_finite(self, step: int) -> str:
-        good = find_checkpoints(self.folder.path)
-        kept = f"the last good state is {good[-1]}" if good else "no checkpoint was written yet"
+        checkpoints = find_checkpoints(self.folder.path)
+        last = f"the last checkpoint is {checkpoints[-1]}" if checkpoints else "no checkpoint yet"
         return (
-            f"the loss is not finite at step {step}; {kept}: begin another run with a clip_norm, "
-            f"longer warmup_steps or a learning_rate lower than {self.training.learning_rate:g}"
+            f"the loss is not finite at step {step}; {last}: start another run with a clip_norm, "
+            f"more warmup_steps or a learning_rate below {self.training.learning_rate:g}"
         )

@@ -1,4 +1,4 @@
-"""Metrics that add up on the device and are read now and then."""
+"""Training metrics, accumulated on the device."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """Sums of metrics since they were last read, and the first step with a value that is no number.
+    """Sums of metrics since the last reading, and the first step with a value that is not finite.
 
-    Adding waits for nothing; reading waits for the device.
+    Adding does not synchronize with the device; reading does.
     """
 
     def __init__(self, accelerator: Accelerator) -> None:
@@ -26,7 +26,7 @@ class Meter:
         self._steps, self._since = 0, time.perf_counter()
 
     def add(self, step: int, metrics: Mapping[str, Tensor], norms: Iterable[Tensor]) -> None:
-        """Add a step's metrics; ``norms`` are lengths of gradients, watched and not summed."""
+        """Adds the metrics of a step; gradient ``norms`` are only checked to be finite."""
         finite = torch.stack([value.isfinite() for value in (*metrics.values(), *norms)]).all()
         self._bad = torch.where((self._bad < 0) & ~finite, step, self._bad)
         for name, value in metrics.items():
@@ -35,12 +35,13 @@ class Meter:
 
     @property
     def first_bad_step(self) -> int | None:
-        """The first step, ever, whose values were not all finite."""
+        """The first step with a value that is not finite."""
         step = int(self._bad.item())
         return step if step >= 0 else None
 
     def read(self) -> tuple[dict[str, float], float]:
-        """Means over the steps since the last reading, over all processes, and steps a second."""
+        """Returns means over the steps since the last reading and all processes, and the steps per
+        second."""
         means = {name: value / self._steps for name, value in self._sums.items()}
         if self._accelerator.num_processes > 1:
             means = {name: self._accelerator.reduce(m, "mean") for name, m in means.items()}
@@ -51,5 +52,5 @@ class Meter:
         return values, speed
 
     def restart_clock(self) -> None:
-        """Leave what happened until now out of the speed."""
+        """Excludes the time until now from the speed."""
         self._since = time.perf_counter()

@@ -29,7 +29,7 @@ from zoo.specs import ModelSpec
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks for; ``settings`` are those of flags and ``--set``."""
+    """Arguments of a training run; ``settings`` are those of flags and ``--set``."""
 
     model: str
     preset: str | None = None
@@ -41,43 +41,46 @@ class Request:
     track: str | None = None
 
 
-def fresh(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
+def resolve_new(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
+    """Returns the folder and configuration of a new run."""
     config = resolve(spec, request.preset, request.file, request.settings)
     if request.out is None:
         base = Path("runs") / f"{request.model}-{file_name(config.data.source)}"
         return next(path for path in _numbered(base) if not path.exists()), config
     taken = request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir()))
-    if taken and leads():  # another process may find what the first of them has begun
-        what = "a run" if (request.out / CONFIG).exists() else "something"
-        raise UsageError(
-            f"{what} stands at {request.out}: go on with it by --resume, or name another --out"
-        )
+    if taken and is_local_main():  # other processes may see the files of the main process
+        if (request.out / CONFIG).exists():
+            raise UsageError(
+                f"{request.out} is already a run: continue it with --resume, or choose another "
+                "--out"
+            )
+        raise UsageError(f"{request.out} is not an empty folder: choose another --out")
     return request.out, config
 
 
-def continued(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
-    """The folder and configuration of a run that goes on; only its limits may differ."""
+def resolve_resumed(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
+    """Returns the folder and configuration of a resumed run; only the limits may differ."""
     folder = request.out or _newest(spec, request)
     run = RunFolder(folder)
     values = run.read_config()
     if values.get("model") != request.model:
         raise UsageError(f"{folder} is a run of {values.get('model')}, not of {request.model}")
-    _, before, _ = run.parse_config(values, lambda _: spec)
+    _, stored_config, _ = run.parse_config(values, lambda _: spec)
     stored = sectioned_settings(spec, values["config"], str(folder / CONFIG))
-    above = unique(request.settings)
+    overrides = unique(request.settings)
     if request.file is not None:
-        above = overlay(file_settings(spec, request.file), above)
+        overrides = overlay(file_settings(spec, request.file), overrides)
     if request.preset is not None:
-        above = overlay(preset_settings(spec, request.preset), above)
-    config = validate(spec, overlay(stored, above))
+        overrides = overlay(preset_settings(spec, request.preset), overrides)
+    config = validate(spec, overlay(stored, overrides))
     source = config.data.source
     named = replace(config, data=config.data.model_copy(update={"source": name_of(source)}))
-    for key, old, new in changed(before, named):
+    for key, old, new in changed(stored_config, named):
         raise UsageError(
-            f"{folder} was begun with {key} = {json.dumps(old)}, not {json.dumps(new)}: "
-            "leave it as it was, or begin another run with --out"
+            f"{folder} was started with {key} = {json.dumps(old)}, not {json.dumps(new)}: "
+            "keep it, or start another run with --out"
         )
-    if source == before.data.source:
+    if source == stored_config.data.source:
         source = run.read_data_record().get("source", source)
     return folder, replace(config, data=config.data.model_copy(update={"source": source}))
 
@@ -88,10 +91,10 @@ def _newest(spec: ModelSpec, request: Request) -> Path:
         config = resolve(spec, request.preset, request.file, request.settings)
         sources = [config.data.source]
     base = Path("runs") / f"{request.model}-{file_name(sources[0])}"
-    standing = list(itertools.takewhile(Path.exists, _numbered(base)))
-    if not standing:
-        raise UsageError(f"there is no run {base} to go on with: name one with --out")
-    return standing[-1]
+    existing = list(itertools.takewhile(Path.exists, _numbered(base)))
+    if not existing:
+        raise UsageError(f"there is no run {base} to resume: name one with --out")
+    return existing[-1]
 
 
 def _numbered(base: Path) -> Iterator[Path]:
@@ -100,9 +103,9 @@ def _numbered(base: Path) -> Iterator[Path]:
         yield base.with_name(f"{base.name}-{number}")
 
 
-def unasked_preset(spec: ModelSpec, request: Request) -> str | None:
-    """What is told of the preset that holds unasked, where it was made for other data than the
-    user's: the bits of a value, say, are its own. None where nothing is to be told."""
+def default_preset_note(spec: ModelSpec, request: Request) -> str | None:
+    """Returns a note if the default preset is used with other data than it was made for, else
+    None."""
     named = request.preset is not None or request.file is not None or request.resume
     sources = [setting.value for setting in request.settings if setting.name == "data.source"]
     if named or not sources:
@@ -112,11 +115,11 @@ def unasked_preset(spec: ModelSpec, request: Request) -> str | None:
     if made_for is None or name_of(sources[0]) == made_for:
         return None
     return (
-        f"No preset was named: settings are those of {name}, made for {made_for}. "
-        f"zoo show {request.model} has them all."
+        f"using the default preset {name}, made for {made_for}; zoo show {request.model} lists "
+        "all presets"
     )
 
 
-def leads() -> bool:
-    """Whether this is the first process on its machine."""
+def is_local_main() -> bool:
+    """Whether this is the main process on its machine."""
     return os.environ.get("LOCAL_RANK", "0") == "0"

@@ -10,7 +10,7 @@ from zoo.system.console import duration
 
 @dataclass(frozen=True)
 class Status:
-    """Where a run stands; ``str`` shows up to three metrics."""
+    """Progress of a run; ``str`` shows up to three metrics."""
 
     step: int
     metrics: Mapping[str, float]
@@ -30,5 +30,5 @@ class Status:
 
     @property
     def short(self) -> str:
-        """The same with the first metric alone."""
+        """The status with only the first metric."""
         return str(replace(self, metrics=dict([*self.metrics.items()][:1])))
