@@ -1,4 +1,4 @@
-"""Runs side by side: the table, what is said of figures that do not compare, and the picture."""
+"""``zoo compare``: the table, notes on metrics that are not comparable, and the plot."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import zoo
 from zoo.errors import UsageError
 from zoo.report.comparison import Entry, compare, differences, names_of, shared_metrics
 from zoo.report.curves import save_curve
-from zoo.report.grids import fitting, grid
+from zoo.report.grids import columns_in, grid
 from zoo.report.sheet import PANEL, save_comparison
 
 
 @pytest.fixture(scope="module")
 def colored(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
-    """A run of other data: 40 colour pictures of 80 pixels a side."""
+    """A run of other data: 40 RGB images of 80x80 pixels."""
     folder = tmp_path_factory.mktemp("data") / "noise"
     folder.mkdir()
     for i in range(40):
@@ -40,7 +40,7 @@ def colored(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list:
-    """Every figure of matplotlib's that is saved."""
+    """Records every saved matplotlib figure."""
     from matplotlib.figure import Figure
 
     saved, save = [], Figure.savefig
@@ -68,21 +68,23 @@ def cells(table: str) -> list[dict[str, str]]:
     return [dict(zip(heads, row, strict=True)) for row in rows]
 
 
-def test_a_row_has_what_the_run_logged(commands, trained: zoo.Run, colored: zoo.Run, here) -> None:
+def test_a_row_has_the_logged_metrics_of_a_run(
+    commands, trained: zoo.Run, colored: zoo.Run, here
+) -> None:
     result = commands("compare", trained.path, colored.path)
     assert (result.status, result.err) == (0, "")
-    assert result.out.splitlines()[-1] == "picture: compare.png"
+    assert result.out.splitlines()[-1] == "plot: compare.png"
     first, second = cells(result.out)
     lines = trained.folder.read_metrics()
     assert first["run"] == "glow-digits"
     assert first["model"] == "glow"
-    assert first["picture"] == "1x8x8, 4 bits"
+    assert first["image"] == "1x8x8, 4 bits"
     assert first["parameters"] == f"{sum(p.numel() for p in trained.network.parameters()):,}"
     assert first["steps"] == "24"
     assert first["bits per dim"] == f"{lines[-1]['bits_per_dim']:.4f}"
     assert first["validation bits per dim"] == f"{lines[-1]['validation_bits_per_dim']:.4f}"
     assert second["run"] == "a name/with everything in it"
-    assert (second["data"], second["picture"]) == ("noise", "3x80x80, 4 bits")
+    assert (second["data"], second["image"]) == ("noise", "3x80x80, 4 bits")
     assert len({len(line) for line in result.out.splitlines() if line.startswith("|")}) == 1
 
 
@@ -90,7 +92,7 @@ def test_json_is_one_document(commands, trained: zoo.Run, colored: zoo.Run, here
     result = commands("compare", trained.path, colored.path, "--json", "-o", "x.png")
     assert (result.status, result.err) == (0, "")
     found = json.loads(result.out, parse_constant=pytest.fail)
-    assert [*found] == ["runs", "remarks", "picture"]
+    assert [*found] == ["runs", "remarks", "plot"]
     first, second = found["runs"]
     assert first["path"] == str(trained.path)
     assert first["image"] == {"channels": 1, "size": 8, "classes": 10, "bits": 4}
@@ -98,27 +100,27 @@ def test_json_is_one_document(commands, trained: zoo.Run, colored: zoo.Run, here
     assert first["images_per_second"] == pytest.approx(np.median(speeds))
     assert (first["metrics"], first["stale"]) == ({}, False)
     assert second["steps"] == 2
-    assert found["picture"] == "x.png"
+    assert found["plot"] == "x.png"
     assert Path("x.png").exists()
 
 
-def test_what_differs_does_not_compare_and_is_said(trained: zoo.Run, colored: zoo.Run) -> None:
+def test_differences_in_the_data_are_reported(trained: zoo.Run, colored: zoo.Run) -> None:
     (said,) = differences(compare(entries(trained, colored)))
     assert said == (
-        "The runs differ in data (digits, noise) and picture (1x8x8, 3x80x80): losses and bits per "
-        "dim do not compare across these."
+        "The runs differ in data (digits, noise) and image (1x8x8, 3x80x80): losses and bits per "
+        "dim are not comparable."
     )
 
 
 def measure(commands, folder: Path, *arguments: object) -> dict:
-    """``zoo evaluate`` of the bits alone; the figure as metrics.json has it."""
+    """Returns the bits/dim entry of metrics.json after ``zoo evaluate``."""
     result = commands("evaluate", folder, "--metric", "bits_per_dim", *arguments, "--json")
     assert result.status == 0, result
-    (figure,) = json.loads(result.out)["metrics"]
-    return figure
+    (metric,) = json.loads(result.out)["metrics"]
+    return metric
 
 
-def test_figures_stand_with_their_protocol(commands, trained_copy: Path, here) -> None:
+def test_metrics_are_shown_with_their_protocols(commands, trained_copy: Path, here) -> None:
     other, third = (Path(shutil.copytree(trained_copy, here / name)) for name in ("other", "third"))
     splits = {trained_copy: "test", other: "validation", third: "test"}
     scores = [measure(commands, folder, "--split", split) for folder, split in splits.items()]
@@ -126,17 +128,17 @@ def test_figures_stand_with_their_protocol(commands, trained_copy: Path, here) -
     rows = [row["bits/dim, measured"] for row in cells(result.out)]
     assert rows[1] == f"{scores[1]['value']:.4f} ± {scores[1]['standard_error']:.4f} [2]"
     assert [row[-3:] for row in rows] == ["[1]", "[2]", "[1]"]
-    assert f"\n[2] {scores[1]['protocol']}." in result.out
+    assert f"\n[2] {scores[1]['protocol_text']}." in result.out
     assert (
-        "The measured bits/dim differ in split (test, validation) and pictures (90, 89): they do "
-        "not compare across these."
+        "The measured bits/dim differ in split (test, validation) and images (90, 89): they are "
+        "not comparable."
     ) in result.out
     same = commands("compare", trained_copy, third, "-o", "x.png").out
     assert "differ in" not in same
     assert same.count("[1]") == 3
 
 
-def test_another_seed_is_another_protocol_that_compares(commands, trained_copy: Path, here) -> None:
+def test_metrics_of_different_seeds_are_comparable(commands, trained_copy: Path, here) -> None:
     other = Path(shutil.copytree(trained_copy, here / "other"))
     measure(commands, trained_copy)
     measure(commands, other, "--seed", 1)
@@ -146,28 +148,26 @@ def test_another_seed_is_another_protocol_that_compares(commands, trained_copy: 
     assert differences(rows) == []
 
 
-def change(folder: Path, **facts: object) -> None:
-    """Change the facts of the one figure of a metrics.json."""
+def change(folder: Path, **fields: object) -> None:
+    """Changes protocol fields of the only metric in metrics.json."""
     values = json.loads((folder / "metrics.json").read_text())
-    values["metrics"][0]["protocol"] |= facts
+    values["metrics"][0]["protocol"] |= fields
     (folder / "metrics.json").write_text(json.dumps(values))
 
 
-def test_what_was_counted_by_another_method_is_said(commands, trained_copy: Path, here) -> None:
+def test_different_methods_are_reported(commands, trained_copy: Path, here) -> None:
     other = Path(shutil.copytree(trained_copy, here / "other"))
     for folder in (trained_copy, other):
         measure(commands, folder)
     change(other, method="exact")
     rows = compare(entries(zoo.load(trained_copy), zoo.load(other)))
-    assert differences(rows) == [
-        "The measured bits/dim differ in how they were counted: [1] and [2] say how."
-    ]
+    assert differences(rows) == ["The measured bits/dim differ in their method: see [1] and [2]."]
     change(other, temperature=0.5)
     (said,) = differences(compare(entries(zoo.load(trained_copy), zoo.load(other))))
-    assert said.startswith("The measured bits/dim differ in temperature (none, 0.5): they do not")
+    assert said.startswith("The measured bits/dim differ in temperature (none, 0.5): they are not")
 
 
-def test_figures_of_earlier_weights_are_left_out_and_that_is_said(
+def test_metrics_of_earlier_weights_are_left_out_and_reported(
     commands, trained_copy: Path, here
 ) -> None:
     from zoo.runs.weights import load_tensors, save_tensors
@@ -180,7 +180,7 @@ def test_figures_of_earlier_weights_are_left_out_and_that_is_said(
     save_tensors(other / "model.safetensors", weights)
     first, second = rows = compare(entries(zoo.load(trained_copy), zoo.load(other)))
     assert (len(first.metrics), len(second.metrics)) == (1, 0)
-    assert "What was measured of other was measured of earlier weights" in differences(rows)[-1]
+    assert "The metrics of other are of earlier weights" in differences(rows)[-1]
 
 
 def test_a_run_that_logged_nothing_has_empty_cells(commands, trained_copy: Path, here) -> None:
@@ -206,7 +206,7 @@ def test_a_run_that_logged_nothing_has_empty_cells(commands, trained_copy: Path,
         (["run", "inner/run/../run"], None),
     ],
 )
-def test_names_are_as_short_as_tells_the_runs_apart(here, paths, names) -> None:
+def test_names_are_the_shortest_distinct_suffixes(here, paths, names) -> None:
     Path("inner/run").mkdir(parents=True)
     if names:
         assert names_of([Path(path) for path in paths]) == names
@@ -214,10 +214,10 @@ def test_names_are_as_short_as_tells_the_runs_apart(here, paths, names) -> None:
         assert names_of([Path(path) for path in paths])[1] == "inner/run"
 
 
-# The picture
+# The plot
 
 
-def test_each_run_has_samples_of_the_seed_whole_under_its_name(
+def test_each_run_has_samples_of_the_seed_under_its_name(
     trained: zoo.Run, colored: zoo.Run, here, figures
 ) -> None:
     rows = compare(entries(trained, colored))
@@ -236,13 +236,14 @@ def test_each_run_has_samples_of_the_seed_whole_under_its_name(
     (figure,) = figures
     assert "glow-digits" in texts(figure)
     assert "a name|with everything in it" in texts(figure)
-    assert "Samples of seed 5. Thin lines are training, lines with dots validation." in texts(
-        figure
+    assert (
+        "Samples of seed 5. Thin lines are training metrics, lines with dots validation metrics."
+        in texts(figure)
     )
     assert any(text.startswith("The runs differ in data") for text in texts(figure))
 
 
-def test_curves_go_over_steps_and_over_minutes(
+def test_curves_are_plotted_over_steps_and_over_minutes(
     trained: zoo.Run, colored: zoo.Run, here, figures
 ) -> None:
     runs = [trained, colored]
@@ -263,7 +264,7 @@ def test_curves_go_over_steps_and_over_minutes(
     assert list(minutes.lines[0].get_xdata()) == [line["seconds"] / 60 for line in lines]
 
 
-def test_metrics_that_nobody_shares_have_no_curve(trained_copy: Path, here, figures) -> None:
+def test_metrics_of_a_single_run_have_no_curve(trained_copy: Path, here, figures) -> None:
     other = Path(shutil.copytree(trained_copy, here / "other"))
     (other / "metrics.jsonl").write_text('{"step": 1, "critic_loss": 0.5}\n')
     runs = [zoo.load(trained_copy), zoo.load(other)]
@@ -273,7 +274,9 @@ def test_metrics_that_nobody_shares_have_no_curve(trained_copy: Path, here, figu
     assert figures[0].axes == []
 
 
-def test_pictures_that_are_not_finite_are_said(trained_copy: Path, trained, here, figures) -> None:
+def test_images_that_are_not_finite_are_reported(
+    trained_copy: Path, trained, here, figures
+) -> None:
     import torch
 
     broken = zoo.load(trained_copy)
@@ -281,10 +284,10 @@ def test_pictures_that_are_not_finite_are_said(trained_copy: Path, trained, here
         broken.network.flow.prior.mean.fill_(float("nan"))
     runs = [broken, trained]
     save_comparison(Path("x.png"), entries(*runs), compare(entries(*runs)))
-    assert "36 of 36 pictures are not finite" in texts(figures[0])
+    assert "36 of 36 images are not finite" in texts(figures[0])
 
 
-def test_six_runs_of_long_names_stand_in_two_rows(trained_copy: Path, here, figures) -> None:
+def test_six_runs_with_long_names_fill_two_rows(trained_copy: Path, here, figures) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     names = [f"run-{i}-" + "very-" * length + "long" for i, length in enumerate([0, 9, 12, 40] * 2)]
@@ -299,7 +302,7 @@ def test_six_runs_of_long_names_stand_in_two_rows(trained_copy: Path, here, figu
     assert all((box.x0 - 64) % (PANEL + 32) < 1 and box.width < PANEL for box in boxes)
 
 
-def test_a_picture_never_takes_the_place_of_one_that_stands(
+def test_an_existing_plot_is_never_overwritten(
     commands, trained: zoo.Run, colored: zoo.Run, here
 ) -> None:
     for _ in range(2):
@@ -310,8 +313,8 @@ def test_a_picture_never_takes_the_place_of_one_that_stands(
 @pytest.mark.parametrize(
     ("size", "count"), [(2, 6), (8, 6), (28, 7), (32, 6), (48, 8), (64, 6), (96, 4), (128, 3)]
 )
-def test_as_many_pictures_as_have_room(size: int, count: int) -> None:
-    assert fitting(size, PANEL) == count
+def test_as_many_images_as_fit_in_a_panel(size: int, count: int) -> None:
+    assert columns_in(size, PANEL) == count
     assert grid(np.zeros((count**2, 1, size, size), np.float32)).width <= PANEL
 
 
@@ -333,7 +336,7 @@ def test_a_runs_own_curve_has_a_panel_for_each_metric(here, figures) -> None:
     ("arguments", "status", "said"),
     [
         ([], 2, "Missing argument 'RUN RUN...'"),
-        (["run"], 2, "a comparison needs two runs at least, got 1"),
+        (["run"], 2, "a comparison needs at least two runs, got 1"),
         (["run", "./run"], 2, "run is named twice: name each run once"),
         (["run", "link"], 2, "link is named twice: name each run once"),
         (["run", "nowhere"], 2, "there is not a run folder nowhere"),
@@ -346,7 +349,9 @@ def test_a_runs_own_curve_has_a_panel_for_each_metric(here, figures) -> None:
         (["run", "other", "--seed", "-1"], 2, "-1 is not in the range x>=0"),
     ],
 )
-def test_what_cannot_be_compared(commands, here, trained_copy, arguments, status, said) -> None:
+def test_runs_that_cannot_be_compared_are_refused(
+    commands, here, trained_copy, arguments, status, said
+) -> None:
     for name in ("run", "other", "bare", "damaged"):
         shutil.copytree(trained_copy, name)
     Path("bare/model.safetensors").unlink()
@@ -359,5 +364,5 @@ def test_what_cannot_be_compared(commands, here, trained_copy, arguments, status
 
 
 def test_compare_in_python_refuses_one_run(trained: zoo.Run) -> None:
-    with pytest.raises(UsageError, match="two runs at least, got 1"):
+    with pytest.raises(UsageError, match="at least two runs, got 1"):
         compare(entries(trained))

@@ -146,9 +146,9 @@ LOADS: dict[str, tuple[Callable[[Files], Files], int, str]] = {
     "cut": (
         lambda files: files | {"model.safetensors": files["model.safetensors"][:-9]},
         1,
-        "cannot be read as safetensors, it is damaged or cut off",
+        "cannot be read as safetensors, it is damaged or truncated",
     ),
-    "header": (header, 1, "cannot be read as safetensors, it is damaged or cut off"),
+    "header": (header, 1, "cannot be read as safetensors, it is damaged or truncated"),
     "swapped": (other, 1, "does not fit the network of config.json"),
     "shape": (
         tensors(lambda weights: weights.update({first(weights): weights[first(weights)][:1]})),

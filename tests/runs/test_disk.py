@@ -1,4 +1,4 @@
-"""A disk that fills up, and writing whole or not at all."""
+"""Full disks and atomic writes."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ sys.exit(main({arguments!r}))
 
 
 def limited(limit: int, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run a command whose writes fail, as on a full disk, past ``limit`` bytes of any file."""
+    """Runs a command whose writes fail beyond ``limit`` bytes of a file, as on a full disk."""
     code = SMALL_FILES.format(limit=limit, arguments=[str(argument) for argument in arguments])
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
     )
 
 
-def test_a_disk_that_fills_up_while_training_keeps_what_stood(here, trained_copy) -> None:
-    """The state of training is the largest file: its next checkpoint cannot be written."""
+def test_a_full_disk_during_training_keeps_the_previous_state(here, trained_copy) -> None:
+    """The checkpoint is the largest file: the next one cannot be written."""
     weights = (trained_copy / "model.safetensors").read_bytes()
     names = sorted(str(path.relative_to(trained_copy)) for path in trained_copy.rglob("*"))
     limit = len(weights) + 4096
@@ -46,22 +46,22 @@ def test_a_disk_that_fills_up_while_training_keeps_what_stood(here, trained_copy
     assert last.startswith(f"zoo: {trained_copy}/checkpoints/"), last
     assert "could not be written: File too large" in last
     assert "Traceback" not in done.stderr
-    found = sorted(str(path.relative_to(trained_copy)) for path in trained_copy.rglob("*"))
-    assert found == names, "no temporary file is left, no earlier one is gone"
+    remaining = sorted(str(path.relative_to(trained_copy)) for path in trained_copy.rglob("*"))
+    assert remaining == names, "no temporary file remains and no earlier file is lost"
     assert (trained_copy / "model.safetensors").read_bytes() == weights
     assert zoo.load(trained_copy, device="cpu").sample(2).shape == (2, 1, 8, 8)
     again = zoo.train("glow", resume=True, steps=30, out=trained_copy, device="cpu", quiet=True)
     assert (again.path / "checkpoints" / "step-00000030").is_dir()
 
 
-def test_a_disk_that_fills_up_while_sampling_leaves_nothing(here, trained) -> None:
+def test_a_full_disk_during_sampling_leaves_no_file(here, trained) -> None:
     done = limited(600, "sample", trained.path, "-n", 400, "-o", "x.npy", "--device", "cpu")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "zoo: x.npy could not be written: File too large\n"
     assert not any(here.iterdir())
 
 
-def test_a_full_disk_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Path, data: bytes) -> int:
         raise OSError(28, "No space left on device")
 
@@ -75,23 +75,23 @@ def test_a_full_disk_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (tmp_path / "old").read_text() == "old"
 
 
-def test_what_breaks_off_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+def test_an_interrupted_write_keeps_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "old").write_text("old")
 
-    def break_off(manager: AbstractContextManager[Path], name: str) -> None:
+    def interrupt(manager: AbstractContextManager[Path], name: str) -> None:
         with manager as beside:
             (beside / name).write_text("half")
             raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        break_off(replacing(tmp_path / "old"), "")
+        interrupt(replacing(tmp_path / "old"), "")
     with pytest.raises(ValueError, match="broken"):
-        break_off(replacing_folder(tmp_path / "new"), "file")
+        interrupt(replacing_folder(tmp_path / "new"), "file")
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
     assert (tmp_path / "old").read_text() == "old"
 
 
-def test_files_have_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
+def test_files_respect_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         write_bytes(tmp_path / "file", b"")

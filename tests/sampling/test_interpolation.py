@@ -1,4 +1,4 @@
-"""Walks between latents, in numbers, in Python and on the command line."""
+"""Interpolation of latents, in numpy, in Python and on the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.sampling.interpolation import interpolate
 
 
 @pytest.mark.parametrize("distribution", ["normal", "uniform", "logistic"])
-def test_a_walk_begins_and_ends_at_the_latents_to_the_last_bit(distribution) -> None:
+def test_interpolation_includes_both_endpoints_exactly(distribution) -> None:
     a, b = latents.draw(6, 50, distribution).reshape(2, 3, 50)
     path = interpolate(a, b, 7, distribution)
     assert (path.shape, path.dtype) == ((3, 7, 50), np.float32)
@@ -24,7 +24,7 @@ def test_a_walk_begins_and_ends_at_the_latents_to_the_last_bit(distribution) -> 
     np.testing.assert_array_equal(path[:, -1], b)
 
 
-def test_normal_latents_go_along_the_great_circle_by_equal_angles() -> None:
+def test_normal_latents_are_interpolated_along_the_great_circle() -> None:
     a, b = np.float32([[3, 0]]), np.float32([[0, 3]])
     path = interpolate(a, b, 4)[0]
     angles = [math.radians(angle) for angle in (0, 30, 60, 90)]
@@ -33,27 +33,27 @@ def test_normal_latents_go_along_the_great_circle_by_equal_angles() -> None:
 
 
 @pytest.mark.parametrize("distribution", ["uniform", "logistic"])
-def test_other_latents_go_straight(distribution) -> None:
+def test_other_latents_are_interpolated_linearly(distribution) -> None:
     path = interpolate(np.float32([[0, 1]]), np.float32([[1, 0]]), 3, distribution)[0]
     np.testing.assert_array_equal(path, [[0, 1], [0.5, 0.5], [1, 0]])
 
 
 @pytest.mark.parametrize("b", [[2.0, 4.0], [-1.0, -2.0], [1.0, 2.0]])
-def test_latents_without_a_circle_between_them_go_straight(b) -> None:
+def test_parallel_latents_are_interpolated_linearly(b) -> None:
     path = interpolate(np.float32([[1, 2]]), np.float32([b]), 3)[0]
     np.testing.assert_allclose(path[1], [(1 + b[0]) / 2, (2 + b[1]) / 2], atol=1e-5)
 
 
-def test_a_latent_of_one_number_has_a_walk() -> None:
+def test_latents_of_one_number_are_interpolated() -> None:
     ends = latents.draw(8, 1)
     assert np.isfinite(interpolate(ends[0::2], ends[1::2], 5)).all()
 
 
-def test_first_and_last_picture_of_a_walk_are_samples(trained: zoo.Run) -> None:
-    walks = trained.interpolate(rows=3, columns=4, seed=5).unflatten(0, (3, 4))
+def test_the_first_and_last_image_of_a_row_are_samples(trained: zoo.Run) -> None:
+    paths = trained.interpolate(rows=3, columns=4, seed=5).unflatten(0, (3, 4))
     ends = trained.sample(6, seed=5)
-    assert torch.equal(walks[:, 0], ends[0::2])
-    assert torch.equal(walks[:, -1], ends[1::2])
+    assert torch.equal(paths[:, 0], ends[0::2])
+    assert torch.equal(paths[:, -1], ends[1::2])
 
 
 def test_no_rows_and_single_columns_are_refused(trained: zoo.Run) -> None:
@@ -67,17 +67,17 @@ def test_no_rows_and_single_columns_are_refused(trained: zoo.Run) -> None:
 )
 def test_the_command_fills_whole_rows(commands, trained, here, count, rows, columns) -> None:
     arguments = ["--interpolate", "-n", count, "--seed", 3]
-    assert commands("sample", trained.path, *arguments, "-o", "walk.npy").status == 0
-    walks = np.load("walk.npy").reshape(rows, columns, 8, 8)
+    assert commands("sample", trained.path, *arguments, "-o", "path.npy").status == 0
+    paths = np.load("path.npy").reshape(rows, columns, 8, 8)
     ends = trained.sample(2 * rows, seed=3).numpy()[:, 0]
-    np.testing.assert_array_equal(walks[:, 0], ends[0::2])
-    np.testing.assert_array_equal(walks[:, -1], ends[1::2])
-    assert [path.name for path in Path().iterdir()] == ["walk.npy"]
+    np.testing.assert_array_equal(paths[:, 0], ends[0::2])
+    np.testing.assert_array_equal(paths[:, -1], ends[1::2])
+    assert [path.name for path in Path().iterdir()] == ["path.npy"]
 
 
-def test_a_grid_of_walks_has_a_walk_a_row(commands, trained, here) -> None:
+def test_a_grid_has_an_interpolation_per_row(commands, trained, here) -> None:
     from PIL import Image
 
     arguments = ["--interpolate", "-n", 10]
-    assert commands("sample", trained.path, *arguments, "-o", "walk.png").status == 0
-    assert Image.open("walk.png").size == (5 * 72 + 8, 2 * 72 + 8)
+    assert commands("sample", trained.path, *arguments, "-o", "path.png").status == 0
+    assert Image.open("path.png").size == (5 * 72 + 8, 2 * 72 + 8)

@@ -1,4 +1,4 @@
-"""Latents: known answers, an independent second implementation, independence of the count."""
+"""Latents: known answers, a reference implementation, independence of the number of images."""
 
 import math
 import subprocess
@@ -35,8 +35,8 @@ def words(text: str) -> list[int]:
 
 @pytest.mark.parametrize(("counter", "key", "answer"), KNOWN)
 def test_philox_gives_the_known_answers(counter: str, key: str, answer: str) -> None:
-    found = philox(tuple(np.array(w, np.uint64) for w in words(counter)), tuple(words(key)))
-    assert [int(w) for w in found] == words(answer)
+    result = philox(tuple(np.array(w, np.uint64) for w in words(counter)), tuple(words(key)))
+    assert [int(w) for w in result] == words(answer)
 
 
 def plain_philox(counter: list[int], key: list[int]) -> list[int]:
@@ -62,10 +62,10 @@ def plain_normal(seed: int, index: int, size: int) -> list[float]:
 
 
 @pytest.mark.parametrize("seed", [0, 7, 2**32 + 5, 2**64 - 1])
-def test_normal_latents_are_those_of_a_second_implementation(seed: int) -> None:
-    found = draw(3, 10, seed=seed, first=2**33)
+def test_normal_latents_equal_those_of_a_reference_implementation(seed: int) -> None:
+    latents = draw(3, 10, seed=seed, first=2**33)
     exact = [plain_normal(seed, 2**33 + i, 10) for i in range(3)]
-    np.testing.assert_allclose(found, exact, rtol=2e-7, atol=1e-7)
+    np.testing.assert_allclose(latents, exact, rtol=2e-7, atol=1e-7)
 
 
 def test_an_image_depends_on_seed_and_index_alone() -> None:

@@ -63,14 +63,14 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
                     for row in rows
                 ],
                 "remarks": remarks(rows),
-                "picture": str(out),
+                "plot": str(out),
             }
         )
         return
     click.echo(table(rows))
     for text in remarks(rows):
         click.echo(f"\n{text}")
-    click.echo(f"\npicture: {out}")
+    click.echo(f"\nplot: {out}")
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -84,7 +84,7 @@ def table(rows: Sequence[Row]) -> str:
         "run": [row.name for row in rows],
         "model": [row.model for row in rows],
         "data": [row.data for row in rows],
-        "picture": [f"{row.picture}, {row.image.bits} bits" for row in rows],
+        "image": [f"{row.shape}, {row.image.bits} bits" for row in rows],
         "parameters": [_cell(row.parameters) for row in rows],
         "steps": [_cell(row.steps) for row in rows],
         "epochs": [_cell(row.epochs, ",.1f") for row in rows],

@@ -55,9 +55,9 @@ def write_array(out: Path, values: NDArray[Any]) -> None:
 
 def write_folder(out: Path, images: Iterable[NDArray[np.uint8]], names: Sequence[str]) -> None:
     """Writes uint8 images ``[H, W, C]`` as PNG files by name, atomically."""
-    from zoo.report.grids import picture, save_png
+    from zoo.report.grids import pil_image, save_png
     from zoo.system.files import replacing_folder
 
     with replacing_folder(out) as folder:
         for name, pixels in zip(names, images, strict=True):
-            save_png(folder / f"{name}.png", picture(pixels))
+            save_png(folder / f"{name}.png", pil_image(pixels))

@@ -1,4 +1,4 @@
-"""Runs side by side: a row of settings and metrics each, and whether the metrics compare."""
+"""Comparison of runs: a row of settings and metrics per run, and notes on comparability."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zoo.specs import ImageSpec
 
 _NOT_COMPARED = ("seed", "method", "accuracy", "feature_dimensions")
-"""Fields of a protocol that may differ, or that another field implies."""
+"""Protocol fields that may differ, or that another field implies."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a run; None, or nothing, where it was not logged or measured.
+    """Settings and metrics of a run; None or empty if they were not logged or measured.
 
-    ``images_per_second`` is the median of what was logged. ``logged`` are the last values of
-    metrics.jsonl by name, ``metrics`` what ``zoo evaluate`` measured of the run's weights, by name;
-    ``stale`` is true where it measured other weights, of before the run went on.
+    ``images_per_second`` is the median of the log. ``logged`` has the last values of metrics.jsonl
+    by name, ``metrics`` those of ``zoo evaluate`` for the run's weights; ``stale`` is true if they
+    were measured for earlier weights.
     """
 
     name: str
@@ -55,25 +55,25 @@ class Row:
     stale: bool
 
     @property
-    def picture(self) -> str:
+    def shape(self) -> str:
+        """Channels, height and width: ``"3x32x32"``."""
         return f"{self.image.channels}x{self.image.size}x{self.image.size}"
 
 
 def compare(entries: Sequence[Entry]) -> list[Row]:
-    """A row for each run, in their order.
+    """Returns a row for each run, in order.
 
-    Raises UsageError for fewer than two runs and for one that is there twice, ZooError for a
-    metrics.json that cannot be read.
+    Raises UsageError for fewer than two runs and for duplicates, ZooError for a metrics.json that
+    cannot be read.
     """
     names = names_of([Path(entry.source) for entry in entries])
     return [_row(entry, name) for entry, name in zip(entries, names, strict=True)]
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
-    """The last components of each path, as few as tell them all apart; raises as
-    :func:`compare`."""
+    """Returns the shortest distinct suffixes of the paths; raises as :func:`compare`."""
     if len(paths) < 2:
-        raise UsageError(f"a comparison needs two runs at least, got {len(paths)}")
+        raise UsageError(f"a comparison needs at least two runs, got {len(paths)}")
     places = [path.resolve() for path in paths]
     for index, place in enumerate(places):
         if place in places[:index]:
@@ -86,64 +86,63 @@ def names_of(paths: Sequence[Path]) -> list[str]:
 
 
 def shared_metrics(rows: Sequence[Row]) -> list[str]:
-    """The logged that two runs or more have logged, without those of validation."""
-    known = list(dict.fromkeys(name for row in rows for name in row.logged))
+    """Returns the metrics that at least two runs logged, without those of validation."""
+    names = list(dict.fromkeys(name for row in rows for name in row.logged))
     return [
         name
-        for name in known
+        for name in names
         if not name.startswith(files.VALIDATION) and sum(name in row.logged for row in rows) > 1
     ]
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:
-    """Sentences to read a table of the rows by: what does not compare, and how it was counted."""
-    found = differences(rows)
+    """Returns notes on a table of the rows: differences, and the protocols of metrics."""
+    notes = differences(rows)
     if any(row.logged for row in rows):
-        found.append(
-            "Metrics are the last that were logged, those of validation at the last checkpoint; "
-            "what zoo evaluate measured bears the number of its protocol."
+        notes.append(
+            "Metrics are the last logged values, validation metrics those of the last checkpoint; "
+            "metrics of zoo evaluate have the number of their protocol."
         )
-    return [*found, *footnotes(rows)]
+    return [*notes, *footnotes(rows)]
 
 
 def differences(rows: Sequence[Row]) -> list[str]:
-    """A sentence where the runs were trained on different things, and one where their metrics were
-    measured by different protocols; none where all compares."""
-    trained = _differing(
-        {"data": row.data, "picture": row.picture, "bits of a value": row.image.bits}
-        for row in rows
+    """Returns sentences about differences in the data and in the protocols of the metrics; empty if
+    everything is comparable."""
+    data = _differing(
+        {"data": row.data, "image": row.shape, "bits per value": row.image.bits} for row in rows
     )
-    found = []
-    if trained:
-        found.append(
-            f"The runs differ in {_listed(trained)}: losses and bits per dim do not compare "
-            "across these."
+    notes = []
+    if data:
+        notes.append(
+            f"The runs differ in {_listed(data)}: losses and bits per dim are not comparable."
         )
-    found += _differing_metrics(rows)
+    notes += _differing_metrics(rows)
     if stale := [row.name for row in rows if row.stale]:
-        found.append(
-            f"What was measured of {' and '.join(stale)} was measured of earlier weights and is "
-            "left out: measure again with zoo evaluate."
+        notes.append(
+            f"The metrics of {' and '.join(stale)} are of earlier weights and are left out: "
+            "measure again with zoo evaluate."
         )
-    return found
+    return notes
 
 
 def _differing_metrics(rows: Sequence[Row]) -> list[str]:
-    """A sentence for the metrics that differ in the same fields of their protocols."""
-    known = protocols(rows)
+    """Returns a sentence for each group of metrics whose protocols differ in the same fields."""
+    texts = protocols(rows)
     sentences: dict[str, list[str]] = {}
     for name in metric_names(rows):
         metrics = [row.metrics[name] for row in rows if name in row.metrics]
         differing = _differing(
-            {fact.replace("_", " "): value for fact, value in asdict(one.protocol).items()
-             if fact not in _NOT_COMPARED}
-            for one in metrics
+            {field.replace("_", " "): value for field, value in asdict(metric.protocol).items()
+             if field not in _NOT_COMPARED}
+            for metric in metrics
         )  # fmt: skip
+        methods = {metric.protocol.method: str(metric.protocol) for metric in metrics}
         if differing:
-            text = f"in {_listed(differing)}: they do not compare across these."
-        elif len(methods := {one.protocol.method: str(one.protocol) for one in metrics}) > 1:
-            numbers = [f"[{known.index(protocol) + 1}]" for protocol in methods.values()]
-            text = f"in how they were counted: {' and '.join(numbers)} say how."
+            text = f"in {_listed(differing)}: they are not comparable."
+        elif len(methods) > 1:
+            numbers = [f"[{texts.index(protocol) + 1}]" for protocol in methods.values()]
+            text = f"in their method: see {' and '.join(numbers)}."
         else:
             continue
         sentences.setdefault(text, []).append(title_of(name))
@@ -151,42 +150,42 @@ def _differing_metrics(rows: Sequence[Row]) -> list[str]:
 
 
 def footnotes(rows: Sequence[Row]) -> list[str]:
-    """``"[1] "`` and how it was counted, for each protocol of the measured metrics."""
+    """Returns ``"[1] "`` and the text of each protocol of the measured metrics."""
     return [f"[{number}] {text}." for number, text in enumerate(protocols(rows), 1)]
 
 
-def measured(row: Row, name: str, known: Sequence[str]) -> str:
-    """A metric of a row with its error and the number of its protocol among those ``known``, or
+def measured(row: Row, name: str, texts: Sequence[str]) -> str:
+    """Returns a metric of a row with its error and the number of its protocol in ``texts``, or
     ``"-"``."""
     if name not in row.metrics:
         return "-"
     metric = row.metrics[name]
-    return f"{metric.number} [{known.index(str(metric.protocol)) + 1}]"
+    return f"{metric.number} [{texts.index(str(metric.protocol)) + 1}]"
 
 
 def metric_names(rows: Sequence[Row]) -> list[str]:
-    """The names of the measured metrics of all rows, each once."""
+    """Returns the distinct names of the measured metrics of all rows."""
     return list(dict.fromkeys(name for row in rows for name in row.metrics))
 
 
 def protocols(rows: Sequence[Row]) -> list[str]:
-    """The protocols of all measured metrics, each once."""
+    """Returns the distinct protocols of all measured metrics."""
     return protocols_of(
         row.metrics[name] for name in metric_names(rows) for row in rows if name in row.metrics
     )
 
 
 def _differing(records: Iterable[Mapping[str, object]]) -> dict[str, list[str]]:
-    """The values of each fact that is not everywhere the same."""
+    """Returns the distinct values of each field that is not the same in all records."""
     values: dict[str, dict[str, None]] = {}
-    for one in records:
-        for name, value in one.items():
+    for record in records:
+        for name, value in record.items():
             values.setdefault(name, {})["none" if value is None else str(value)] = None
-    return {name: list(found) for name, found in values.items() if len(found) > 1}
+    return {name: list(distinct) for name, distinct in values.items() if len(distinct) > 1}
 
 
 def _listed(differing: Mapping[str, Sequence[str]]) -> str:
-    return _and([f"{name} ({', '.join(found)})" for name, found in differing.items()])
+    return _and([f"{name} ({', '.join(values)})" for name, values in differing.items()])
 
 
 def _and(parts: Sequence[str]) -> str:
@@ -199,8 +198,8 @@ def _row(entry: Entry, name: str) -> Row:
     last: dict[str, float] = {}
     for line in lines:
         last |= files.numbers(line)
-    found = read_evaluation(entry.folder.path)
-    stale = found is not None and found.weights != entry.folder.short_digest()
+    evaluation = read_evaluation(entry.folder.path)
+    stale = evaluation is not None and evaluation.weights != entry.folder.short_digest()
     speeds = [speed for line in lines if (speed := files.numbers(line).get("images_per_second"))]
     return Row(
         name=name,
@@ -214,6 +213,6 @@ def _row(entry: Entry, name: str) -> Row:
         minutes=last["seconds"] / 60 if "seconds" in last else None,
         images_per_second=median(speeds) if speeds else None,
         logged={name: value for name, value in last.items() if name not in files.BOOKKEEPING},
-        metrics={} if found is None or stale else {one.name: one for one in found},
+        metrics={metric.name: metric for metric in evaluation} if evaluation and not stale else {},
         stale=stale,
     )

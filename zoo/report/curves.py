@@ -1,4 +1,4 @@
-"""Curves of what runs logged, drawn with matplotlib."""
+"""Training curves of runs, plotted with matplotlib."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Over = Literal["step", "minutes"]
 
 
 def save_curve(path: Path, lines: Lines, metrics: Sequence[str]) -> None:
-    """Draw metrics of metrics.jsonl over the steps, one below the other, each with its validation
-    line where there is one."""
+    """Plots metrics of metrics.jsonl over the steps, one panel per metric, with its validation
+    line if there is one."""
     from matplotlib.figure import Figure
 
     count = max(1, len(metrics))
     figure = Figure(figsize=(7, 4 if count == 1 else 2.5 * count), dpi=120, layout="constrained")
     panels = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
     for axes, metric in zip(panels, metrics, strict=False):
-        shown = draw_metric(axes, lines, metric, "step", ({"color": "C0"}, {"color": "C1"}))
+        shown = plot_metric(axes, lines, metric, "step", ({"color": "C0"}, {"color": "C1"}))
         frame(axes, shown, metric)
         if len(axes.lines) > 1:
             axes.legend(frameon=False)
@@ -34,15 +34,17 @@ def save_curve(path: Path, lines: Lines, metrics: Sequence[str]) -> None:
         figure.savefig(beside, format="png")
 
 
-def draw_metric(
+def plot_metric(
     axes: Axes,
     lines: Lines,
     metric: str,
     over: Over,
     styles: tuple[Mapping[str, Any], Mapping[str, Any]],
 ) -> list[float]:
-    """Draw a metric as a line and its validation as dots on one, in the two ``styles``; returns
-    the values of the last nine tenths of each."""
+    """Plots a metric as a line and its validation metric with dots, in the two ``styles``.
+
+    Returns the values of the last 90 % of each line.
+    """
     shown: list[float] = []
     for key, label, style in (
         (metric, "training", {"linewidth": 1.0, **styles[0]}),
@@ -58,27 +60,27 @@ def draw_metric(
 
 
 def frame(axes: Axes, shown: Sequence[float], metric: str) -> None:
-    """Name the upright axis, and let it range over the values ``shown``: without those of the first
-    steps of a run, which would flatten the rest."""
+    """Labels the y axis and limits it to the range of ``shown``, which excludes the first steps of
+    a run."""
     if shown:
         low, high = min(shown), max(shown)
-        room = 0.05 * (high - low) or 0.1
-        axes.set_ylim(low - room, high + room)
+        margin = 0.05 * (high - low) or 0.1
+        axes.set_ylim(low - margin, high + margin)
     axes.set_ylabel(words(metric))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
 
 
 def words(metric: str) -> str:
-    """A metric's name as people read it."""
+    """Returns the name of a metric with spaces."""
     return metric.replace("_", " ")
 
 
 def _points(lines: Lines, key: str, over: Over) -> list[tuple[float, float]]:
-    found = []
+    points = []
     for line in lines:
         values = numbers(line)
         if key in values and (over == "step" or "seconds" in values):
-            place = values["step"] if over == "step" else values["seconds"] / 60
-            found.append((place, values[key]))
-    return found
+            x = values["step"] if over == "step" else values["seconds"] / 60
+            points.append((x, values[key]))
+    return points

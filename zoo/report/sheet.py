@@ -1,4 +1,4 @@
-"""The picture of a comparison: samples of each run under its name, and the curves they share."""
+"""Figure of a comparison: samples of each run and the training curves of shared metrics."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from zoo.report.comparison import (
     protocols,
     shared_metrics,
 )
-from zoo.report.curves import Over, draw_metric, frame
-from zoo.report.grids import fitting, grid
+from zoo.report.curves import Over, frame, plot_metric
+from zoo.report.grids import columns_in, grid
 from zoo.runs.folder import VALIDATION
 from zoo.system.files import replacing
 
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from zoo.model import Model
 
 
-# Everything below is in pixels of the picture.
+# Sizes below are in pixels.
 DPI = 120
 PANEL = 448
-"""The room of a run: a grid of 6x6 pictures of up to 64 pixels a side, or of 3x3 of 128."""
+"""Width of a run's panel: a grid of 6x6 images of up to 64 pixels, or of 3x3 of 128."""
 
-_LARGEST = 128
+_MAX_SIZE = 128
 _MARGIN = 32
 _LINE = 22
 _CURVES = 300
 _LETTERS = 52
-"""So many letters of a name fit on a line of a panel."""
+"""Maximum number of letters of a name on a line of a panel."""
 
 _LETTER = 7
 _NAME = {"color": "black", "weight": "bold"}
@@ -52,17 +52,17 @@ _CAPTION = {"color": "0.4"}
 def save_comparison(
     path: Path, entries: Sequence[Entry], rows: Sequence[Row], seed: int = 0
 ) -> None:
-    """Draw ``entries``, whose rows are ``rows``: as many samples of each as have room, of the same
-    seed, and each metric that two of them share over the steps and over the minutes."""
+    """Plots ``entries`` with their ``rows``: samples of each with the same seed, and each metric
+    that at least two share, over steps and over minutes."""
     from matplotlib.figure import Figure
 
     columns = len(entries) if len(entries) <= 3 else math.ceil(math.sqrt(len(entries)))
     samples = [entry.model.sample(_count(entry.model), seed=seed) for entry in entries]
-    sheets = [_sheet(pictures) for pictures in samples]
-    known = protocols(rows)
+    sheets = [_sheet(images) for images in samples]
+    protocol_texts = protocols(rows)
     heads = [
-        _name(row) + _caption(row, entry.model, pictures, known)
-        for row, entry, pictures in zip(rows, entries, samples, strict=True)
+        _name(row) + _caption(row, entry.model, images, protocol_texts)
+        for row, entry, images in zip(rows, entries, samples, strict=True)
     ]
     metrics = shared_metrics(rows)
     width = columns * (PANEL + _MARGIN) + _MARGIN
@@ -76,8 +76,8 @@ def save_comparison(
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
     top = _MARGIN
     for band, text, room in zip(bands, texts, rooms, strict=True):
-        for place, i in enumerate(band):
-            left = _MARGIN + place * (PANEL + _MARGIN)
+        for column, i in enumerate(band):
+            left = _MARGIN + column * (PANEL + _MARGIN)
             _swatch(figure, left, top, style_of(i))
             for number, (line, font) in enumerate(heads[i]):
                 indent = 32 if font is _NAME else 0
@@ -85,7 +85,7 @@ def save_comparison(
             figure.figimage(sheets[i], left, height - top - text - len(sheets[i]))
         top += text + room
     for metric in metrics:
-        _draw_curves(figure, top, entries, metric)
+        _plot_curves(figure, top, entries, metric)
         top += _CURVES
     for line in notes:
         _write(figure, _MARGIN, top, line, _CAPTION)
@@ -95,28 +95,28 @@ def save_comparison(
 
 
 def style_of(index: int) -> dict[str, Any]:
-    """Colour and dashes of a run's lines, other ones for each of the first forty."""
+    """Returns the color and dashes of a run's lines, distinct for the first forty runs."""
     return {"color": f"C{index % 10}", "linestyle": ("-", "--", ":", "-.")[index // 10 % 4]}
 
 
 def _count(model: Model) -> int:
-    return fitting(min(model.image_spec.size, _LARGEST), PANEL) ** 2
+    return columns_in(min(model.image_spec.size, _MAX_SIZE), PANEL) ** 2
 
 
-def _sheet(pictures: Tensor) -> NDArray[np.uint8]:
-    """``[N, C, H, W]`` as a square grid, uint8 ``[H, W, 3]``; what is not a number is black."""
-    return np.asarray(grid(_reduced(pictures).numpy()).convert("RGB"))
+def _sheet(images: Tensor) -> NDArray[np.uint8]:
+    """Returns ``[N, C, H, W]`` as a square grid, uint8 ``[H, W, 3]``; NaN is black."""
+    return np.asarray(grid(_reduced(images).numpy()).convert("RGB"))
 
 
-def _reduced(pictures: Tensor) -> Tensor:
-    """Pictures that are too large for their place made smaller, by a whole factor."""
+def _reduced(images: Tensor) -> Tensor:
+    """Downsamples images larger than ``_MAX_SIZE`` by an integer factor."""
     from torch.nn.functional import avg_pool2d
 
-    return avg_pool2d(pictures, math.ceil(pictures.shape[-1] / _LARGEST))
+    return avg_pool2d(images, math.ceil(images.shape[-1] / _MAX_SIZE))
 
 
 Text = list[tuple[str, Mapping[str, Any]]]
-"""Lines, each with its font."""
+"""Lines with their fonts."""
 
 
 def _name(row: Row) -> Text:
@@ -126,26 +126,29 @@ def _name(row: Row) -> Text:
     return [(line, _NAME) for line in lines]
 
 
-def _caption(row: Row, model: Model, pictures: Tensor, known: Sequence[str]) -> Text:
-    """What a run is, at what temperature its pictures were drawn, and its measured figures."""
-    said = f"{row.model} on {row.data}, {row.picture}, {row.parameters:,} parameters"
-    texts = [f"{said}, temperature {model.temperature:g}"]
-    texts += [f"{one.title} {measured(row, name, known)}" for name, one in row.metrics.items()]
-    if bad := int((~pictures.isfinite()).flatten(1).any(1).sum()):
-        texts.append(f"{bad} of {len(pictures)} pictures are not finite")
+def _caption(row: Row, model: Model, images: Tensor, protocol_texts: Sequence[str]) -> Text:
+    """Returns model, data, sampling temperature and measured metrics of a run."""
+    run = f"{row.model} on {row.data}, {row.shape}, {row.parameters:,} parameters"
+    texts = [f"{run}, temperature {model.temperature:g}"]
+    texts += [
+        f"{metric.title} {measured(row, name, protocol_texts)}"
+        for name, metric in row.metrics.items()
+    ]
+    if bad := int((~images.isfinite()).flatten(1).any(1).sum()):
+        texts.append(f"{bad} of {len(images)} images are not finite")
     return [(line, _CAPTION) for text in texts for line in textwrap.wrap(text, PANEL // _LETTER)]
 
 
 def _notes(rows: Sequence[Row], metrics: Sequence[str], seed: int, width: int) -> list[str]:
     texts = [f"Samples of seed {seed}."]
     if any(VALIDATION + metric in row.logged for metric in metrics for row in rows):
-        texts[0] += " Thin lines are training, lines with dots validation."
+        texts[0] += " Thin lines are training metrics, lines with dots validation metrics."
     texts += [*differences(rows), *footnotes(rows)]
     return [line for text in texts for line in textwrap.wrap(text, width // _LETTER)]
 
 
 def _swatch(figure: Figure, left: int, top: int, style: Mapping[str, Any]) -> None:
-    """A piece of a run's line before its name."""
+    """Draws the legend line of a run before its name."""
     from matplotlib.lines import Line2D
 
     width, height = figure.get_size_inches() * DPI
@@ -159,8 +162,8 @@ def _write(figure: Figure, left: int, top: int, text: str, font: Mapping[str, An
     figure.text(*place, text, size=8, va="center", parse_math=False, **font)
 
 
-def _draw_curves(figure: Figure, top: int, entries: Sequence[Entry], metric: str) -> None:
-    """A metric over the steps, and beside it over the minutes, in the room below ``top``."""
+def _plot_curves(figure: Figure, top: int, entries: Sequence[Entry], metric: str) -> None:
+    """Plots a metric over steps, and next to it over minutes, below ``top``."""
     width, height = figure.get_size_inches() * DPI
     half = (width - 3 * _MARGIN) / 2
     sides: tuple[Over, Over] = ("step", "minutes")
@@ -173,7 +176,7 @@ def _draw_curves(figure: Figure, top: int, entries: Sequence[Entry], metric: str
         for i, entry in enumerate(entries):
             style = style_of(i)
             lines = entry.folder.read_metrics()
-            shown += draw_metric(axes, lines, metric, over, ({**style, "alpha": 0.6}, style))
+            shown += plot_metric(axes, lines, metric, over, ({**style, "alpha": 0.6}, style))
         frame(axes, shown, metric)
         axes.set_xlabel(over, size=9)
         axes.yaxis.label.set_fontsize(9)

@@ -1,4 +1,4 @@
-"""Weights in safetensors: the same tensors give the same bytes, and nothing is ever unpickled."""
+"""Weights in safetensors: files are reproducible byte for byte, and nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from zoo.system.files import write_bytes
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-TIMES = 4
-"""How much more than its weights a network may hold while it is built: a weight that is replaced by
-a parametrization stands for a moment beside what replaces it."""
+SIZE_FACTOR = 4
+"""Maximum size of a network during construction, as a multiple of its weights file: a weight and
+its parametrization exist at the same time."""
 
 SPARE = 2**26
-"""Bytes that it may hold beyond that; masks and permutations are in no file."""
+"""Additional bytes for buffers that are not saved, such as masks and permutations."""
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors, contiguous and on the CPU, whole or not at all."""
+    """Writes tensors, contiguous and on the CPU, atomically."""
     from safetensors.torch import save
 
     ready = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
@@ -31,7 +31,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Read what :func:`save_tensors` wrote. Raises ZooError for a file that is none."""
+    """Reads a file of :func:`save_tensors`. Raises ZooError for any other file."""
     from safetensors.torch import load_file
 
     with _readable(path):
@@ -39,30 +39,30 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Fill ``network`` from a file that must hold its tensors, all of them and no other.
+    """Loads the weights of ``network`` from a file with exactly its tensors.
 
-    Raises ZooError that names the first tensor that does not fit; names and shapes are compared
+    Raises ZooError that names the first tensor that does not fit; names and shapes are checked
     before any tensor is read.
     """
-    shapes, wanted = tensor_shapes(path), network.state_dict()
-    for name in sorted(wanted.keys() | shapes.keys()):
+    shapes, state = tensor_shapes(path), network.state_dict()
+    for name in sorted(state.keys() | shapes.keys()):
         if name not in shapes:
             raise _misfit(path, f"the tensor {name} is missing")
-        if name not in wanted:
+        if name not in state:
             raise _misfit(path, f"the network has no tensor {name}")
-        if shapes[name] != [*wanted[name].shape]:
-            said = f"{shapes[name]}, not {list(wanted[name].shape)}"
-            raise _misfit(path, f"the tensor {name} is {said}")
-    found = load_tensors(path)
-    for name in sorted(found):
-        if found[name].dtype != wanted[name].dtype:
-            kinds = f"{found[name].dtype}, not {wanted[name].dtype}"
-            raise _misfit(path, f"the tensor {name} is {kinds}")
-    network.load_state_dict(found)
+        if shapes[name] != [*state[name].shape]:
+            mismatch = f"{shapes[name]}, not {list(state[name].shape)}"
+            raise _misfit(path, f"the tensor {name} is {mismatch}")
+    tensors = load_tensors(path)
+    for name in sorted(tensors):
+        if tensors[name].dtype != state[name].dtype:
+            mismatch = f"{tensors[name].dtype}, not {state[name].dtype}"
+            raise _misfit(path, f"the tensor {name} is {mismatch}")
+    network.load_state_dict(tensors)
 
 
 def tensor_shapes(path: Path) -> dict[str, list[int]]:
-    """The shapes in a file by name, from its header alone. Raises as :func:`load_tensors`."""
+    """Returns the shapes in a file by name, from its header. Raises as :func:`load_tensors`."""
     from safetensors import safe_open
 
     with _readable(path), safe_open(path, "pt") as file:
@@ -71,24 +71,23 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
 
 @contextmanager
 def no_larger_than(path: Path) -> Iterator[None]:
-    """Inside, a network is built that is to hold the tensors of the file ``path``: ZooError is
-    raised as soon as it registers many times as much, so that a configuration within its bounds
-    that asks for more memory than there is ends before that memory is touched.
+    """Limits the size of a network that is built inside to a multiple of the file ``path``.
 
-    Counted are parameters and buffers, as modules get them in this thread; torch's own layers
-    register a tensor before they fill it.
+    Raises ZooError as soon as the parameters and buffers registered in this thread exceed it, so
+    that a hostile configuration cannot exhaust memory: torch's layers register a tensor before they
+    fill it.
     """
     from torch.nn.modules import module
 
     size = path.stat().st_size
-    most = TIMES * size + SPARE
-    thread, held = threading.get_ident(), 0
+    max_bytes = SIZE_FACTOR * size + SPARE
+    thread, total = threading.get_ident(), 0
 
     def count(owner: object, name: str, tensor: Tensor | None) -> None:
-        nonlocal held
+        nonlocal total
         if tensor is not None and threading.get_ident() == thread:
-            held += tensor.nbytes
-            if held > most:
+            total += tensor.nbytes
+            if total > max_bytes:
                 raise _misfit(path, f"that asks for far more than {size:,} bytes")
 
     hooks = [
@@ -104,21 +103,20 @@ def no_larger_than(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """What safetensors raises inside becomes a ZooError."""
+    """Converts errors of safetensors to ZooError."""
     from safetensors import SafetensorError
 
     try:
         yield
     except FileNotFoundError:
-        raise ZooError(f"there is no file {path}: take the folder whole") from None
+        raise ZooError(f"there is no file {path}: use the whole run folder") from None
     except (SafetensorError, OSError) as error:
         raise ZooError(
-            f"{path} cannot be read as safetensors, it is damaged or cut off: {error}"
+            f"{path} cannot be read as safetensors, it is damaged or truncated: {error}"
         ) from error
 
 
 def _misfit(path: Path, what: str) -> ZooError:
     return ZooError(
-        f"{path} does not fit the network of config.json: {what}; "
-        "take both files from one and the same run"
+        f"{path} does not fit the network of config.json: {what}; use both files of the same run"
     )
