@@ -1,7 +1,7 @@
-"""What the distances are for pictures that no model drew: real ones, and noise.
+"""Distances of real images and of uniform noise, which bracket those of models.
 
-Counted as ``zoo evaluate`` counts them, in the same features, with as many pictures: what a perfect
-model would get, about, and what a model gets that knows nothing but the number of pixels.
+Computed as ``zoo evaluate`` does, in the same features, with as many images: about what a perfect
+model would get, and what uniform noise gets.
 """
 
 from __future__ import annotations
@@ -24,63 +24,63 @@ from zoo.evaluation.measure import MAX_SAMPLES
 from zoo.evaluation.neighbors import NEIGHBORS, precision_recall
 from zoo.system.progress import Progress
 
-REAL, NOISE = "real pictures", "noise"
+REAL, NOISE = "real images", "noise"
 
 
 def anchors(data: Dataset, device: torch.device, progress: Progress) -> list[dict[str, Any]]:
-    """An entry of results.json for each of the two: training pictures, evenly spread over their
-    split, and levels drawn uniformly with seed 0, against the test split."""
+    """Returns the two anchors of results.json, each against the test split: training images, evenly
+    spread over their split, and uniform random levels of seed 0."""
     network = classifier_features(data, device, progress)
     test = len(data.splits["test"])
     count = min(test, MAX_SAMPLES)
     batches = in_order(data.splits["test"], data.image_spec, BATCH_SIZE, device)
-    real = _features(network, (batch.images for batch in batches), "test pictures", test, progress)
+    real = _features(network, (batch.images for batch in batches), "test images", test, progress)
     subsets, size = subsets_of(len(real), count)
-    how = (
-        f"against {test:,} pictures of the test split of {data.name}, {network.method}; KID over "
+    method = (
+        f"against {test:,} images of the test split of {data.name}, {network.method}; KID over "
         f"{subsets} subset{'s' * (subsets > 1)} of {size:,}, precision and recall by the "
         f"k = {NEIGHBORS} nearest neighbors"
     )
-    found = []
-    for kind, pictures, what in (
-        (REAL, _training_pictures(data, count), "pictures of the training split, evenly spread"),
-        (NOISE, _noise(data, count), "pictures of levels drawn uniformly, seed 0"),
+    entries = []
+    for kind, images, description in (
+        (REAL, _training_images(data, count), "images of the training split, evenly spread"),
+        (NOISE, _noise(data, count), "images of uniform random levels, seed 0"),
     ):
-        drawn = _features(network, pictures, kind, count, progress)
-        kid, deviation = kernel_distance(real, drawn)
-        precision, recall = precision_recall(real, drawn)
-        found.append(
+        features = _features(network, images, kind, count, progress)
+        kid, deviation = kernel_distance(real, features)
+        precision, recall = precision_recall(real, features)
+        entries.append(
             {
                 "kind": kind,
-                "pictures": len(drawn),
+                "images": len(features),
                 "features": network.name,
-                "protocol": f"{len(drawn):,} {what}, {how}",
-                "fid_cnn": frechet_distance(real, drawn),
+                "protocol": f"{len(features):,} {description}, {method}",
+                "fid_cnn": frechet_distance(real, features),
                 "kid_cnn": kid,
                 "kid_cnn_deviation": deviation,
                 "precision_cnn": precision,
                 "recall_cnn": recall,
             }
         )
-    return found
+    return entries
 
 
 def _features(
-    network: FeatureNetwork, pictures: Iterator[Tensor], what: str, total: int, progress: Progress
+    network: FeatureNetwork, images: Iterator[Tensor], label: str, total: int, progress: Progress
 ) -> Tensor:
     return features_of(
         network,
-        pictures,
-        lambda i: f"picture {i} of the {what}",
-        lambda done: progress.show(f"looking at {what}", done, total),
+        images,
+        lambda i: f"image {i} of the {label}",
+        lambda done: progress.show(f"extracting features of {label}", done, total),
     )
 
 
-def _training_pictures(data: Dataset, count: int) -> Iterator[Tensor]:
+def _training_images(data: Dataset, count: int) -> Iterator[Tensor]:
     split, bits = data.splits["train"], data.image_spec.bits
     for part in torch.from_numpy(spread(len(split), count)).split(BATCH_SIZE):
-        pictures = torch.stack([torch.from_numpy(split[int(i)][0]) for i in part])
-        yield to_images(to_levels(pictures, bits), bits)
+        pixels = torch.stack([torch.from_numpy(split[int(i)][0]) for i in part])
+        yield to_images(to_levels(pixels, bits), bits)
 
 
 def _noise(data: Dataset, count: int) -> Iterator[Tensor]:

@@ -1,4 +1,4 @@
-"""The folder of a run that is shown without its weights: card, pictures, metrics."""
+"""Folders of reference runs without their weights: card, image grid and metrics."""
 
 from __future__ import annotations
 
@@ -11,73 +11,72 @@ from typing import Any
 from tables import DATA, data_of, sentence, wrapped
 
 from zoo.api import load
-from zoo.report.card import new_card, read_summary
+from zoo.report.card import RunSummary, new_card, read_summary
 from zoo.report.grids import grid
 from zoo.runs.folder import CARD, EVALUATION, GRID
 from zoo.system.files import replacing, write_text
 
-PICTURES, COLUMNS = 40, 8
-"""The first so many of seed 0: about 50 kB where they are as grainy as can be."""
+IMAGES, COLUMNS = 40, 8
+"""Images of the grid: about 50 kB at most."""
 
 
 def write_card(results: Mapping[str, Any], record: Mapping[str, Any], run: Path, to: Path) -> None:
-    """Write README.md, samples/grid.png and metrics.json of ``run`` into the folder ``to``."""
+    """Writes README.md, samples/grid.png and metrics.json of ``run`` into the folder ``to``."""
     loaded = load(run, "cpu")
-    folder = f"runs/reference/{record['name']}"
-    name = to.name
-    summary = replace(read_summary(run, loaded.host.owner), name=name)
-    # The weights are not beside this card: they are where the commands below put them.
-    text = new_card(summary).replace('zoo.load(".")', f'zoo.load("{folder}")')
-    text = (
-        text.replace("), in this folder:", "):")
-        .replace(f"{name}: ", "")
-        .replace(f" on {record['data']}\n", f" on {DATA.get(record['data'], record['data'])}\n")
-    )
-    head, mark, citation = text.partition("## Citation\n")
-    write_text(to / CARD, head + _section(results, record) + "\n" + mark + citation)
+    summary = replace(read_summary(run, loaded.host.owner), name=to.name)
+    write_text(to / CARD, card(summary, results, record))
     with replacing(to / GRID) as beside:
-        grid(loaded.sample(PICTURES).numpy(), COLUMNS).save(beside, "PNG", optimize=True)
+        grid(loaded.sample(IMAGES).numpy(), COLUMNS).save(beside, "PNG", optimize=True)
     with replacing(to / EVALUATION) as beside:
         shutil.copyfile(run / EVALUATION, beside)
 
 
+def card(summary: RunSummary, results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    """Returns the card of a run, with a section on how it was trained and measured.
+
+    The weights are not beside the card, so its code loads the folder that the commands write.
+    """
+    data = DATA.get(record["data"], record["data"])
+    text = (
+        new_card(summary)
+        .replace('zoo.load(".")', f'zoo.load("runs/reference/{record["name"]}")')
+        .replace("), in this folder:", "):")
+        .replace(f"{summary.name}: ", "")
+        .replace(f" on {record['data']}\n", f" on {data}\n")
+    )
+    head, mark, citation = text.partition("## Citation\n")
+    return head + _section(results, record) + "\n" + mark + citation
+
+
 def folder_of(record: Mapping[str, Any]) -> str:
-    """``"glow-mnist"``, with the preset of a model that has two on the same data."""
+    """``"glow-mnist"``; with the preset if a model has two runs on the same data."""
     name, data = record["name"], record["data"].replace("_", "-")
     return name if name.endswith(data) or data in name else f"{name}-{data}"
 
 
 def _section(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
-    lines = [
-        "## A reference run",
-        "",
-        f"The pictures above are the first {PICTURES} of seed 0.",
-        "",
-    ]
-    if record["round_trip"]:
-        trip = record["round_trip"]
+    lines = ["## Reference run", "", f"The grid shows the first {IMAGES} samples of seed 0.", ""]
+    if trip := record["round_trip"]:
+        text = (
+            f"Encoding and decoding the first {trip['images']} test images changes a value by at "
+            f"most {trip['largest']:.1e}, on a scale from 0 to 1."
+        )
+        lines += [wrapped(text), ""]
+    if anchors := [one for one in results["anchors"] if data_of(one) == data_of(record)]:
         lines += [
-            wrapped(
-                f"The first {trip['pictures']} test pictures, encoded and decoded again, differ "
-                f"from what they were by {trip['largest']:.1e} at most, of 0 to 1."
-            ),
-            "",
-        ]
-    same = [one for one in results["anchors"] if data_of(one) == data_of(record)]
-    if same:
-        lines += [
-            "What the distances are for pictures that no model drew, in the same features:",
+            "Distances of real images and of noise, in the same features:",
             "",
             "| | FID-CNN | KID-CNN | precision-CNN | recall-CNN |",
             "|---|--:|--:|--:|--:|",
         ]
-        for one in same:
+        for anchor in anchors:
             keys = ("fid_cnn", "kid_cnn", "precision_cnn", "recall_cnn")
-            lines.append(f"| {' | '.join([one['kind'], *(f'{one[key]:.4f}' for key in keys)])} |")
-        lines += ["", *(f"- {one['kind']}: {one['protocol']}" for one in same), ""]
-    published = f"The paper's metric: {record['published']}."
+            cells = [anchor["kind"], *(f"{anchor[key]:.4f}" for key in keys)]
+            lines.append(f"| {' | '.join(cells)} |")
+        lines += ["", *(f"- {anchor['kind']}: {anchor['protocol']}" for anchor in anchors), ""]
+    published = f"Metric of the paper: {record['published']}."
     if record["note"]:
         published += f" {sentence(record['note'])}"
-    lines += [wrapped(published), "", "To repeat it:", "", "```console"]
+    lines += [wrapped(published), "", "To reproduce it:", "", "```console"]
     lines += [*(f"$ {command}" for command in record["commands"]), "```"]
     return "\n".join(lines) + "\n"

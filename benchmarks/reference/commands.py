@@ -1,4 +1,4 @@
-"""Training and evaluation: the command ``zoo`` itself, in processes of its own."""
+"""Training and evaluation by the ``zoo`` command, in subprocesses."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from zoo.runs.folder import CONFIG, SAMPLES, RunFolder
 
 
 def train(entry: Entry, source: str, folder: Path, device: str) -> bool:
-    """Train into ``folder``, or go on with what broke off there; False where that is finished.
+    """Trains into ``folder``, resuming an interrupted run; False if the run is finished.
 
-    Raises UsageError for a run that stands there and is another.
+    Raises UsageError if ``folder`` has another run.
     """
-    standing = (folder / CONFIG).exists()
-    if standing:
+    exists = (folder / CONFIG).exists()
+    if exists:
         _check_same(entry, folder)
         if finished(folder):
             return False
-    resume = ["--resume"] if standing else []
+    resume = ["--resume"] if exists else []
     _zoo([*train_command(entry, source, folder), "--device", device, *resume])
     return True
 
 
 def evaluate(entry: Entry, source: str, folder: Path, device: str) -> bool:
-    """Measure all metrics that the model has; False where they stand already."""
-    if (found := current_evaluation(folder)) is not None and not found.skipped:
-        names = {metric.name.partition("_cnn")[0] for metric in found}
+    """Measures all metrics of the model; False if they are measured already."""
+    if (evaluation := current_evaluation(folder)) is not None and not evaluation.skipped:
+        names = {metric.name.partition("_cnn")[0] for metric in evaluation}
         if {"fid", "kid", "precision", "recall"} <= names:
             return False
     _zoo([*evaluate_command(source, folder), "--device", device])
@@ -45,7 +45,7 @@ def evaluate(entry: Entry, source: str, folder: Path, device: str) -> bool:
 
 
 def train_command(entry: Entry, source: str, folder: Path) -> list[str]:
-    """What comes behind ``zoo``."""
+    """Returns the arguments of ``zoo``."""
     command = ["train", entry.model, "--preset", entry.preset, "--data", source, "--seed", "0"]
     if entry.minutes is not None:
         command += ["--minutes", f"{entry.minutes:g}"]
@@ -59,23 +59,23 @@ def evaluate_command(source: str, folder: Path) -> list[str]:
 
 
 def finished(folder: Path) -> bool:
-    """Whether a run has come to the end that its config.json sets."""
+    """Whether a run has reached a limit of its config.json."""
     lines = RunFolder(folder).read_metrics()
     if not lines:
         return False
     last, limits = lines[-1], RunFolder(folder).read_config()["config"]["training"]
     reached = [
         limits["steps"] is not None and last["step"] >= limits["steps"],
-        # metrics.jsonl has them rounded.
+        # Both are rounded in metrics.jsonl.
         limits["epochs"] is not None and last["epoch"] + 5e-5 >= limits["epochs"],
         limits["minutes"] is not None and last["seconds"] + 5e-4 >= 60 * limits["minutes"],
     ]
-    # The last thing that a checkpoint writes.
+    # A checkpoint writes this file last.
     return any(reached) and (folder / SAMPLES / f"step-{last['step']:08d}.png").exists()
 
 
 def shell(command: Sequence[str]) -> str:
-    """A command as one types it."""
+    """A command as typed in a shell."""
     return shlex.join(["zoo", *command])
 
 
@@ -84,9 +84,9 @@ def _check_same(entry: Entry, folder: Path) -> None:
     values = run.read_config()
     if values.get("model") != entry.model:
         raise UsageError(f"{folder} is a run of {values.get('model')}, not of {entry.model}")
-    spec, stands, _ = run.parse_config(values, host().spec)
+    spec, config, _ = run.parse_config(values, host().spec)
     wanted = resolve(spec, entry.preset, None, [])
-    for key, old, new in changed(stands, wanted):
+    for key, old, new in changed(config, wanted):
         if key not in ("data.source", "training.seed") or (key == "training.seed" and old != 0):
             raise UsageError(
                 f"{folder} has {key} = {json.dumps(old)}, and the preset {entry.preset} has "
@@ -95,10 +95,10 @@ def _check_same(entry: Entry, folder: Path) -> None:
 
 
 def _zoo(arguments: Sequence[str]) -> None:
-    """Run ``zoo``; what it says goes to standard error. Raises what its exit status says.
+    """Runs ``zoo`` with its output on standard error; raises by its exit status.
 
-    A training that is stopped is waited for: it writes a checkpoint first. Ctrl-C reaches it from
-    the terminal, SIGTERM is passed on.
+    Waits for an interrupted training, which writes a checkpoint first. Ctrl-C reaches it from the
+    terminal; SIGTERM is passed on.
     """
     process = subprocess.Popen([sys.executable, "-m", "zoo", *arguments], stdout=sys.stderr)
     before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
@@ -114,6 +114,4 @@ def _zoo(arguments: Sequence[str]) -> None:
     if stopped or process.returncode in (130, 143):
         raise Interrupted("stopped", 130 if stopped else process.returncode)
     if process.returncode:
-        raise ZooError(
-            f"{shell(arguments)} ended with {process.returncode}; its last line says why"
-        )
+        raise ZooError(f"{shell(arguments)} exited with {process.returncode}: see its last line")

@@ -1,31 +1,30 @@
-"""Which runs there are, and what their papers report."""
+"""The reference runs, and the metrics that their papers report."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 NICE = (
-    "NICE's paper has 4.36 bits/dim (1980.50 nats as a log-density on [0, 1]) by perceptrons of "
-    "five layers of 1,000 units, at the best epoch in validation of 1,500"
+    "NICE's paper has 4.36 bits/dim (1980.50 nats as a log-density on [0, 1]) with MLPs of five "
+    "layers of 1,000 units, at the best of 1,500 epochs by validation"
 )
 PYTHAE = (
-    "the VAE's paper has curves and no table; pythae, another implementation, reports 89.78 nats, "
-    "importance-weighted with k = 200, after 500 epochs, on pictures that were made black and "
-    "white by another rule, so that the two do not compare"
+    "the VAE's paper has curves, not a table; pythae, another implementation, reports 89.78 nats, "
+    "importance-weighted with k = 200, after 500 epochs, on images binarized by another rule, so "
+    "the two do not compare"
 )
 SNGAN = (
     "SN-GAN's paper counts FID in the features of Inception, 5,000 samples against 10,000 "
-    "pictures; FID-CNN is another metric"
+    "images; FID-CNN is another metric"
 )
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A run: ``model`` with ``preset`` on the data called ``data``, seed 0.
+    """A run of ``model`` with ``preset`` on ``data``, seed 0; ``name`` is that of its folder.
 
-    ``minutes`` and ``steps`` end it earlier than the preset does. ``published`` is what its paper
-    reports, with the paper's own budget, ``note`` what else has to be said of that. ``name`` is
-    that of its folder.
+    ``minutes`` and ``steps`` end it earlier than the preset. ``published`` is the paper's metric
+    with its training budget, ``note`` a remark on it.
     """
 
     name: str
@@ -46,7 +45,7 @@ CPU = (
     Entry("dcgan", "dcgan", "mnist", "fashion_mnist", "none on Fashion-MNIST", minutes=10),
     Entry("sngan", "sngan", "mnist", "fashion_mnist", "none on Fashion-MNIST", minutes=12),
 )
-"""The presets for MNIST, as far as one CPU core gets in a quarter of an hour."""
+"""The presets for MNIST, each for at most a quarter of an hour on one CPU core."""
 
 GPU = (
     Entry("nice-paper", "nice", "paper", "mnist", "4.36 bits/dim, 1,500 epochs", NICE),
@@ -56,7 +55,7 @@ GPU = (
         "cifar10",
         "cifar10",
         "3.49 bits/dim",
-        "RealNVP's paper does not say for how long it trained",
+        "RealNVP's paper does not state its training time",
     ),
     Entry(
         "glow-cifar10",
@@ -64,7 +63,7 @@ GPU = (
         "cifar10",
         "cifar10",
         "3.35 bits/dim",
-        "Glow's official command trains in eight processes of 64 pictures",
+        "Glow's official command trains in eight processes of 64 images",
     ),
     Entry("vae-pythae", "vae", "pythae", "mnist", "none", PYTHAE),
     Entry("dcgan-cifar10", "dcgan", "cifar10", "cifar10", "no FID"),
@@ -78,11 +77,12 @@ GPU = (
         SNGAN,
     ),
 )
-"""The papers' own configurations, to their own ends."""
+"""The papers' own configurations and training budgets."""
 
 QUICK = tuple(
-    Entry(one.name, one.model, "digits", "digits", "none on these digits", steps=4) for one in CPU
+    Entry(entry.name, entry.model, "digits", "digits", "none on these digits", steps=4)
+    for entry in CPU
 )
-"""Says nothing of any model: it shows in a minute that all of it works."""
+"""Tests the whole pipeline in a minute; its metrics mean nothing."""
 
 KINDS = {"cpu": CPU, "gpu": GPU, "quick": QUICK}

@@ -1,4 +1,4 @@
-"""What goes from a folder of reference runs into the tree: cards, results and README's table."""
+"""Publishes reference runs in the source tree: cards, results and the README's table."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from zoo.system.files import write_json, write_text
 
 PLACE = Path("model_cards/reference")
 BEGIN, END = "<!-- make reference: results -->", "<!-- make reference: end -->"
-"""What stands around the table in README.md."""
+"""Marks around the table in README.md."""
 
 
 def check(tree: Path) -> None:
-    """Raise UsageError where ``tree`` is none to publish in, before hours are spent."""
+    """Raises UsageError if ``tree`` is not a tree to publish in, before hours are spent."""
     filled(_text(tree / "README.md"), "", str(tree / "README.md"))
 
 
 def lay_out(results: Mapping[str, Any], runs: Path, place: Path) -> None:
-    """Write the card of each run of ``results``, results.json and results.md into ``place``."""
+    """Writes the card of each run of ``results``, results.json and results.md into ``place``."""
     for record in results["runs"]:
         write_card(results, record, runs / record["name"], place / folder_of(record))
     write_json(place / RESULTS, results)
@@ -34,7 +34,7 @@ def lay_out(results: Mapping[str, Any], runs: Path, place: Path) -> None:
 def publish(results: Mapping[str, Any], runs: Path, tree: Path) -> None:
     """:func:`lay_out` in ``tree``/model_cards/reference, and fill the table of its README.md.
 
-    Raises UsageError where README.md has no place for it.
+    Raises UsageError if README.md has no place for it.
     """
     readme = tree / "README.md"
     text = filled(_text(readme), summary(results), str(readme))
@@ -43,11 +43,11 @@ def publish(results: Mapping[str, Any], runs: Path, tree: Path) -> None:
 
 
 def filled(text: str, table: str, name: str) -> str:
-    """``text`` with ``table`` in the place of what stood between the marks."""
+    """``text`` with the part between the marks replaced by ``table``."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise UsageError(f"{name} has no line {BEGIN} with a line {END} behind it")
+        raise UsageError(f"{name} has no line {BEGIN} with a line {END} below it")
     return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
 
 

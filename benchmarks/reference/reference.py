@@ -1,9 +1,9 @@
-"""The reference runs: every model trained, measured, compared with real pictures and with noise.
+"""Trains and measures every model, and compares them with real images and with noise.
 
     python benchmarks/reference/reference.py --out runs/reference
 
-Called again it goes on where it was: what is finished stands, a run that broke off is resumed, and
-what is measured is not measured again.
+Repeating the command resumes: finished runs and measured metrics are kept, and an interrupted run
+is resumed.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from zoo.errors import Interrupted, UsageError, ZooError, nearest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    # Before torch is imported, here and in the processes that are started.
+    # Before torch is imported, here and in subprocesses.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        kind = "gpu" if given.gpu else "quick" if given.quick else "cpu"
-        entries = _chosen(KINDS[kind], given.only)
-        if given.publish is not None:
-            if given.gpu:
+        kind = "gpu" if options.gpu else "quick" if options.quick else "cpu"
+        entries = _chosen(KINDS[kind], options.only)
+        if options.publish is not None:
+            if options.gpu:
                 raise UsageError("--publish takes no --gpu: its cards are those in --out/cards")
-            check(given.publish)
-        if given.gpu:
+            check(options.publish)
+        if options.gpu:
             _need_gpu()
-        results = begun(given.out, kind)
-        sources = {"mnist": given.mnist, "fashion_mnist": given.fashion_mnist}
-        sources |= {"cifar10": given.cifar10, "digits": "digits"}
-        device = "cuda" if given.gpu else "cpu"
+        results = begun(options.out, kind)
+        sources = {"mnist": options.mnist, "fashion_mnist": options.fashion_mnist}
+        sources |= {"cifar10": options.cifar10, "digits": "digits"}
+        device = "cuda" if options.gpu else "cpu"
         for number, entry in enumerate(entries, 1):
-            folder, source = given.out / entry.name, sources[entry.data]
+            folder, source = options.out / entry.name, sources[entry.data]
             _say(f"{number}/{len(entries)}  {entry.name}")
             train(entry, source, folder, device)
             evaluate(entry, source, folder, device)
-            add(results, entry, source, folder, given.out, device)
-        lay_out(results, given.out, given.out / "cards")
-        if given.publish is not None:
-            publish(results, given.out, given.publish)
+            add(results, entry, source, folder, options.out, device)
+        lay_out(results, options.out, options.out / "cards")
+        if options.publish is not None:
+            publish(results, options.out, options.publish)
     except (Interrupted, KeyboardInterrupt) as error:
-        _say("stopped; the same command goes on from here")
+        _say("stopped; run the same command to resume")
         return error.exit_code if isinstance(error, Interrupted) else 130
     except ZooError as error:
         _say(str(error))
@@ -75,7 +75,7 @@ def _need_gpu() -> None:
     import torch
 
     if not torch.cuda.is_available():
-        raise ZooError("--gpu needs an NVIDIA GPU, and torch sees none: zoo doctor says why")
+        raise ZooError("--gpu needs an NVIDIA GPU, and torch finds none: see zoo doctor")
 
 
 def _say(text: str) -> None:
@@ -87,16 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder for runs and results")
     for name in ("mnist", "fashion_mnist", "cifar10"):
         option = f"--{name.replace('_', '-')}"
-        parser.add_argument(option, default=name, metavar="SOURCE", help=f"else the Hub's {name}")
-    parser.add_argument("--only", metavar="NAMES", help="runs to work on, with commas between")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--gpu", action="store_true", help="the papers' presets, on an NVIDIA GPU")
-    which.add_argument("--quick", action="store_true", help="digits and a few steps, to try it")
+        parser.add_argument(
+            option, default=name, metavar="SOURCE", help=f"default: {name} from the Hub"
+        )
+    parser.add_argument("--only", metavar="NAMES", help="comma-separated names of runs")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--gpu", action="store_true", help="the papers' presets, on an NVIDIA GPU")
+    kind.add_argument("--quick", action="store_true", help="digits and a few steps, as a test")
     parser.add_argument(
         "--publish",
         type=Path,
         metavar="TREE",
-        help="write cards and results into TREE/model_cards/reference, and README's table",
+        help="write cards and results into TREE/model_cards/reference, and the README's table",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""results.json: what is known of each run and each set of pictures, and what has to be measured."""
+"""results.json: records of the runs, and the anchors of each dataset."""
 
 from __future__ import annotations
 
@@ -24,51 +24,51 @@ if TYPE_CHECKING:
 
 RESULTS = "results.json"
 ROUND_TRIP = 512
-"""So many test pictures are encoded and decoded again."""
+"""Number of test images that are encoded and decoded."""
 
 
 def begun(out: Path, kind: str) -> dict[str, Any]:
-    """results.json of ``out`` as it stands, or a new one. Raises UsageError where it is of runs of
-    another kind, ZooError where it is damaged."""
+    """Returns results.json of ``out``, or a new one. Raises UsageError if its runs are of another
+    kind, ZooError if it is damaged."""
     path = out / RESULTS
     try:
         results: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        before = results["kind"]
+        stored = results["kind"]
     except FileNotFoundError:
         return {"kind": kind, "runs": [], "anchors": []}
     except (ValueError, KeyError, TypeError):
-        raise ZooError(f"{path} is damaged: remove it, and it is made again") from None
-    if before != kind:
-        raise UsageError(f"{out} holds runs of the kind {before}, not {kind}: name another --out")
+        raise ZooError(f"{path} is damaged: remove it, and run again") from None
+    if stored != kind:
+        raise UsageError(f"{out} holds runs of the kind {stored}, not {kind}: name another --out")
     return results
 
 
 def add(
     results: dict[str, Any], entry: Entry, source: str, folder: Path, out: Path, device: str
 ) -> None:
-    """Put a trained and evaluated run into ``results``, with its anchors, and write results.json;
-    what stands there and is of the same weights and features is not measured again."""
+    """Adds a trained and evaluated run and its anchors to ``results``, and writes results.json;
+    measurements of the same weights and features are kept."""
     from zoo.api import load
 
     run = load(folder, device)
-    before = {one["name"]: one for one in results["runs"]}
+    records = {record["name"]: record for record in results["runs"]}
     record = _record(entry, run)
-    earlier = before.get(entry.name, {})
+    earlier = records.get(entry.name, {})
     if earlier.get("weights") == record["weights"]:
         record["round_trip"] = earlier["round_trip"]
     elif "log_prob" in run.spec.capabilities:
         record["round_trip"] = round_trip(run, _open(run.data_config(source)))
     _check_features(record, results)
-    before[entry.name] = record
-    order = [one.name for one in KINDS[results["kind"]]]
-    results["runs"] = [before[name] for name in order if name in before]
+    records[entry.name] = record
+    order = [entry.name for entry in KINDS[results["kind"]]]
+    results["runs"] = [records[name] for name in order if name in records]
     _add_anchors(results, record, run, source)
     write_json(out / RESULTS, results)
 
 
 def round_trip(run: Run, data: Dataset) -> dict[str, Any]:
-    """The largest difference, of 0 to 1, between a value of a test picture and what it is after it
-    was encoded and decoded; over the first ROUND_TRIP."""
+    """The largest error of a value, from 0 to 1, after encoding and decoding the first ROUND_TRIP
+    test images."""
     import torch
 
     split = data.splits["test"]
@@ -76,21 +76,21 @@ def round_trip(run: Run, data: Dataset) -> dict[str, Any]:
     images = run.as_images(
         torch.stack([torch.from_numpy(split[i][0]) for i in range(count)]).numpy()
     )
-    return {"pictures": count, "largest": float((run.reconstruct(images) - images).abs().max())}
+    return {"images": count, "largest": float((run.reconstruct(images) - images).abs().max())}
 
 
 def _record(entry: Entry, run: Run) -> dict[str, Any]:
     folder = run.path
     stored, last = RunFolder(folder).read_config(), RunFolder(folder).read_metrics()[-1]
-    found = current_evaluation(folder)
-    assert found is not None, "it has just been evaluated"
+    evaluation = current_evaluation(folder)
+    assert evaluation is not None, "the run has just been evaluated"
     if "hardware" not in stored:
         raise UsageError(
-            f"{folder}/config.json does not say what it was trained on: remove the folder, and it "
-            "is trained again"
+            f"{folder}/config.json does not state the hardware of the training: remove the folder "
+            "to train again"
         )
-    pictures = RunFolder(folder).read_data_record().get("images")
-    speed = last["epoch"] * pictures / last["seconds"] if pictures else None
+    images = RunFolder(folder).read_data_record().get("images")
+    speed = last["epoch"] * images / last["seconds"] if images else None
     name = stored["config"]["data"]["source"]
     where = Path("runs/reference") / entry.name
     threads = stored["hardware"]["threads"]
@@ -106,13 +106,13 @@ def _record(entry: Entry, run: Run) -> dict[str, Any]:
         "minutes": last["seconds"] / 60,
         "steps": last["step"],
         "epochs": last["epoch"],
-        "pictures_per_second": speed,
+        "images_per_second": speed,
         "parameters": sum(p.numel() for p in run.network.parameters()),
         "seed": run.config.training.seed,
         "hardware": stored["hardware"],
         "versions": stored["versions"],
-        "weights": found.weights,
-        "metrics": [metric.as_json() for metric in found],
+        "weights": evaluation.weights,
+        "metrics": [metric.as_json() for metric in evaluation],
         "round_trip": None,
         "commands": [
             f"OMP_NUM_THREADS={threads} {shell(train_command(entry, name, where))}",
@@ -122,40 +122,43 @@ def _record(entry: Entry, run: Run) -> dict[str, Any]:
 
 
 def _check_features(record: Mapping[str, Any], results: Mapping[str, Any]) -> None:
-    """Runs of the same pictures stand in one table: raises ZooError where their features differ."""
-    for one in results["runs"]:
-        same = one["name"] != record["name"] and all(one[k] == record[k] for k in ("data", "image"))
-        if same and features_of(one) != features_of(record):
+    """Raises ZooError if runs on the same data were measured in different features."""
+    for other in results["runs"]:
+        same_data = all(other[key] == record[key] for key in ("data", "image"))
+        if other["name"] == record["name"] or not same_data:
+            continue
+        if features_of(other) != features_of(record):
             raise ZooError(
-                f"{one['name']} was measured by {features_of(one)} and {record['name']} by "
-                f"{features_of(record)}: remove the metrics.json of both, and they are measured "
-                "again"
+                f"{other['name']} was measured by {features_of(other)} and {record['name']} by "
+                f"{features_of(record)}: remove the metrics.json of both to measure them again"
             )
 
 
 def _add_anchors(results: dict[str, Any], record: Mapping[str, Any], run: Run, source: str) -> None:
     features = features_of(record)
-    if not features or any(one["features"] == features for one in results["anchors"]):
+    if not features or any(anchor["features"] == features for anchor in results["anchors"]):
         return
     from anchors import anchors
 
     from zoo.system.progress import progress
 
-    told = progress()
-    told.say(f"measuring real pictures and noise of {record['data']}")
+    reporter = progress()
+    reporter.say(f"measuring real images and noise of {record['data']}")
     try:
-        found = anchors(_open(run.data_config(source)), run.device, told)
+        measured = anchors(_open(run.data_config(source)), run.device, reporter)
     finally:
-        told.close()
-    same = {"data": record["data"], "image": record["image"]}
-    gone = [one for one in results["anchors"] if {key: one[key] for key in same} != same]
-    results["anchors"] = gone + [{**same, **one} for one in found]
+        reporter.close()
+    data = {"data": record["data"], "image": record["image"]}
+    others = [anchor for anchor in results["anchors"] if {key: anchor[key] for key in data} != data]
+    results["anchors"] = others + [data | anchor for anchor in measured]
 
 
 def features_of(record: Mapping[str, Any]) -> str:
-    """The feature network that a run's distances were counted in; empty where it has none."""
+    """The feature network of a run's distances; empty if it has none."""
     names = {
-        one["protocol"]["features"] for one in record["metrics"] if "features" in one["protocol"]
+        metric["protocol"]["features"]
+        for metric in record["metrics"]
+        if "features" in metric["protocol"]
     }
     return next(iter(names), "")
 

@@ -1,4 +1,4 @@
-"""The reference runs: one command, cards and tables that agree, and what of them is in the tree."""
+"""The reference runs: one command, consistent cards and tables, and the published results."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ README = "Before\n\n<!-- make reference: results -->\nold\n<!-- make reference: 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with quick runs of a flow and a GAN in ``out``, and ``tree`` that they are published
-    in."""
+    """A folder with quick runs of a flow and a GAN in ``out``, published in ``tree``."""
     folder = tmp_path_factory.mktemp("reference")
     (folder / "tree").mkdir()
     (folder / "tree/README.md").write_text(README, "utf-8")
@@ -70,14 +69,14 @@ def cards(tree: Path) -> Iterator[tuple[dict[str, Any], Path]]:
 
 
 def table(text: str) -> dict[str, list[str]]:
-    """The rows of the wide table, by what stands first."""
+    """The rows of the wide table, by their first cell."""
     lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line[:2] == "| "]
     return {cells[0]: cells for cells in lines if len(cells) == 10}
 
 
 def check_cards(tree: Path) -> None:
-    """Every card has its run's metrics, finite, as metrics.json has them, a small grid, and no
-    path."""
+    """Every card has the finite metrics of metrics.json, the run's hardware and commands, a small
+    grid, and no path."""
     for run, folder in cards(tree):
         card = (folder / "README.md").read_text("utf-8")
         stored = json.loads((folder / "metrics.json").read_text("utf-8"))
@@ -87,15 +86,15 @@ def check_cards(tree: Path) -> None:
         for metric in stored["metrics"]:
             assert math.isfinite(metric["value"])
             assert f"| {metric['title']} | {metric['value']:.4f}" in card
-            assert metric["protocol"] in card
-        for said in (
+            assert metric["protocol_text"] in card
+        for text in (
             f"| seed | {run['seed']} |",
             f"| steps | {run['steps']} |",
             run["hardware"]["name"],
             run["versions"]["torch"],
             *(f"$ {command}" for command in run["commands"]),
         ):
-            assert said in card
+            assert text in card
         near = {duration(60 * run["minutes"] + more) for more in (-0.01, 0.01)}  # it is rounded
         assert any(f"| training time | {time} |" in card for time in near)
         assert (folder / "samples/grid.png").stat().st_size < 60_000
@@ -107,20 +106,20 @@ def check_cards(tree: Path) -> None:
             assert not re.search(r"""(^|[\s"'(=`])(/\w|~/|[A-Za-z]:\\)""", text, re.M), path
 
 
-def test_a_card_has_figures_grid_hardware_and_commands_and_no_path(finished: Path) -> None:
+def test_card_has_metrics_grid_hardware_commands_and_no_path(finished: Path) -> None:
     check_cards(finished / "tree")
 
 
-def test_the_table_is_that_of_what_was_measured(finished: Path) -> None:
+def test_table_has_the_measured_metrics(finished: Path) -> None:
     text = (finished / "tree/README.md").read_text("utf-8")
     assert text.startswith("Before\n")
     assert text.endswith("\nBehind\n")
     assert "old" not in text
     rows = table(text)
-    assert [*rows] == ["model", "NICE", "DCGAN", "*real pictures*", "*noise*"]
+    assert [*rows] == ["model", "NICE", "DCGAN", "*real images*", "*noise*"]
     for run, folder in cards(finished / "tree"):
         metrics = json.loads((folder / "metrics.json").read_text("utf-8"))["metrics"]
-        value = {one["name"]: one["value"] for one in metrics}
+        value = {metric["name"]: metric["value"] for metric in metrics}
         row = rows[run["title"]]
         shown = [float(cell) for cell in row[5:9]]
         names = ("fid_cnn", "kid_cnn", "precision_cnn", "recall_cnn")
@@ -130,48 +129,48 @@ def test_the_table_is_that_of_what_was_measured(finished: Path) -> None:
             assert row[3].startswith(f"{value['bits_per_dim']:.3f} ± ")
             assert 0 < float(row[9]) < 1e-4
         else:
-            assert (row[3], row[9]) == ("it has none", "-")
+            assert (row[3], row[9]) == ("none", "-")
 
 
-def test_real_pictures_are_near_and_noise_is_far(finished: Path) -> None:
+def test_real_images_are_near_and_noise_is_far(finished: Path) -> None:
     real, noise = json.loads((finished / "out/results.json").read_text("utf-8"))["anchors"]
-    assert (real["kind"], noise["kind"]) == ("real pictures", "noise")
-    assert real["pictures"] == noise["pictures"] == 90
+    assert (real["kind"], noise["kind"]) == ("real images", "noise")
+    assert real["images"] == noise["images"] == 90
     assert real["fid_cnn"] < noise["fid_cnn"] / 5
     assert abs(real["kid_cnn"]) < noise["kid_cnn"] / 5
     assert real["precision_cnn"] > 0.8 > noise["precision_cnn"]
     assert real["recall_cnn"] > 0.5 > noise["recall_cnn"]
 
 
-def test_real_pictures_are_measured_as_zoo_evaluate_measures_samples(
+def test_real_images_are_measured_as_zoo_evaluate_measures_samples(
     finished: Path, module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A model that draws the very pictures of the anchor gets the anchor's metrics."""
+    """A model that generates the images of the anchor gets the metrics of the anchor."""
     from zoo.data import open_data
     from zoo.system.progress import Progress
 
     run = zoo.load(finished / "out/nice")
     data = open_data(run.data_config())
-    pictures = torch.cat([*module("anchors")._training_pictures(data, 90)])
-    monkeypatch.setattr(zoo.Run, "stream", lambda *_, **__: iter(pictures.split(16)))
-    found = run.evaluate(metrics=("fid", "kid", "precision", "recall"))
+    images = torch.cat([*module("anchors")._training_images(data, 90)])
+    monkeypatch.setattr(zoo.Run, "stream", lambda *_, **__: iter(images.split(16)))
+    evaluation = run.evaluate(metrics=("fid", "kid", "precision", "recall"))
     real, _ = module("anchors").anchors(data, run.device, Progress())
-    for metric in found:
+    for metric in evaluation:
         assert metric.value == pytest.approx(real[metric.name], abs=1e-9)
 
 
-def test_a_second_call_does_what_is_missing_and_nothing_else(
+def test_second_call_does_only_what_is_missing(
     finished: Path, tmp_path: Path, module: Callable[[str], ModuleType]
 ) -> None:
     out = Path(shutil.copytree(finished / "out", tmp_path / "out"))
-    shutil.rmtree(out / "nice/checkpoints")  # broken off before the first of them
+    shutil.rmtree(out / "nice/checkpoints")  # interrupted before the first of them
     (out / "nice/metrics.jsonl").unlink()
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
     arguments = ["--quick", "--only", "nice,dcgan", "--out", str(out)]
     assert module("reference").main(arguments) == 0
     changed = {path for path, time in before.items() if path.stat().st_mtime_ns != time}
     assert out / "nice/model.safetensors" in changed
-    assert out / "nice/metrics.json" not in changed  # it is of the same weights
+    assert out / "nice/metrics.json" not in changed  # of the same weights
     assert not {path for path in changed if path.is_relative_to(out / "dcgan")}
     first, second = (
         json.loads((path / "results.json").read_text("utf-8")) for path in (finished / "out", out)
@@ -187,12 +186,12 @@ def test_a_second_call_does_what_is_missing_and_nothing_else(
     [
         (["--quick", "--only", "nise"], 2, "there is no reference run 'nise': did you mean 'nice'"),
         (["--only", "nice"], 2, "holds runs of the kind quick, not cpu: name another --out"),
-        (["--gpu"], 1, "--gpu needs an NVIDIA GPU, and torch sees none"),
+        (["--gpu"], 1, "--gpu needs an NVIDIA GPU, and torch finds none"),
         (["--gpu", "--publish", "."], 2, "--publish takes no --gpu"),
         (["--quick", "--only", "nice", "--publish", "."], 2, "cannot be read: --publish takes"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_sentence(
+def test_invalid_calls_are_refused_in_a_sentence(
     finished: Path,
     here: Path,
     module: Callable[[str], ModuleType],
@@ -222,7 +221,7 @@ def test_a_finished_run_of_another_configuration_is_no_reference_run(
         module("commands").train(entry, "digits", folder, "cpu")
 
 
-def test_a_run_of_which_the_hardware_is_not_known_is_refused(
+def test_run_without_hardware_is_refused(
     finished: Path, tmp_path: Path, module: Callable[[str], ModuleType]
 ) -> None:
     out = Path(shutil.copytree(finished / "out", tmp_path / "out"))
@@ -230,16 +229,14 @@ def test_a_run_of_which_the_hardware_is_not_known_is_refused(
     del config["hardware"]
     (out / "nice/config.json").write_text(json.dumps(config), "utf-8")
     results, entry = module("results"), module("entries").QUICK[0]
-    with pytest.raises(zoo.UsageError, match="does not say what it was trained on"):
+    with pytest.raises(zoo.UsageError, match="does not state the hardware of the training"):
         results.add(results.begun(out, "quick"), entry, "digits", out / "nice", out, "cpu")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_training_that_is_stopped_writes_its_checkpoint_first(
-    tmp_path: Path, signal_sent: int
-) -> None:
-    """Ctrl-C reaches script and training at once, as from a terminal; SIGTERM the script alone."""
+def test_interrupted_training_writes_a_checkpoint_first(tmp_path: Path, signal_sent: int) -> None:
+    """Ctrl-C reaches script and training at once, as from a terminal; SIGTERM only the script."""
     out = tmp_path / "out"
     code = (
         "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
@@ -262,15 +259,15 @@ def test_a_training_that_is_stopped_writes_its_checkpoint_first(
         os.killpg(process.pid, signal_sent)
     else:
         process.send_signal(signal_sent)
-    _, told = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + signal_sent
-    assert told.splitlines()[-1] == "reference: stopped; the same command goes on from here"
+    assert stderr.splitlines()[-1] == "reference: stopped; run the same command to resume"
     assert [*(out / "nice/checkpoints").glob("step-*")]
     assert (out / "nice/model.safetensors").exists()
 
 
 @pytest.mark.parametrize("kind", ["cpu", "gpu", "quick"])
-def test_every_entry_is_a_preset_and_data_that_there_are(
+def test_every_entry_has_a_known_preset_and_known_data(
     kind: str, module: Callable[[str], ModuleType]
 ) -> None:
     known = {spec.name: spec for spec in zoo.list_models()}
@@ -282,12 +279,12 @@ def test_every_entry_is_a_preset_and_data_that_there_are(
     assert len({entry.name for entry in entries}) == len(entries)
 
 
-def test_the_cards_in_the_tree_are_of_their_figures_and_name_no_path() -> None:
+def test_published_cards_agree_with_their_metrics() -> None:
     assert COMMITTED["kind"] == "cpu"
     check_cards(ROOT)
 
 
-def test_the_table_of_readme_is_that_of_the_results_in_the_tree(
+def test_published_tables_are_those_of_the_results(
     module: Callable[[str], ModuleType],
 ) -> None:
     text = (ROOT / "README.md").read_text("utf-8")
@@ -295,3 +292,36 @@ def test_the_table_of_readme_is_that_of_the_results_in_the_tree(
     assert module("publish").filled(text, summary, "README.md") == text
     markdown = (CARDS / "results.md").read_text("utf-8")
     assert markdown == module("tables").markdown(COMMITTED)
+
+
+def test_published_results_are_migrated(module: Callable[[str], ModuleType]) -> None:
+    migrate = module("migrate")
+    assert migrate.migrated_results(COMMITTED) == COMMITTED
+    for record, folder in cards(ROOT):
+        stored = json.loads((folder / "metrics.json").read_text("utf-8"))
+        evaluation = migrate.migrated_evaluation(stored)
+        assert evaluation.as_json() == stored
+        text = (folder / "README.md").read_text("utf-8")
+        summary = migrate.card_summary(folder.name, text, record, evaluation)
+        assert module("cards").card(summary, COMMITTED, record) == text
+
+
+def test_migration_keeps_every_number(module: Callable[[str], ModuleType]) -> None:
+    migrate, path = module("migrate"), ROOT / "tests/runs/fixtures/version1/metrics.json"
+    stored = json.loads(path.read_text("utf-8"))
+    migrated = migrate.migrated_evaluation(stored).as_json()
+    migrate.check_same_numbers(path, stored, migrated)
+    text = json.dumps(migrated)
+    assert not re.search("picture|draw|dequantisation|neighbour|taught", text)
+    migrated["metrics"][0]["protocol"]["images"] += 1
+    with pytest.raises(ValueError, match=r"lost \{90.0: 1\}, gained \{91.0: 1\}"):
+        migrate.check_same_numbers(path, stored, migrated)
+    changed = text.replace(str(migrated["metrics"][1]["value"]), "1.5")
+    with pytest.raises(ValueError, match=r"gained .*1\.5"):
+        migrate.check_same_numbers(path, stored, json.loads(changed))
+
+
+def test_migrated_words_are_those_of_the_code(module: Callable[[str], ModuleType]) -> None:
+    from zoo.evaluation.likelihood import DEQUANTIZED
+
+    assert DEQUANTIZED in module("migrate").WORDS.values()
