@@ -34,8 +34,8 @@ RANDOM = frozenset(
 def to_onnx(graph: Graph, opset: int) -> onnx.ModelProto:
     """Returns the graph as an ONNX model in float32, for every batch size.
 
-    Raises ZooError if torch cannot convert it, if a batch size is a constant in it, and if it
-    generates random numbers, which a caller could not seed.
+    Raises ZooError if torch cannot convert it, if it has a fixed batch size, and if it generates
+    random numbers, which a caller could not seed.
     """
     with _without_garbage_collection():
         return _convert(graph, opset)
@@ -118,9 +118,7 @@ def _name_batch(model: Any, graph: Graph) -> None:
         if value.shape is None or not value.shape:
             continue
         if isinstance(value.shape[0], int):
-            raise ZooError(
-                f"the batch size is a constant in the graph {graph.name!r}, at {value.name}"
-            )
+            raise ZooError(f"the graph {graph.name!r} has a fixed batch size, at {value.name}")
         value.shape = onnx_ir.Shape([BATCH, *list(value.shape)[1:]])
     for node in model.graph.all_nodes():
         for value in node.outputs:
