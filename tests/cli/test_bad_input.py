@@ -52,13 +52,13 @@ def image_folder(tmp_path: Path) -> Callable[..., Path]:
         ([*TRAIN, "--set", "levels=4"], 2, "needs data.size to be a multiple of 16, got 8"),
         ([*TRAIN, "--set", "data.size=32"], 1, "is 8x8 pixels, smaller than data.size 32: use"),
         ([*TRAIN, "--resume"], 2, "there is no run runs/glow-digits to resume"),
-        ([*TRAIN, "--resume", "--out", "x"], 2, "there is not a run folder x"),
+        ([*TRAIN, "--resume", "--out", "x"], 2, "there is no run folder x"),
         ([*TRAIN, "--device", "tpu"], 2, "there is no device 'tpu': use auto, cpu or"),
         ([*TRAIN, "--device", "meta"], 2, "there is no device 'meta'"),
         (["train", "glow", "--processes", "0"], 2, "0 is not in the range x>=1"),
-        (["sample", "nowhere"], 2, "there is not a run folder nowhere"),
+        (["sample", "nowhere"], 2, "there is no run folder nowhere"),
         (["sample", "."], 2, ". is not a run folder: it has no config.json"),
-        (["evaluate", "nowhere"], 2, "there is not a run folder nowhere"),
+        (["evaluate", "nowhere"], 2, "there is no run folder nowhere"),
     ],
 )
 def test_a_wrong_value_is_an_error(commands, here, untouched, arguments, status, message) -> None:

@@ -110,7 +110,7 @@ def test_help_lists_every_command(commands) -> None:
         (["show", "glwo"], "there is no model 'glwo': did you mean 'glow'?"),
         (["show", ""], "there is no model ''"),
         (["sample", "r", "-n", "0"], "0 is not in the range x>=1"),
-        (["sample", "nowhere"], "there is not a run folder nowhere"),
+        (["sample", "nowhere"], "there is no run folder nowhere"),
     ],
 )
 def test_a_wrong_call_is_one_message_and_status_2(commands, here, arguments, message: str) -> None:

@@ -339,7 +339,7 @@ def test_a_runs_own_curve_has_a_panel_for_each_metric(here, figures) -> None:
         (["run"], 2, "a comparison needs at least two runs, got 1"),
         (["run", "./run"], 2, "run is named twice: name each run once"),
         (["run", "link"], 2, "link is named twice: name each run once"),
-        (["run", "nowhere"], 2, "there is not a run folder nowhere"),
+        (["run", "nowhere"], 2, "there is no run folder nowhere"),
         (["run", "."], 2, ". is not a run folder: it has no config.json"),
         (["run", "bare"], 1, "bare has no weights yet: resume with zoo train glow --out bare"),
         (["run", "damaged"], 1, "metrics.json is damaged: measure again with zoo evaluate damaged"),

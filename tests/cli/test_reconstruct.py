@@ -208,7 +208,7 @@ def test_invalid_options_and_files(commands, here, trained, arguments, status, m
 
 
 def test_a_path_that_is_not_a_run(commands, here) -> None:
-    assert commands.fails(2, "reconstruct", "nowhere") == "there is not a run folder nowhere"
+    assert commands.fails(2, "reconstruct", "nowhere") == "there is no run folder nowhere"
 
 
 def test_missing_data_suggest_naming_images(commands, trained_copy: Path, here) -> None:

@@ -74,7 +74,7 @@ def test_a_run_with_a_defect_is_refused(exported, hub: LoopbackHub, tmp_path: Pa
     no_name, too_long, no_run = done[-3:]
     assert no_name.sentence == "nowhere is not a Hub repository: name one as user/repo"
     assert too_long.sentence == "a/b/c is not a Hub repository: name one as user/repo"
-    assert no_run.sentence == "there is not a run folder none"
+    assert no_run.sentence == "there is no run folder none"
     assert {step.status for step in done[1:-3:2]} == {1, 2}
     assert not hub.requests("POST")
     assert not hub.repositories

@@ -173,7 +173,7 @@ def test_weights_files_are_reproducible_and_have_only_their_format_as_metadata(
 
 
 def test_load_raises_the_same_errors(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is not a run folder"):
+    with pytest.raises(UsageError, match="there is no run folder"):
         zoo.load(tmp_path / "nowhere")
     with pytest.raises(UsageError, match=r"it has no config\.json"):
         zoo.load(tmp_path)

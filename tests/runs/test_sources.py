@@ -65,7 +65,7 @@ def test_a_name_is_fetched_with_its_revision(shelf: Shelf, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["./user/run", "../user/run", "/user/run", "~/run", "a\\b", ""])
 def test_what_looks_like_a_path_is_never_looked_for_elsewhere(shelf: Shelf, name: str) -> None:
-    with pytest.raises(UsageError, match="there is not a run folder"):
+    with pytest.raises(UsageError, match="there is no run folder"):
         local(name, ()) if name else local("@x", ())
     assert shelf.asked == []
 
@@ -74,7 +74,7 @@ def test_a_misspelt_path_in_a_folder_that_is_here_is_no_name(shelf: Shelf, here:
     (here / "user/run").mkdir(parents=True)
     with pytest.raises(UsageError) as error:
         local("user/rnu", ())
-    assert str(error.value) == "there is not a run folder user/rnu"
+    assert str(error.value) == "there is no run folder user/rnu"
     assert shelf.asked == []
     local("user/rnu@main", ())
     assert shelf.asked[0][:2] == ("user/rnu", "main")
@@ -95,12 +95,12 @@ def test_without_a_plugin_that_fetches_the_sentence_says_so(
     with pytest.raises(UsageError) as error:
         local("user/run", ())
     assert str(error.value) == (
-        "there is not a run folder user/run, and no plugin fetches runs from elsewhere: zoo "
+        "there is no run folder user/run, and no plugin fetches runs from elsewhere: zoo "
         "plugins shows what is missing"
     )
     with pytest.raises(UsageError) as error:
         local("run", ())
-    assert str(error.value) == "there is not a run folder run"
+    assert str(error.value) == "there is no run folder run"
 
 
 def test_a_fetched_run_is_a_run_and_never_written_to(

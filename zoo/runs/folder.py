@@ -99,7 +99,7 @@ class RunFolder:
         another format version.
         """
         if not self.path.is_dir():
-            raise UsageError(f"there is not a run folder {self.path}")
+            raise UsageError(f"there is no run folder {self.path}")
         file = self.path / CONFIG
         try:
             values = json.loads(file.read_text(encoding="utf-8"))

@@ -43,7 +43,7 @@ def local(
             return folder
         if fetch is None and name.count("/") == 1:
             hint = ", and no plugin fetches runs from elsewhere: zoo plugins shows what is missing"
-    raise UsageError(f"there is not a run folder {source}{hint}")
+    raise UsageError(f"there is no run folder {source}{hint}")
 
 
 def is_here(source: str | Path) -> bool:
