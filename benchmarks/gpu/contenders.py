@@ -98,7 +98,7 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender
 
     def step() -> None:
         loop._step([next(raws) for _ in range(per_step)])
-        loop.progress.step += 1
+        loop.position.step += 1
 
     return Contender(step, per_step * config.training.batch_size)
 

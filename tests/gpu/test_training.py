@@ -168,7 +168,7 @@ def test_no_step_waits_for_the_host(
         torch.cuda.set_sync_debug_mode(mode)
 
     def watched_step(self: Loop, raws: list[Any]) -> None:
-        ahead = self.progress.step >= 3  # the first steps load libraries
+        ahead = self.position.step >= 3  # the first steps load libraries
         waiting_is("error" if ahead else "default")
         try:
             step(self, raws)

@@ -185,7 +185,7 @@ GRAPHS: dict[str, tuple[Callable[[Files], Files], str]] = {
         metadata("latent_size", str(2**40)),
         "its metadata and the graph disagree",
     ),
-    "picture": (
+    "image": (
         metadata("image_shape", "[1, 1048576, 1048576]"),
         "its metadata and the graph disagree",
     ),
@@ -221,12 +221,12 @@ def outcome(
         every = [*LOADS, *PULLS]
         sample = [["sample", f"tester/{name}", "-n", "1", "-o", "x.npy"] for name in LOADS]
         pull = [["pull", f"tester/{name}", f"pulled-{name}"] for name in every]
-        draw = [
+        onnx = [
             ["sample", f"tester/{n}", "--backend", "onnx", "-o", "y.npy"] for n in [*PULLS, *GRAPHS]
         ]
         peak = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
         environment = hub.environment(root / "home", hub.tokens.read, hurry=True)
-        *done, used = run_steps(environment, root / "work", *sample, *pull, *draw, peak)
+        *done, used = run_steps(environment, root / "work", *sample, *pull, *onnx, peak)
         for step in done:
             assert hub.tokens.read not in step.out + step.err
     a, b = len(sample), len(sample) + len(pull)
