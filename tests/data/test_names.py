@@ -1,4 +1,4 @@
-"""Names of data: paths, known names and data sets on the Hub."""
+"""Names of data: paths, known names and datasets on the Hub."""
 
 from __future__ import annotations
 
