@@ -1,11 +1,11 @@
-"""Glow's figure 3 at a size that a laptop finishes: permutations, couplings, actnorm.
+"""Figure 3 of the Glow paper at laptop size: permutations, couplings, actnorm.
 
-One command trains every configuration with every seed, scores each run on the whole test split and
-writes results.json, results.md and study.png:
+Trains every configuration with every seed, scores each run on the test split, and writes
+results.json, results.md and study.png:
 
     python benchmarks/glow_study/study.py --data cifar10 --out runs/glow_study
 
-Called again it goes on where it was: finished runs stand, one that broke off is resumed.
+Repeating the command resumes: finished runs are kept, an interrupted one is resumed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from figure import draw
+from plot import plot
 from tables import configuration_name, markdown
 
 import zoo
@@ -40,7 +40,7 @@ CONFIGURATIONS = [
     ("reverse", "affine", "zero"),
     ("1x1", "affine", "zero"),
 ]
-"""Permutation, coupling and the start of actnorm."""
+"""Permutation, coupling and initialization of actnorm."""
 
 RESULTS = "results.json"
 RUNS = "runs"
@@ -48,7 +48,7 @@ RUNS = "runs"
 
 @dataclass(frozen=True)
 class Settings:
-    """What all runs have in common. results.json keeps it: a folder holds one study."""
+    """Settings of all runs, stored in results.json: a folder holds one study."""
 
     data: str = "cifar10"
     size: int = 16
@@ -77,23 +77,23 @@ QUICK = Settings(
     checkpoint_every=2,
     seeds=(0, 1),
 )
-"""Says nothing of Glow: it shows in seconds that the study runs."""
+"""Tests the study in seconds; its metrics mean nothing."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
-    given = vars(_parser().parse_args(arguments))
-    out, quick = given.pop("out"), given.pop("quick")
-    given = {key: value for key, value in given.items() if value is not None}
-    settings = replace(QUICK if quick else Settings(), **given)
+    options = vars(_parser().parse_args(arguments))
+    out, quick = options.pop("out"), options.pop("quick")
+    options = {key: value for key, value in options.items() if value is not None}
+    settings = replace(QUICK if quick else Settings(), **options)
     try:
         results = study(settings, out)
         text = markdown(results)
         write_text(out / "results.md", text)
         with replacing(out / "study.png") as beside:
-            draw(results, beside)
+            plot(results, beside)
     except (Interrupted, KeyboardInterrupt) as error:
-        print("study: stopped; the same command goes on from here", file=sys.stderr)
+        print("study: stopped; run the same command to resume", file=sys.stderr)
         return error.exit_code if isinstance(error, Interrupted) else 130
     except ZooError as error:
         print(f"study: {error}", file=sys.stderr)
@@ -103,10 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def study(settings: Settings, out: Path) -> dict[str, Any]:
-    """Train and score what ``out`` has not yet, and return the content of its results.json.
+    """Trains and scores the runs that ``out`` lacks, and returns its results.json.
 
-    Seed after seed, not configuration after configuration: what slows a machine down for a while
-    then falls on all of them. Raises UsageError where ``out`` holds a study with other settings.
+    Seeds are the outer loop, so that a temporary slowdown of the machine affects all
+    configurations. Raises UsageError if ``out`` holds a study with other settings.
     """
     results = _begun(settings, out)
     data = prepare(settings, out)
@@ -131,7 +131,7 @@ def study(settings: Settings, out: Path) -> dict[str, Any]:
 
 
 def prepare(settings: Settings, out: Path) -> Path:
-    """The data at their size, all splits in one file that every run reads; made once."""
+    """Returns a file with all splits at the study's image size, written once."""
     import numpy as np
 
     from zoo.config.sections import DataConfig
@@ -152,7 +152,8 @@ def prepare(settings: Settings, out: Path) -> Path:
 def train_and_score(
     settings: Settings, which: tuple[str, str, str], seed: int, data: Path, out: Path
 ) -> dict[str, Any]:
-    """One run's line of results.json; ``which`` is permutation, coupling and start of actnorm."""
+    """Returns the entry of a run in results.json; ``which`` is permutation, coupling and
+    initialization of actnorm."""
     permutation, coupling, actnorm = which
     folder = out / RUNS / f"{permutation}-{coupling}-{actnorm}-{seed}"
     run = zoo.train(
@@ -184,7 +185,7 @@ def train_and_score(
     )
     lines = RunFolder(folder).read_metrics()
     started = time.perf_counter()
-    score = run.evaluate(str(data), figures=("bits_per_dim",))["bits_per_dim"]
+    metric = run.evaluate(str(data), metrics=("bits_per_dim",))["bits_per_dim"]
     return {
         "permutation": permutation,
         "coupling": coupling,
@@ -196,9 +197,9 @@ def train_and_score(
         * settings.batch_size
         / statistics.median(line["images_per_second"] for line in lines),
         "parameters": sum(p.numel() for p in run.network.parameters()),
-        "test_bits_per_dim": score.value,
-        "test_standard_error": score.standard_error,
-        "test_protocol": score.protocol,
+        "test_bits_per_dim": metric.value,
+        "test_standard_error": metric.standard_error,
+        "test_protocol": str(metric.protocol),
         "test_seconds": round(time.perf_counter() - started, 3),
         "machine": machine(str(run.device)),
         "validation": [
@@ -214,7 +215,7 @@ def train_and_score(
 
 
 def machine(device: str) -> str:
-    """What a run was timed on, in words."""
+    """Describes the machine of a run."""
     import torch
 
     if device.startswith("cuda"):
@@ -225,23 +226,22 @@ def machine(device: str) -> str:
 
 
 def _begun(settings: Settings, out: Path) -> dict[str, Any]:
-    """results.json as it stands, or a new one."""
-
+    """Returns the existing results.json, or a new one."""
     named = replace(settings, data=name_of(settings.data))
-    values = json.loads(json.dumps(asdict(named)))  # tuples become lists, as they do in the file
+    values = json.loads(json.dumps(asdict(named)))  # tuples become lists, as in the file
     path = out / RESULTS
     if path.exists():
         try:
             results: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            before, runs = results["settings"], results["runs"]
+            stored, runs = results["settings"], results["runs"]
         except (ValueError, KeyError, TypeError):
-            raise ZooError(f"{path} is damaged: remove it, and its runs are scored again") from None
-        # A call that could not train, for its data say, binds nobody.
+            raise ZooError(f"{path} is damaged: remove it to score its runs again") from None
+        # A call that failed before training does not fix the settings.
         if runs or (out / RUNS).exists():
             for key, value in values.items():
-                if before.get(key) != value:
+                if stored.get(key) != value:
                     raise UsageError(
-                        f"{out} holds a study with {key} = {json.dumps(before.get(key))}, not "
+                        f"{out} holds a study with {key} = {json.dumps(stored.get(key))}, not "
                         f"{json.dumps(value)}: name another --out"
                     )
             return results
@@ -252,12 +252,12 @@ def _begun(settings: Settings, out: Path) -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", help="a source as zoo train takes it; cifar10 if not given")
+    parser.add_argument("--data", help="a source as in zoo train; cifar10")
     parser.add_argument("--out", type=Path, required=True, help="folder for runs and results")
     parser.add_argument("--steps", type=int, help=f"of each run; {Settings.steps}")
-    parser.add_argument("--learning-rate", type=float, help=f"of all; {Settings.learning_rate:g}")
+    parser.add_argument("--learning-rate", type=float, help=f"{Settings.learning_rate:g}")
     parser.add_argument("--seeds", type=int, nargs="+", help="0 1 2")
-    parser.add_argument("--quick", action="store_true", help="digits and a few steps, to try it")
+    parser.add_argument("--quick", action="store_true", help="digits and a few steps, as a test")
     return parser
 
 

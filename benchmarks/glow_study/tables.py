@@ -1,4 +1,4 @@
-"""results.md: means over seeds, and differences paired by seed."""
+"""Tables of results.md: means over seeds, and differences paired by seed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 Run = Mapping[str, Any]
 Which = tuple[str, str, str]
-"""Permutation, coupling and the start of actnorm."""
+"""Permutation, coupling and initialization of actnorm."""
 
 REFERENCE: Which = ("1x1", "affine", "data")
-"""Glow as its paper chooses it."""
+"""The paper's configuration."""
 
 CONTRASTS: list[tuple[str, Which, Which]] = [
     *(
@@ -29,21 +29,21 @@ CONTRASTS: list[tuple[str, Which, Which]] = [
         for name, new in (("reverse", ("reverse", "affine", "data")), ("1x1", REFERENCE))
     ),
 ]
-"""One thing exchanged for another: in words, before, after."""
+"""Label, configuration before, and configuration after each change."""
 
 
 def configuration_name(run: Run) -> str:
-    """``"1x1, affine"``, with the start of actnorm where it is not from data."""
+    """``"1x1, affine"``, with the initialization of actnorm if it is not from data."""
     zero = ", actnorm zero" if run["actnorm"] == "zero" else ""
     return f"{run['permutation']}, {run['coupling']}{zero}"
 
 
 def by_configuration(results: Mapping[str, Any]) -> dict[Which, list[Run]]:
-    """The runs of each configuration, in the order of their seeds."""
-    found: dict[Which, list[Run]] = {}
+    """The runs of each configuration, ordered by seed."""
+    grouped: dict[Which, list[Run]] = {}
     for run in sorted(results["runs"], key=lambda run: run["seed"]):
-        found.setdefault((run["permutation"], run["coupling"], run["actnorm"]), []).append(run)
-    return found
+        grouped.setdefault((run["permutation"], run["coupling"], run["actnorm"]), []).append(run)
+    return grouped
 
 
 def bits(runs: Sequence[Run]) -> list[float]:
@@ -51,34 +51,34 @@ def bits(runs: Sequence[Run]) -> list[float]:
 
 
 def paired_difference(runs: Sequence[Run], others: Sequence[Run]) -> tuple[float, float]:
-    """The mean over seeds of ``runs`` minus ``others`` in bits/dim, and its standard error; both
-    have the same seeds in the same order."""
+    """Mean over seeds of ``runs`` minus ``others`` in bits/dim, and its standard error; both have
+    the same seeds in the same order."""
     differences = [a - b for a, b in zip(bits(runs), bits(others), strict=True)]
     return statistics.mean(differences), spread(differences) / math.sqrt(len(differences))
 
 
 def spread(values: Sequence[float]) -> float:
-    """The standard deviation, of n - 1; not a number for a single value."""
+    """The sample standard deviation (n - 1); NaN for a single value."""
     return statistics.stdev(values) if len(values) > 1 else math.nan
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """results.md: the configurations, what each exchange brings, and how it was measured."""
-    found = by_configuration(results)
-    return "\n".join([*_configurations(found), "", *_exchanges(found), "", *_protocol(results)])
+    """Returns results.md: the configurations, the effect of each change, and the protocol."""
+    runs = by_configuration(results)
+    return "\n".join([*_configurations(runs), "", *_changes(runs), "", *_protocol(results)])
 
 
-def _configurations(found: Mapping[Which, Sequence[Run]]) -> list[str]:
+def _configurations(grouped: Mapping[Which, Sequence[Run]]) -> list[str]:
     lines = [
-        "| permutation | coupling | actnorm | parameters | ms a step | bits/dim, test | to 1x1, affine |",  # noqa: E501
+        "| permutation | coupling | actnorm | parameters | ms per step | test bits/dim | vs. 1x1, affine |",  # noqa: E501
         "|---|---|---|--:|--:|--:|--:|",
     ]
-    for which, runs in found.items():
+    for which, runs in grouped.items():
         time = statistics.mean(run["milliseconds_per_step"] for run in runs)
         if which == REFERENCE:
             difference = "0"
         else:
-            difference = with_error(*paired_difference(runs, found[REFERENCE]), signed=True)
+            difference = with_error(*paired_difference(runs, grouped[REFERENCE]), signed=True)
         cells = [
             *which,
             f"{runs[0]['parameters']:,}",
@@ -90,11 +90,11 @@ def _configurations(found: Mapping[Which, Sequence[Run]]) -> list[str]:
     return lines
 
 
-def _exchanges(found: Mapping[Which, Sequence[Run]]) -> list[str]:
-    lines = ["| exchange | bits/dim, test |", "|---|--:|"]
-    for words, before, after in CONTRASTS:
-        difference = paired_difference(found[after], found[before])
-        lines.append(f"| {words} | {with_error(*difference, signed=True)} |")
+def _changes(grouped: Mapping[Which, Sequence[Run]]) -> list[str]:
+    lines = ["| change | test bits/dim |", "|---|--:|"]
+    for label, before, after in CONTRASTS:
+        difference = paired_difference(grouped[after], grouped[before])
+        lines.append(f"| {label} | {with_error(*difference, signed=True)} |")
     return lines
 
 
@@ -105,26 +105,26 @@ def _protocol(results: Mapping[str, Any]) -> list[str]:
     errors = [run["test_standard_error"] for run in runs]
     return [
         f"In the first table ± is the standard deviation over the {len(seeds)} seeds "
-        f"{', '.join(map(str, seeds))}; behind a difference, which is paired by seed, its standard "
-        "error. A negative difference is the better model.",
+        f"{', '.join(map(str, seeds))}, and for a difference, which is paired by seed, its "
+        "standard error. Negative differences are improvements.",
         "",
-        f"Bits/dim: {runs[0]['test_protocol']}. The choice of test pictures alone gives a figure a "
-        f"standard error of up to {max(errors):.3f}; it falls out of differences, as all runs are "
-        "scored on the same.",
+        f"Bits/dim: {runs[0]['test_protocol']}. The sampling of test images alone gives a "
+        f"standard error of up to {max(errors):.3f}, which cancels in differences, as all runs are "
+        "scored on the same images.",
         "",
         f"Every run: L = {settings['levels']}, K = {settings['depth']}, width {settings['width']}, "
-        f"{settings['steps']:,} steps of {settings['batch_size']} pictures, Adam, learning rate "
-        f"{settings['learning_rate']:g} after {settings['warmup_steps']} steps of warm-up, falling "
-        f"linearly to 0, gradients of norm {settings['clip_norm']:g} at most, float32, the last "
-        "weights.",
+        f"{settings['steps']:,} steps of {settings['batch_size']} images, Adam, learning rate "
+        f"{settings['learning_rate']:g} after {settings['warmup_steps']} steps of warm-up, "
+        f"decaying linearly to 0, gradient norm clipped to {settings['clip_norm']:g}, float32, "
+        "final weights without EMA.",
         "",
-        f"Trained in {sum(run['seconds'] for run in runs) / 60:.1f} minutes in all on: "
+        f"Trained in {sum(run['seconds'] for run in runs) / 60:.1f} minutes in total on: "
         f"{'; and on: '.join(machines)}.",
         "",
     ]
 
 
 def with_error(value: float, error: float, signed: bool = False) -> str:
-    """``"3.905 ± 0.004"``; without the error where there is none."""
+    """``"3.905 ± 0.004"``; without the error if it is NaN."""
     text = f"{value:+.3f}" if signed else f"{value:.3f}"
     return text if math.isnan(error) else f"{text} ± {error:.3f}"

@@ -1,7 +1,8 @@
-"""The study of Glow's choices: one command, and figures that agree wherever they stand."""
+"""The Glow study: one command, with consistent JSON, tables and plot."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import re
@@ -40,7 +41,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def runs_of(out: Path) -> dict[tuple[str, str, str, int], dict[str, Any]]:
-    """The runs of results.json by permutation, coupling, start of actnorm and seed."""
+    """The runs of results.json by permutation, coupling, initialization of actnorm and seed."""
     runs = json.loads((out / "results.json").read_text("utf-8"))["runs"]
     named = {
         (run["permutation"], run["coupling"], run["actnorm"], run["seed"]): run for run in runs
@@ -50,7 +51,7 @@ def runs_of(out: Path) -> dict[tuple[str, str, str, int], dict[str, Any]]:
 
 
 def rows(out: Path, columns: int) -> list[list[str]]:
-    """The rows of the table of results.md with so many columns."""
+    """The rows of the table of results.md with this number of columns."""
     text = (out / "results.md").read_text("utf-8")
     lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line[:2] == "| "]
     return [cells for cells in lines if len(cells) == columns][1:]
@@ -83,11 +84,11 @@ def test_every_configuration_is_run_with_every_seed_and_the_same_steps(finished:
         assert run["steps"] == training["steps"] == STEPS
         assert [point["step"] for point in run["validation"]] == [2, 4]
         assert run["seconds"] >= run["validation"][0]["seconds"] > 0
-        assert "90 pictures of the test split" in run["test_protocol"]
+        assert "90 images of the test split" in run["test_protocol"]
         assert "torch" in run["machine"]
 
 
-def test_runs_differ_in_nothing_but_what_is_compared(finished: Path) -> None:
+def test_runs_differ_only_in_what_is_compared(finished: Path) -> None:
     configs = []
     for path in (finished / "runs").glob("*/config.json"):
         config = json.loads(path.read_text("utf-8"))["config"]
@@ -98,15 +99,15 @@ def test_runs_differ_in_nothing_but_what_is_compared(finished: Path) -> None:
     assert configs == configs[:1] * 20
 
 
-def test_the_first_table_is_that_of_the_json(finished: Path) -> None:
+def test_first_table_agrees_with_the_json(finished: Path) -> None:
     runs = runs_of(finished)
     table = rows(finished, 7)
     assert len(table) == 10
     for permutation, coupling, actnorm, parameters, _, result, difference in table:
         ours = [runs[permutation, coupling, actnorm, seed] for seed in SEEDS]
         bits = [run["test_bits_per_dim"] for run in ours]
-        found = (statistics.mean(bits), statistics.stdev(bits))
-        assert numbers(result) == pytest.approx(found, abs=6e-4)
+        expected = (statistics.mean(bits), statistics.stdev(bits))
+        assert numbers(result) == pytest.approx(expected, abs=6e-4)
         assert parameters == f"{ours[0]['parameters']:,}"
         others = [runs["1x1", "affine", "data", seed]["test_bits_per_dim"] for seed in SEEDS]
         paired = [a - b for a, b in zip(bits, others, strict=True)]
@@ -117,22 +118,22 @@ def test_the_first_table_is_that_of_the_json(finished: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "before", "after"),
+    ("label", "before", "after"),
     [
         ("1x1 for shuffle, additive", "shuffle additive data", "1x1 additive data"),
         ("affine for additive, lu", "lu additive data", "lu affine data"),
         ("actnorm from data for zero, 1x1 affine", "1x1 affine zero", "1x1 affine data"),
     ],
 )
-def test_an_exchange_is_the_later_minus_the_earlier(
-    finished: Path, words: str, before: str, after: str
+def test_effect_of_a_change_is_after_minus_before(
+    finished: Path, label: str, before: str, after: str
 ) -> None:
     runs = runs_of(finished)
     old, new = (
         [runs[*which.split(), seed]["test_bits_per_dim"] for seed in SEEDS]  # type: ignore[index]
         for which in (before, after)
     )
-    (cell,) = [difference for name, difference in rows(finished, 2) if name == words]
+    (cell,) = [difference for name, difference in rows(finished, 2) if name == label]
     paired = [b - a for a, b in zip(old, new, strict=True)]
     assert numbers(cell) == pytest.approx(mean_and_error(paired), abs=6e-4)
 
@@ -146,16 +147,14 @@ def test_the_plot_has_lines_of_every_color(finished: Path) -> None:
         assert tuple(bytes.fromhex(color[1:])) in colors
 
 
-def test_a_second_call_trains_what_is_missing_and_nothing_else(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_second_call_trains_only_what_is_missing(finished: Path, tmp_path: Path) -> None:
     out = Path(shutil.copytree(finished, tmp_path / "out"))
     results = json.loads((out / "results.json").read_text("utf-8"))
     cut = results["runs"].pop(7)
     (out / "results.json").write_text(json.dumps(results), "utf-8")
     folder = out / "runs" / f"{cut['permutation']}-{cut['coupling']}-{cut['actnorm']}-{cut['seed']}"
     _, last = sorted((folder / "checkpoints").glob("step-*"))
-    shutil.rmtree(last)  # broken off at step 2
+    shutil.rmtree(last)  # interrupted at step 2
     weights = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/model.safetensors")}
 
     done = study(out)
@@ -177,3 +176,12 @@ def test_a_folder_holds_one_study(finished: Path) -> None:
         r"study: .* holds a study with steps = 4, not 7: name another --out\n", done.stderr
     )
     assert (finished / "results.json").read_bytes() == before
+
+
+def test_published_tables_are_those_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(STUDY.parent)
+    monkeypatch.delitem(sys.modules, "tables", raising=False)
+    tables = importlib.import_module("tables")
+    monkeypatch.delitem(sys.modules, "tables")
+    results = json.loads((STUDY.parent / "results.json").read_text("utf-8"))
+    assert tables.markdown(results).rstrip() in (STUDY.parent / "README.md").read_text("utf-8")

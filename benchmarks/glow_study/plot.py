@@ -1,4 +1,4 @@
-"""study.png: validation bits/dim over steps and over seconds, a panel for each comparison."""
+"""Plots study.png: validation bits/dim over steps and over seconds, a panel per comparison."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tables import Run, Which, by_configuration
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours, which the colour-blind tell apart.
+# The color-blind safe palette of Okabe and Ito.
 PERMUTATIONS = {
     "reverse": ("#0072B2", "-"),
     "shuffle": ("#D55E00", "-"),
     "1x1": ("#009E73", "-"),
     "lu": ("#CC79A7", (0, (4, 1.5))),
 }
-"""Colour and dash of each; lu is dashed as it lies upon 1x1."""
+"""Color and dash of each permutation; lu is dashed because it overlaps 1x1."""
 
 PANELS: list[tuple[str, list[tuple[str, Which]]]] = [
     *(
@@ -26,7 +26,7 @@ PANELS: list[tuple[str, list[tuple[str, Which]]]] = [
         for coupling in ("additive", "affine")
     ),
     (
-        "start of actnorm, affine coupling",
+        "initialization of actnorm, affine coupling",
         [
             (f"{name}, {start}", (name, "affine", start))
             for name in ("reverse", "1x1")
@@ -34,18 +34,18 @@ PANELS: list[tuple[str, list[tuple[str, Which]]]] = [
         ],
     ),
 ]
-"""Each with its title and its lines: in words, and what they are."""
+"""Title and lines of each panel; a line has a label and a configuration."""
 
 SKIPPED = 0.2
-"""So much of a run lies above the axes: the first fall would flatten the rest."""
+"""Fraction of a run outside the axes: its steep start would flatten the rest."""
 
 
-def draw(results: Mapping[str, Any], path: Path) -> None:
-    """Draw the mean over seeds as a line and the range of the seeds as a band; PNG."""
+def plot(results: Mapping[str, Any], path: Path) -> None:
+    """Writes a PNG with the mean over seeds as a line and their range as a band."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    found = by_configuration(results)
+    runs = by_configuration(results)
     layout = ConstrainedLayoutEngine(wspace=0.04, hspace=0.06)
     figure = Figure(figsize=(13, 7.6), dpi=120, layout=layout)
     rows = figure.subplots(2, len(PANELS))
@@ -54,12 +54,12 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
         end = max(run["validation"][-1][over] for run in results["runs"])
         for axes, (title, lines) in zip(row, PANELS, strict=True):
             for _, which in lines:
-                _curve(axes, found[which], over, *_style(which))
+                _curve(axes, runs[which], over, *_style(which))
             axes.set_xlim(0, end)
             axes.set_ylim(low, high)
             _name_lines(
                 axes,
-                [(words, _end(found[which], over), _style(which)[0]) for words, which in lines],
+                [(label, _end(runs[which], over), _style(which)[0]) for label, which in lines],
             )
             _frame(axes, over)
             if over == "step":
@@ -107,7 +107,7 @@ def _end(runs: Sequence[Run], over: str) -> tuple[float, float]:
 
 
 def _limits(results: Mapping[str, Any]) -> tuple[float, float]:
-    """One upright axis for all panels, so that heights can be compared between them."""
+    """A common vertical axis, so that panels compare."""
     steps = results["settings"]["steps"]
     shown = [
         point["bits_per_dim"]
@@ -120,14 +120,14 @@ def _limits(results: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _name_lines(axes: Axes, ends: Sequence[tuple[str, tuple[float, float], str]]) -> None:
-    """Write each line's name and last value at its end, moved apart where they would meet."""
+    """Labels each line with its name and last value, spaced so that labels do not overlap."""
     low, high = axes.get_ylim()
     gap = 0.055 * (high - low)
     place = -1e9
-    for words, (x, y), color in sorted(ends, key=lambda end: end[1][1]):
+    for label, (x, y), color in sorted(ends, key=lambda end: end[1][1]):
         place = max(place + gap, y)
         axes.annotate(
-            f"{words}  {y:.3f}",
+            f"{label}  {y:.3f}",
             (x, y),
             (1.02 * axes.get_xlim()[1], place),
             color=color,
