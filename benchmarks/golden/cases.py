@@ -1,4 +1,4 @@
-"""What the golden record holds: configurations of every model and what is computed with each."""
+"""Contents of the golden record: configurations of every model and the calls made with each."""
 
 from __future__ import annotations
 

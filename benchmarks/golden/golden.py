@@ -29,7 +29,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 
 
 def machine() -> dict[str, str]:
-    """What the numbers depend on beside genzoo: the processor and the libraries."""
+    """The environment that the numbers depend on beside genzoo: the processor and the libraries."""
     import surface
 
     return {"processor": surface.processor(), **surface.versions()}

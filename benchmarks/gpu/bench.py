@@ -17,8 +17,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 import contenders
-import drawing
 import measure
+import sampling
 import torch
 import training
 from machine import machine
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     trained = training.rows(subjects, seconds, device, _say)
     given.out.mkdir(parents=True, exist_ok=True)
     write_json(given.out / "training.json", {"machine": machine(), "training": trained})
-    drawn = drawing.rows(subjects, quick, seconds, device, _say)
+    sampled = sampling.rows(subjects, quick, seconds, device, _say)
     rate = max(rate, measure.matrix_rate(device))
     for row in trained:
         if "images_per_second" in row:
@@ -51,13 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seconds": seconds,
         "protocol": measure.PROTOCOL,
         "contenders": " ".join((contenders.__doc__ or "").split()),
-        "drawing": " ".join((drawing.__doc__ or "").split()),
+        "sampling_method": " ".join((sampling.__doc__ or "").split()),
         "matrix_rate": {
             "operations_per_second": rate,
             "of": str(measure.RATE[device.type]).removeprefix("torch."),
         },
         "training": trained,
-        "sampling": drawn,
+        "sampling": sampled,
     }
     write_json(given.out / "bench.json", found)
     (given.out / "training.json").unlink()

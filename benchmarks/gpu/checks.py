@@ -1,4 +1,4 @@
-"""What holds on an NVIDIA GPU: runs the tests that need one and says of each what it showed.
+"""Checks on an NVIDIA GPU: runs the tests that need one and reports what each showed.
 
     python benchmarks/gpu/checks.py --out runs/gpu
 

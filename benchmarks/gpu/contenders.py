@@ -1,4 +1,4 @@
-"""Training steps that are measured beside each other, each on pictures that lie on the device.
+"""Training steps that are measured beside each other, each on images that are on the device.
 
 - ``genzoo``: a step of ``zoo train`` as the preset has it: the batch, autocast, the objective,
   clipping, the optimizer, the average of the weights and the watch over values that are no number;
@@ -6,7 +6,7 @@
   it: a GAN's generator step then makes gradients of the critic's weights too, which genzoo spares;
 - ``normflows``: its Glow of as many levels, steps and channels, with affine sigmoid couplings, LU
   1x1 convolutions and activation normalisation in the couplings too. It has no learned prior where
-  channels leave and no channel that says where the picture ends, so it has a little less to do.
+  channels leave and no channel that says where the image ends, so it has a little less to do.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from measure import Step
-from subjects import Subject, pictures
+from subjects import Subject, noise_images
 from torch import Tensor, nn
 
 from zoo.api import host
@@ -36,12 +36,12 @@ from zoo.sampling.seeding import WEIGHTS, seed_torch
 
 
 class Missing(Exception):
-    """What a contender needs is not here; the words say what."""
+    """A contender's package is missing; the message names it."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A peer in a precision: ``step`` trains on ``images`` pictures."""
+    """A peer in a precision: ``step`` trains on ``images`` images."""
 
     step: Step
     images: int
@@ -80,7 +80,7 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender
     from zoo.training.loop import Loop
     from zoo.training.meter import Meter
 
-    data = pictures(*shape(config))
+    data = noise_images(*shape(config))
     folder = Path(tempfile.gettempdir())  # which nothing is written to
     accelerator = _accelerator(config, device, folder, None)
     model = build(host().owner(subject.model), config.model, data.image_spec, accelerator.device)
@@ -104,7 +104,7 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender
 
 
 def _plain(subject: Subject, config: Config, device: torch.device) -> Contender:
-    data = pictures(*shape(config))
+    data = noise_images(*shape(config))
     model = build(host().owner(subject.model), config.model, data.image_spec, device)
     objective = model.objective(config)
     networks: dict[str, nn.Module] = {
@@ -154,12 +154,12 @@ def _game(
         for turn in range(rules.critic_steps):
             batch = next(batches)
             with half():
-                drawn = generator(batch.latents(generator.latent))
-                value = loss.critic(critic(batch.signed), critic(drawn.detach()))
+                fakes = generator(batch.latents(generator.latent))
+                value = loss.critic(critic(batch.signed), critic(fakes.detach()))
             train("critic", value)
             if turn == rules.critic_steps - 1:
                 with half():
-                    value = loss.generator(critic(drawn))
+                    value = loss.generator(critic(fakes))
                 train("generator", value)
 
     return play
@@ -207,7 +207,7 @@ _MAKERS = {"genzoo": _genzoo, "plain": _plain, "normflows": _normflows}
 
 
 def _batches(config: Config, device: torch.device) -> Iterator[Batch]:
-    data = pictures(*shape(config))
+    data = noise_images(*shape(config))
     images = torch.from_numpy(data.splits["train"].images).to(device)  # type: ignore[attr-defined]
     while True:
         chosen = torch.randint(len(images), (config.training.batch_size,), device=device)

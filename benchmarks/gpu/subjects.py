@@ -1,4 +1,4 @@
-"""What is trained: the networks of the presets, smaller ones for a try, on pictures of noise."""
+"""Networks to train: those of the presets, smaller ones for a trial run, on images of noise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.config.resolve import preset_settings, setting_of, validate
 from zoo.config.sections import Config
 from zoo.data.dataset import Dataset
 
-PICTURES = 4096
+COUNT = 4096
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ QUICK = (
 
 
 @cache
-def pictures(channels: int, size: int) -> Dataset:
+def noise_images(channels: int, size: int) -> Dataset:
     """Noise, uint8, as a data set in memory."""
     from zoo.data.dataset import ResidentSplit
     from zoo.specs import ImageSpec
 
-    drawn = np.random.default_rng(0)
-    shape = (PICTURES, channels, size, size)
-    images = drawn.integers(0, 256, shape, dtype=np.uint8)
-    split = ResidentSplit(images, np.full(PICTURES, -1))
+    rng = np.random.default_rng(0)
+    shape = (COUNT, channels, size, size)
+    images = rng.integers(0, 256, shape, dtype=np.uint8)
+    split = ResidentSplit(images, np.full(COUNT, -1))
     return Dataset("noise", ImageSpec(channels, size, 0, 8), {"train": split})

@@ -18,8 +18,8 @@ def tables(found: Mapping[str, Any]) -> str:
     rate, device = found["matrix_rate"], found["machine"]["device"].upper()
     lines = [f"Training, on {device}", ""]
     lines += aligned(_training(found["training"], rate["of"]), left=(0, 2, 3))
-    lines += ["", f"Drawing, on {device}, float32 without TF32", ""]
-    lines += aligned(_drawing(found["sampling"]), left=(0, 2))
+    lines += ["", f"Sampling, on {device}, float32 without TF32", ""]
+    lines += aligned(_sampling(found["sampling"]), left=(0, 2))
     lines += ["", *_failures([*found["training"], *found["sampling"]])]
     reached = rate["operations_per_second"] / 1e12
     lines.append(f"matrix rate: {reached:,.3f} TFLOP/s of a {rate['of']} product")
@@ -50,8 +50,8 @@ def _training(rows: list[Row], of: str) -> list[tuple[str, ...]]:
     return made
 
 
-def _drawing(rows: list[Row]) -> list[tuple[str, ...]]:
-    made: list[tuple[str, ...]] = [("model", "batch", "drawn by", "ms", "images/s", "times torch")]
+def _sampling(rows: list[Row]) -> list[tuple[str, ...]]:
+    made: list[tuple[str, ...]] = [("model", "batch", "backend", "ms", "images/s", "times torch")]
     for row in rows:
         if "failed" in row:
             batch, by = row.get("batch_size"), TITLES.get(row.get("backend", ""), NOTHING)
@@ -75,6 +75,6 @@ def _failures(rows: list[Row]) -> list[str]:
     told = {}
     for row in rows:
         if "failed" in row:
-            by = row.get("peer") or TITLES.get(row.get("backend", ""), "drawing")
+            by = row.get("peer") or TITLES.get(row.get("backend", ""), "sampling")
             told[f"{row['model']}, {by}: {row['failed']}"] = None
     return list(told)

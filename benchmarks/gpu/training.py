@@ -79,7 +79,7 @@ def _beside_each_other(
 
 
 def operations(one: contenders.Contender) -> float:
-    """Operations of matrix products and convolutions for each picture of a step, forward and
+    """Operations of matrix products and convolutions for each image of a step, forward and
     backward, two for a multiply-add."""
     counter = FlopCounterMode(display=False)
     with counter:

@@ -88,7 +88,7 @@ def near(choices: list[Any]) -> Iterator[Any]:
 
 
 def bounds(kind: str, part: dict[str, Any]) -> Iterator[tuple[str, Any, Any, Any]]:
-    """What is said of a bound, the bound, the last value inside, and the first outside."""
+    """Description of a bound, the bound, the last value inside, and the first outside."""
     for name, said, direction in [
         ("minimum", "at least", -math.inf),
         ("exclusiveMinimum", "more than", -math.inf),

@@ -1,4 +1,4 @@
-"""A trained run in Python and on the command line: same seed, same pictures, exact codes."""
+"""A trained run in Python and on the command line: same seed, same images, exact codes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_two_processes_and_the_api_draw_the_same(process, trained: zoo.Run, tmp_
     assert arrays[0].shape == (16, 1, 8, 8)
 
 
-def test_neither_count_nor_batch_changes_a_picture(trained: zoo.Run) -> None:
+def test_neither_count_nor_batch_changes_a_image(trained: zoo.Run) -> None:
     whole = trained.sample(40, seed=3)
     for n in (1, 4, 16, 17):
         assert torch.equal(trained.sample(n, seed=3), whole[:n])
@@ -48,21 +48,21 @@ def test_temperature_scales_the_latents(trained: zoo.Run) -> None:
     assert torch.equal(trained.sample(3, seed=5, temperature=0.5), trained.decode(z * 0.5))
 
 
-def test_real_pictures_come_back_from_their_codes(trained: zoo.Run) -> None:
+def test_real_images_come_back_from_their_codes(trained: zoo.Run) -> None:
     data = open_data(trained.config.data)
     levels = torch.from_numpy(np.stack([data.splits["test"][i][0] for i in range(40)])) >> 4
-    pictures = levels / 15
-    z = trained.encode(pictures)
+    images = levels / 15
+    z = trained.encode(images)
     assert z.shape == (40, 64)
-    assert torch.allclose(trained.decode(z), pictures, atol=1e-4)
-    assert trained.log_prob(pictures).shape == (40,)
+    assert torch.allclose(trained.decode(z), images, atol=1e-4)
+    assert trained.log_prob(images).shape == (40,)
 
 
-def test_bits_per_dim_of_pictures_is_that_of_the_split(trained: zoo.Run) -> None:
+def test_bits_per_dim_of_images_is_that_of_the_split(trained: zoo.Run) -> None:
     data = open_data(trained.config.data)
     test = data.splits["test"]
-    pictures = torch.from_numpy(np.stack([test[i][0] for i in range(len(test))])) / 255
-    found = trained.bits_per_dim(((pictures * 255).to(torch.uint8) >> 4) / 15)
+    images = torch.from_numpy(np.stack([test[i][0] for i in range(len(test))])) / 255
+    found = trained.bits_per_dim(((images * 255).to(torch.uint8) >> 4) / 15)
     score = trained.evaluate(metrics=LIKELIHOOD)["bits_per_dim"]
     facts = score.protocol
     assert (facts.images, facts.split, facts.data) == (90, "test", "digits")
@@ -81,7 +81,7 @@ def test_other_data_are_scored_at_the_runs_size(trained: zoo.Run, tmp_path: Path
         trained.evaluate(str(tmp_path), split="validation")
 
 
-def test_a_likelihood_that_is_no_number_names_its_picture(trained_copy: Path) -> None:
+def test_a_likelihood_that_is_no_number_names_its_image(trained_copy: Path) -> None:
     run = zoo.load(trained_copy)
     with torch.no_grad():
         run.network.flow.prior.mean.fill_(float("nan"))
@@ -89,7 +89,7 @@ def test_a_likelihood_that_is_no_number_names_its_picture(trained_copy: Path) ->
         run.evaluate()
 
 
-def test_pictures_that_are_not_finite_are_not_written(commands, trained_copy: Path, here) -> None:
+def test_images_that_are_not_finite_are_not_written(commands, trained_copy: Path, here) -> None:
     from safetensors.torch import load_file
 
     from zoo.runs.weights import save_tensors
@@ -172,7 +172,7 @@ def test_the_card_is_the_models_own_with_this_runs_facts(trained: zoo.Run) -> No
     assert "$" not in card.replace("$ ", "")
 
 
-def test_a_grid_has_whole_enlarged_pictures_and_a_margin() -> None:
+def test_a_grid_has_whole_enlarged_images_and_a_margin() -> None:
     images = np.zeros((3, 1, 8, 8), np.float32)
     images[1] = 1
     sheet = np.asarray(grid(images, columns=2))
@@ -183,6 +183,6 @@ def test_a_grid_has_whole_enlarged_pictures_and_a_margin() -> None:
     assert (sheet[80:, 80:] == 128).all()
 
 
-def test_pictures_are_rounded_to_the_nearest_byte() -> None:
+def test_images_are_rounded_to_the_nearest_byte() -> None:
     values = np.array([[[[0.0, 1.0, 0.5, 2.0, -1.0, np.nan, 0.1 / 255]]]], np.float32)
     assert to_bytes(values).ravel().tolist() == [0, 255, 128, 255, 0, 0, 0]

@@ -1,5 +1,5 @@
-"""Settings that are right one by one and wrong together, or for their pictures: one sentence each,
-and every other combination draws."""
+"""Settings that are valid one by one and wrong together, or for their images: one sentence each;
+every other combination samples."""
 
 from __future__ import annotations
 
@@ -72,10 +72,12 @@ COMBINATIONS = [
 ]
 
 
-def play(model: str, config: dict[str, Any], pictures: dict[str, int], batch_size: int = 2) -> None:
-    """Build, take the objective, and draw."""
+def sample_once(
+    model: str, config: dict[str, Any], image: dict[str, int], batch_size: int = 2
+) -> None:
+    """Builds, makes the objective, and samples."""
     values = TINY[model] | config
-    shown = {"image_size": 8, "channels": 1, "classes": 0, "bits": 4} | pictures
+    shown = {"image_size": 8, "channels": 1, "classes": 0, "bits": 4} | image
     network = zoo.build(model, **values, **shown)
     settings = [Setting("model", key, value, key) for key, value in values.items()]
     section = validate(host().spec(model), settings).model
@@ -87,13 +89,13 @@ def play(model: str, config: dict[str, Any], pictures: dict[str, int], batch_siz
     z = torch.rand(2, network.latent.size)
     labels = torch.tensor([0, 1]) if network.latent.classes else None
     with torch.no_grad():
-        drawn = (
+        images = (
             host()
             .owner(model)
             .call("zoo_sample", network=network, latents=z, temperature=0.7, labels=labels)
         )
-    assert drawn.shape == (2, shown["channels"], shown["image_size"], shown["image_size"])
-    assert bool(drawn.isfinite().all())
+    assert images.shape == (2, shown["channels"], shown["image_size"], shown["image_size"])
+    assert bool(images.isfinite().all())
 
 
 @pytest.mark.parametrize(("model", "config", "others", "said"), COMBINATIONS, ids=str)
@@ -103,31 +105,31 @@ def test_what_does_not_go_together_is_one_sentence(
     others = dict(others)
     batch_size = others.pop("batch_size", 2)
     if said is None:
-        play(model, config, others, batch_size)
+        sample_once(model, config, others, batch_size)
         return
     with pytest.raises(UsageError) as error:
-        play(model, config, others, batch_size)
+        sample_once(model, config, others, batch_size)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("model", SHIPPED)
 def test_every_choice_at_every_size_draws_or_is_refused(model: str) -> None:
-    drawn, refused = 0, []
+    sampled, refused = 0, []
     variants: list[dict[str, Any]] = [{}]
     for key, field in host().spec(model).config.model_fields.items():
         variants += [{key: v} for v in choices(field.annotation) if v is not None]
     for size, variant in itertools.product((2, 3, 6, 8, 16), variants):
-        pictures = {"image_size": size, "channels": 3 if size == 8 else 1}
+        image = {"image_size": size, "channels": 3 if size == 8 else 1}
         if variant.get("likelihood") == "bernoulli":
-            pictures["bits"] = 1
+            image["bits"] = 1
         if variant.get("conditional"):
-            pictures["classes"] = 3
+            image["classes"] = 3
         try:
-            play(model, variant, pictures)
-            drawn += 1
+            sample_once(model, variant, image)
+            sampled += 1
         except UsageError as error:
             refused.append(str(error))
     fix = re.compile(r": (set|change) |^data\.size must be ")
     assert not [message for message in refused if "\n" in message or not fix.search(message)]
-    assert drawn >= 2 * (len(variants) - 1), "the pictures of 8 and 16 pixels a side"
+    assert sampled >= 2 * (len(variants) - 1), "the images of 8 and 16 pixels a side"

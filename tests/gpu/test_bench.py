@@ -74,7 +74,7 @@ def test_a_peer_that_is_not_installed_is_said_so_and_the_others_stand(
     module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training, subjects = module("training"), module("subjects")
-    monkeypatch.setattr(subjects, "PICTURES", 300)
+    monkeypatch.setattr(subjects, "COUNT", 300)
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
@@ -102,7 +102,7 @@ def test_a_plain_loop_and_genzoo_train_the_same_network(
     model: str, module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contenders, subjects = module("contenders"), module("subjects")
-    monkeypatch.setattr(subjects, "PICTURES", 300)
+    monkeypatch.setattr(subjects, "COUNT", 300)
     (subject,) = [one for one in subjects.QUICK if one.model == model]
     made = {peer: contenders.make(peer, subject, 4, "fp32", CPU) for peer in ("plain", "genzoo")}
     assert {one.images for one in made.values()} == {4}
@@ -128,7 +128,7 @@ def test_how_each_check_ended_is_kept_with_what_it_measured(
     recorder = module("checks").Recorder()
 
     def of() -> None:
-        """What it
+        """The thing it
         shows"""
 
     names = ("a[glow-cuda]", "b[cuda]", "c")
@@ -154,7 +154,11 @@ def test_how_each_check_ended_is_kept_with_what_it_measured(
     report("c", "call", "failed", longrepr="assert 1 == 2\nmore")
     report("c", "teardown", "passed")
     passed, skipped, failed = recorder.found.values()
-    assert (passed["shows"], passed["of"], passed["outcome"]) == ("What it shows", "glow", "passed")
+    assert (passed["shows"], passed["of"], passed["outcome"]) == (
+        "The thing it shows",
+        "glow",
+        "passed",
+    )
     assert (passed["measured"], passed["seconds"]) == ({"apart": 0.5}, 3.0)
     assert (skipped["of"], skipped["outcome"], skipped["reason"]) == ("", "skipped", "no GPU")
     assert (failed["outcome"], failed["reason"]) == ("failed", "assert 1 == 2")

@@ -46,8 +46,8 @@ def inputs_of(run: zoo.Run, graph: str) -> dict[str, torch.Tensor]:
         warm = torch.tensor(run.spec.temperature)
         return {"z": torch.from_numpy(z), "temperature": warm, **given}
     test = open_data(run.data_config()).splits["test"]
-    pictures = np.stack([test[index][0] for index in range(SIZE)])
-    return {"image": run.as_images(pictures), **given}
+    pixels = np.stack([test[index][0] for index in range(SIZE)])
+    return {"image": run.as_images(pixels), **given}
 
 
 @torch.no_grad()
@@ -123,12 +123,12 @@ def test_a_glow_trained_on_cuda_is_near_float64(
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_the_runtime_draws_the_pictures_of_the_cpu(
+def test_the_runtime_draws_the_images_of_the_cpu(
     device: str,
     exported: Callable[[str], zoo.Run],
     record_property: Callable[[str, Any], None],
 ) -> None:
-    """OnnxModel draws of a seed what it draws on the CPU, at any number of pictures"""
+    """OnnxModel generates the images of a seed as on the CPU, for any number of images"""
     folder = exported("glow").path
     model = OnnxModel.load(folder, device)
     assert model.device == device

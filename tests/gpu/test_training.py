@@ -2,7 +2,7 @@
 
 Marked ``gpu`` are those that need one, which ``make test-gpu`` runs and tabulates; the same code
 with few steps runs on the CPU in the ordinary suite. ``ZOO_TEST_CIFAR10``, a source as ``--data``
-takes it, has the tests on CUDA train on real pictures instead of enlarged digits.
+takes it, has the tests on CUDA train on real images instead of enlarged digits.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ GAME = 0.05
 """The same of a loss of a GAN in each of its first 5 steps; later ones are another game's."""
 
 SAMPLES = 1e-3
-"""Most that a value of a picture in [0, 1] may differ between the CPU and CUDA in float32."""
+"""Maximum difference in a pixel in [0, 1] between CPU and CUDA in float32."""
 
 Trained = Callable[..., zoo.Run]
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+def image_source(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     """Sources of as many channels and pixels as MNIST and CIFAR-10 have: the digits, enlarged."""
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
 
     def source(name: str) -> str:
         real = os.environ.get("ZOO_TEST_CIFAR10")
@@ -91,7 +91,7 @@ def enlarged(name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def trained(pictures: Callable[[str], str], tmp_path: Path) -> Trained:
+def trained(image_source: Callable[[str], str], tmp_path: Path) -> Trained:
     """``trained(model, device, steps, ...)``: a run of the preset, small on the CPU."""
 
     def train(model: str, device: str, steps: int, out: str = "run", **changed: Any) -> zoo.Run:
@@ -105,7 +105,7 @@ def trained(pictures: Callable[[str], str], tmp_path: Path) -> Trained:
         return zoo.train(
             model,
             preset=preset,
-            data=pictures(preset),
+            data=image_source(preset),
             steps=steps,
             config=config,
             out=tmp_path / out,
@@ -198,10 +198,10 @@ def test_no_step_waits_for_the_host(
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_batches_are_made_on_the_device(
-    device: str, pictures: Callable[[str], str], record_property: Callable[[str, Any], None]
+    device: str, image_source: Callable[[str], str], record_property: Callable[[str, Any], None]
 ) -> None:
-    """The training pictures lie on the device as uint8, and batches are those of the CPU"""
-    data = open_data(zoo.DataConfig(source=pictures("cifar10"), size=32, channels=3))
+    """The training images are on the device as uint8, and batches are those of the CPU"""
+    data = open_data(zoo.DataConfig(source=image_source("cifar10"), size=32, channels=3))
     split, before = data.splits["train"], 0
     if device == "cuda":
         before = torch.cuda.memory_allocated()
@@ -235,11 +235,11 @@ def test_a_resumed_run_goes_on_where_it_was(
 
 
 @pytest.mark.gpu
-def test_a_killed_run_resumes_on_cuda(pictures: Callable[[str], str], tmp_path: Path) -> None:
+def test_a_killed_run_resumes_on_cuda(image_source: Callable[[str], str], tmp_path: Path) -> None:
     """A process that trains on CUDA is killed, and resumes from its checkpoint"""
     out = tmp_path / "run"
     command = [sys.executable, "-m", "zoo", "train", "glow", "--out", str(out), "--device", "cuda"]
-    first = ["--preset", "mnist", "--data", pictures("mnist"), "--steps", "200"]
+    first = ["--preset", "mnist", "--data", image_source("mnist"), "--steps", "200"]
     first += ["--set", "training.checkpoint_every=20"]
     process = subprocess.Popen([*command, *first], stderr=subprocess.PIPE)
     begun = time.monotonic()

@@ -23,7 +23,7 @@ STEPS = 5
 
 
 def losses(model: str, processes: int, out: Path) -> list[dict[str, float]]:
-    """What a run of five steps logs at each, beside its clock."""
+    """The metrics that a run of five steps logs at each, without timings."""
     settings = ("training.log_every=1", "batch_size=32", *SETTINGS[model])
     command = [
         sys.executable,

@@ -1,5 +1,5 @@
-"""Speeds of drawing: torch, torch.compile and onnxruntime by batch size, measured as ``zoo bench``
-measures them, all in float32 without TF32, which onnxruntime is told not to take either."""
+"""Throughput of sampling: torch, torch.compile and onnxruntime by batch size, measured as by
+``zoo bench``, all in float32 without TF32, which onnxruntime is told not to take either."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from subjects import Subject, pictures
+from subjects import Subject, noise_images
 
 import zoo
 from zoo.api import host
@@ -45,7 +45,7 @@ def rows(
     for subject in subjects:
         if quick and subject.model not in QUICK:
             continue
-        say(f"{subject.model} draws")
+        say(f"{subject.model} samples")
         with tempfile.TemporaryDirectory() as folder:
             try:
                 found += _of(subject, Path(folder), names, seconds, device)
@@ -60,7 +60,7 @@ def _of(
     require_provider(device.type)
     config = subject.config("fp32", subject.batches[0])
     assert config.data.size is not None
-    data = pictures(config.data.channels or 1, config.data.size)
+    data = noise_images(config.data.channels or 1, config.data.size)
     seed_torch(0, FIRST)
     model = build(host().owner(subject.model), config.model, data.image_spec, torch.device("cpu"))
     cpu = hardware(torch.device("cpu"))
