@@ -17,6 +17,7 @@ from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.sources import require_here
 from zoo.runs.weights import load_weights, no_larger_than
 from zoo.system.device import choose_device
+from zoo.training.observer import Observer
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
@@ -145,7 +146,7 @@ def run_of(model: Model, folder: RunFolder, config: Config, host: Host) -> Run:
     )
 
 
-class HookObserver:
+class HookObserver(Observer):
     """Calls the observer hooks of all plugins during the training of a run."""
 
     def __init__(self, host: Host, run: Run) -> None:

@@ -6,7 +6,6 @@ Where a name differs between versions, both are accepted, so that one script ser
 
 from __future__ import annotations
 
-import inspect
 import json
 from importlib import resources
 from pathlib import Path
@@ -122,9 +121,7 @@ def capabilities(run: Any) -> tuple[str, ...]:
 
 def metrics(run: Any, n: int) -> dict[str, list[float | None]]:
     """Value, standard error and deviation of each metric on ``n`` test images, by name."""
-    names = inspect.signature(run.evaluate).parameters
-    count = "pictures" if "pictures" in names else "images"
-    evaluation = run.evaluate(**{count: n}, samples=n, importance_samples=4)
+    evaluation = run.evaluate(images=n, samples=n, importance_samples=4)
     return {one.name: [one.value, one.standard_error, one.deviation] for one in evaluation}
 
 

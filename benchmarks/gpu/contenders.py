@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,23 +62,12 @@ def shape(config: Config) -> tuple[int, int]:
     return config.data.channels or 1, config.data.size
 
 
-class Unobserved:
-    """An observer that does nothing."""
-
-    def started(self) -> None: ...
-
-    def step(self, step: int, metrics: Mapping[str, Any]) -> None: ...
-
-    def checkpoint(self, step: int) -> None: ...
-
-    def finished(self, step: int) -> None: ...
-
-
 def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender:
     from zoo.system.progress import Progress
     from zoo.training.launch import _accelerator
     from zoo.training.loop import Loop
     from zoo.training.meter import Meter
+    from zoo.training.observer import Observer
 
     data = noise_images(*shape(config))
     folder = Path(tempfile.gettempdir())  # which nothing is written to
@@ -86,7 +75,7 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender
     model = build(host().owner(subject.model), config.model, data.image_spec, accelerator.device)
     objective = model.objective(config)
     loop = Loop(
-        model, RunFolder(folder), config, objective, data, accelerator, Progress(), Unobserved()
+        model, RunFolder(folder), config, objective, data, accelerator, Progress(), Observer()
     )
     loop._initialize()
     loop._prepare()

@@ -21,7 +21,7 @@ from project import ROOT
 from zoo.cli import cli, main
 from zoo.training.limits import Limits
 
-TASKS = ["train", "gpu", "pictures", "compare", "python"]
+TASKS = ["train", "gpu", "sample", "compare", "python"]
 LONG = ["export", "cards"]
 SHORTER = 500
 """So many times fewer steps; 1,000 where a run ends by epochs or minutes."""

@@ -61,7 +61,7 @@ def test_the_matrix_rate_is_of_two_operations_a_multiply_add(
     assert measure.matrix_rate(CPU, seconds=3) == 2 * 16**3
 
 
-def test_operations_are_those_of_one_picture_forward_and_backward(
+def test_operations_are_those_of_one_image_forward_and_backward(
     module: Callable[[str], ModuleType],
 ) -> None:
     training, contenders = module("training"), module("contenders")

@@ -22,6 +22,7 @@ from zoo.system.files import remove_partial, write_json
 from zoo.system.hardware import hardware
 from zoo.system.progress import Progress
 from zoo.training.checkpoint import find_checkpoints
+from zoo.training.observer import Observer
 from zoo.training.request import (
     Request,
     default_preset_note,
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from zoo.data.dataset import Dataset
-    from zoo.training.loop import Loop, Observer
+    from zoo.training.loop import Loop
 
 
 FindOwner = Callable[[str], Owner]
 """Returns the owner of a model's name; raises UsageError for an unknown one."""
 
-Observe = Callable[[Model, RunFolder, Config], "Observer"]
+Observe = Callable[[Model, RunFolder, Config], Observer]
 """Returns the observer of a training run."""
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -32,6 +31,7 @@ from zoo.training.ema import ema_of
 from zoo.training.interrupts import Interrupts
 from zoo.training.limits import Limits
 from zoo.training.meter import Meter
+from zoo.training.observer import Observer
 from zoo.training.status import Status
 from zoo.training.synchronized import synchronize_batch_norm
 
@@ -47,18 +47,6 @@ INITIALIZATION_IMAGES = 256
 """Minimum number of images for data-dependent initialization."""
 
 GRID_IMAGES = 64
-
-
-class Observer(Protocol):
-    """Receives the events of a training run in the main process."""
-
-    def started(self) -> None: ...
-
-    def step(self, step: int, metrics: Mapping[str, Any]) -> None: ...
-
-    def checkpoint(self, step: int) -> None: ...
-
-    def finished(self, step: int) -> None: ...
 
 
 class Loop:
