@@ -1,14 +1,14 @@
-# Two commands do all the set-up: `make quickstart` and `make test`. GNU make 3.81 or newer.
+# `make quickstart` and `make test` do all the setup. Requires GNU make 3.81 or newer.
 #
-#   PYTHON=python3.12 make …   the interpreter that .venv is made from (3.11 or newer)
-#   EXTRA=cpu make …           cpu or gpu, the extra to install; gpu is the default where
-#                              nvidia-smi answers. Going from one to the other makes .venv anew.
-#   DATA=PATH make study       the study's data where they are not to be taken from the Hub
+#   PYTHON=python3.12 make …   the interpreter of .venv (3.11 or newer)
+#   EXTRA=cpu make …           the extra to install, cpu or gpu; gpu by default if nvidia-smi
+#                              works. Changing it recreates .venv.
+#   DATA=PATH make study       the study's data, if not from the Hub
 #   MNIST=PATH FASHION_MNIST=PATH make reference    the same for the reference runs
-#   JOBS=4 make test           processes that share the tests; each takes a core and 2 GB
-#   TORCH_INDEX=URL make …     one more index to find torch on, such as torch's own of CPU builds
+#   JOBS=4 make test           test processes; each needs a core and 2 GB
+#   TORCH_INDEX=URL make …     an extra index for torch, such as its own of CPU builds
 #
-# .venv is installed into again when pyproject.toml or constraints.txt has changed.
+# A change of pyproject.toml or constraints.txt updates .venv.
 
 PYTHON ?= python3
 TORCH_INDEX ?=
@@ -29,9 +29,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(EXTRA)
 
-# --extra-index-url and not --index-url, because an index of torch builds has not everything else.
-# Of torch's versions the named index wins, since 2.13.0+cpu counts as newer than 2.13.0 and still
-# meets the pin in constraints.txt.
+# --extra-index-url, not --index-url, because an index of torch builds lacks other packages. Its
+# builds of torch win: 2.13.0+cpu counts as newer than 2.13.0 and meets the pin in constraints.txt.
 INDEX := $(if $(strip $(TORCH_INDEX)),--extra-index-url "$(strip $(TORCH_INDEX))")
 
 .DEFAULT_GOAL := help
@@ -41,13 +40,13 @@ INDEX := $(if $(strip $(TORCH_INDEX)),--extra-index-url "$(strip $(TORCH_INDEX))
 help:  ## show this
 	@echo "genzoo: make TARGET"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
-	@echo "Set PYTHON, EXTRA or TORCH_INDEX in front of it; the Makefile's first lines say how."
+	@echo "Set PYTHON, EXTRA or TORCH_INDEX before it: see the first lines of the Makefile."
 
-# One thread: so small a network gains little from a second on a CPU, and where something else wants
-# the cores, threads that wait for each other made it six times slower.
+# One thread: so small a network gains little from a second one, and threads that wait for each other
+# make it six times slower on a busy machine.
 quickstart: $(INSTALLED)  ## train a Glow on handwritten digits: two minutes on two CPU cores
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/zoo train glow
-	@echo "The command zoo lies in $(BIN): type   . $(BIN)/activate   first."
+	@echo "The command zoo is in $(BIN): run   . $(BIN)/activate   first."
 
 test: $(INSTALLED)  ## lint, check types and run the tests that are not slow
 	$(BIN)/python -m ruff check
@@ -58,20 +57,20 @@ test: $(INSTALLED)  ## lint, check types and run the tests that are not slow
 test-slow: $(INSTALLED)  ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
-test-gpu: $(INSTALLED)  ## show what holds on an NVIDIA GPU: a table, and runs/gpu/checks.json
+test-gpu: $(INSTALLED)  ## run the tests for NVIDIA GPUs: a table, and runs/gpu/checks.json
 	$(BIN)/python benchmarks/gpu/checks.py --out runs/gpu
 
 golden: $(INSTALLED)  ## compare every model's numbers with this machine's golden record: 4 minutes
 	$(BIN)/python benchmarks/golden/golden.py compare
 
-study: $(INSTALLED)  ## compare Glow's choices, benchmarks/glow_study: half an hour on one CPU core
+study: $(INSTALLED)  ## compare parts of Glow, benchmarks/glow_study: half an hour on one CPU core
 	$(BIN)/python benchmarks/glow_study/study.py --data "$(DATA)" --out runs/glow_study
 
 reference: $(INSTALLED)  ## train and measure every model for its card: an hour and a half on a CPU
 	$(BIN)/python benchmarks/reference/reference.py --out runs/reference --mnist "$(MNIST)" \
 	  --fashion-mnist "$(FASHION_MNIST)" --publish .
 
-bench-gpu: $(INSTALLED)  ## speed on an NVIDIA GPU beside its peers; small, as a try, on a CPU
+bench-gpu: $(INSTALLED)  ## compare speed on an NVIDIA GPU with peers; a small test on a CPU
 	-$(BIN)/python -m pip install --disable-pip-version-check --no-deps normflows==1.7.3
 	$(BIN)/python benchmarks/gpu/bench.py --out runs/gpu
 
@@ -82,20 +81,20 @@ clean:  ## remove .venv, dist/ and caches; runs/ stays
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A .venv without a working pip was left half-made, or its Python is gone: it is made anew.
+# A .venv without a working pip is incomplete, or its Python is gone: recreate it.
 $(INSTALLED): pyproject.toml constraints.txt
 	@rm -f $(VENV)/.installed-$(EXTRA)
 	@if test -e $(VENV)/.installed-$(OTHER); then \
-	  echo "$(VENV) has the extra $(OTHER): making it anew with $(EXTRA)"; rm -rf $(VENV); fi
+	  echo "$(VENV) has the extra $(OTHER): recreating it with $(EXTRA)"; rm -rf $(VENV); fi
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 	  version=`"$(PYTHON)" -c 'import platform; print(platform.python_version())' 2>/dev/null`; \
 	  "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	    echo "genzoo needs Python 3.11 or newer, and $(PYTHON) is $${version:-not there}:" \
-	      "name another, as in   PYTHON=python3.12 make" >&2; exit 1; }; \
+	    echo "genzoo needs Python 3.11 or newer, and $(PYTHON) is $${version:-not found}:" \
+	      "set another one, as in   PYTHON=python3.12 make" >&2; exit 1; }; \
 	  "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
-	    echo "$(PYTHON) cannot make virtual environments: install its venv module" \
+	    echo "$(PYTHON) cannot create virtual environments: install its venv module" \
 	      "(Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }; \
-	  echo "Making $(VENV) with Python $$version"; \
+	  echo "Creating $(VENV) with Python $$version"; \
 	  rm -rf $(VENV) && "$(PYTHON)" -m venv $(VENV); }
 	@echo "Installing genzoo[$(EXTRA),dev] into $(VENV): a few minutes the first time"
 	$(BIN)/python -m pip install --disable-pip-version-check $(INDEX) \

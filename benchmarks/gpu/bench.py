@@ -1,9 +1,9 @@
-"""Speed on an NVIDIA GPU, beside normflows, plain torch and onnxruntime; on a CPU small, as a try.
+"""Speed on an NVIDIA GPU compared with normflows, plain torch and onnxruntime; a test on a CPU.
 
     python benchmarks/gpu/bench.py --out runs/gpu
 
-Prints two tables and writes bench.json; training.json is what there is if it breaks off between
-them. How it is measured stands in measure.py and in the JSON.
+Prints two tables and writes bench.json; training.json has the results so far if it is interrupted
+between them. measure.py and the JSON state the protocol.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
-import contenders
 import measure
+import peers
 import sampling
 import torch
 import training
@@ -29,29 +29,29 @@ from zoo.system.files import write_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    quick = given.quick or device.type == "cpu"
+    quick = options.quick or device.type == "cpu"
     subjects = QUICK if quick else FULL
-    seconds = given.seconds or (0.3 if quick else 5.0)
+    seconds = options.seconds or (0.3 if quick else 5.0)
     rate = measure.matrix_rate(device)
     trained = training.rows(subjects, seconds, device, _say)
-    given.out.mkdir(parents=True, exist_ok=True)
-    write_json(given.out / "training.json", {"machine": machine(), "training": trained})
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_json(options.out / "training.json", {"machine": machine(), "training": trained})
     sampled = sampling.rows(subjects, quick, seconds, device, _say)
     rate = max(rate, measure.matrix_rate(device))
     for row in trained:
         if "images_per_second" in row:
-            row["of_matrix_rate"] = measure.part_of_rate(
+            row["of_matrix_rate"] = measure.fraction_of_rate(
                 row["operations_per_image"], row["images_per_second"], rate
             )
-    found = {
+    results = {
         "machine": machine(),
         "quick": quick,
         "seconds": seconds,
         "protocol": measure.PROTOCOL,
-        "contenders": " ".join((contenders.__doc__ or "").split()),
-        "sampling_method": " ".join((sampling.__doc__ or "").split()),
+        "peers": " ".join((peers.__doc__ or "").split()),
+        "sampling_protocol": " ".join((sampling.__doc__ or "").split()),
         "matrix_rate": {
             "operations_per_second": rate,
             "of": str(measure.RATE[device.type]).removeprefix("torch."),
@@ -59,9 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "training": trained,
         "sampling": sampled,
     }
-    write_json(given.out / "bench.json", found)
-    (given.out / "training.json").unlink()
-    print(f"{tables(found)}\n\nwritten: {given.out / 'bench.json'}")
+    write_json(options.out / "bench.json", results)
+    (options.out / "training.json").unlink()
+    print(f"{tables(results)}\n\nwrote {options.out / 'bench.json'}")
     return 0
 
 
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder for bench.json")
     parser.add_argument("--quick", action="store_true", help="small networks, as on a CPU")
-    parser.add_argument("--seconds", type=float, help="of each measurement, 5 on a GPU")
+    parser.add_argument("--seconds", type=float, help="per measurement; 5 on a GPU")
     return parser
 
 

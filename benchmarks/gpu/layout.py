@@ -8,7 +8,7 @@ NOTHING = "-"
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[str]:
-    """The rows as lines, in columns; those in ``left`` begin where the others end."""
+    """Returns rows as lines of aligned columns; those in ``left`` are left-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -20,7 +20,7 @@ def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list
 
 
 def number(value: float | None) -> str:
-    """With three digits at least; small ones as powers of ten."""
+    """Formats with at least three digits; small values in scientific notation."""
     if value is None:
         return NOTHING
     if isinstance(value, int):

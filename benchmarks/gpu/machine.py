@@ -1,4 +1,4 @@
-"""The machine that something was shown or measured on: its GPU, and the versions of what ran."""
+"""The machine of a measurement: its GPU, and versions of packages."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PACKAGES = ("genzoo", "torch", "accelerate", "onnxruntime", "onnxruntime-gpu", "
 
 
 def machine() -> dict[str, Any]:
-    """``device`` ``"cuda"`` or ``"cpu"``, the GPU's name, memory, driver and CUDA where there is
-    one, the processor, and versions of packages; None for what is not there."""
+    """Returns ``device`` ("cuda" or "cpu"), the GPU's name, memory, driver and CUDA, the processor,
+    and versions of packages; None for what is missing."""
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "device": device.type,
         "hardware": hardware(device),
         "gpu": None,
@@ -29,25 +29,27 @@ def machine() -> dict[str, Any]:
         "versions": {name: _version(name) for name in PACKAGES},
     }
     if device.type == "cuda":
-        facts = torch.cuda.get_device_properties(device)
-        found["gpu"] = {
-            "name": facts.name,
-            "memory_gib": round(facts.total_memory / 2**30, 1),
-            "capability": f"{facts.major}.{facts.minor}",
+        properties = torch.cuda.get_device_properties(device)
+        values["gpu"] = {
+            "name": properties.name,
+            "memory_gib": round(properties.total_memory / 2**30, 1),
+            "capability": f"{properties.major}.{properties.minor}",
             "driver": _driver(),
             "cuda": torch.version.cuda,
             "cudnn": torch.backends.cudnn.version(),
             "visible": os.environ.get("CUDA_VISIBLE_DEVICES"),
         }
-    return found
+    return values
 
 
-def words(found: dict[str, Any]) -> str:
-    """The same in a line."""
-    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items() if number)
-    gpu = found["gpu"]
+def describe(values: dict[str, Any]) -> str:
+    """Formats :func:`machine` on one line."""
+    versions = ", ".join(
+        f"{name} {number}" for name, number in values["versions"].items() if number
+    )
+    gpu = values["gpu"]
     if gpu is None:
-        return f"CPU: {hardware_text(found['hardware'])}; {versions}"
+        return f"CPU: {hardware_text(values['hardware'])}; {versions}"
     return (
         f"{gpu['name']}, {gpu['memory_gib']} GiB, driver {gpu['driver']}, CUDA {gpu['cuda']}, "
         f"cuDNN {gpu['cudnn']}; {versions}"
@@ -64,6 +66,6 @@ def _version(package: str) -> str | None:
 def _driver() -> str | None:
     if shutil.which("nvidia-smi") is None:
         return None
-    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return next(iter(done.stdout.split()), None) if done.returncode == 0 else None

@@ -1,11 +1,11 @@
-"""Timing training steps that take turns, their memory, and the rate that a machine reaches.
+"""Time and memory of training steps, and the rate of matrix products.
 
-Protocol: every contender has a warm-up of whole steps first; then contenders take turns, at least
-three rounds of them; a call is a block of steps and one wait for the device, so that what is queued
-ahead stays queued; a step's time is the median of its blocks over their steps, and a ratio the
-median of each round's ratio. Memory is measured before, of each contender alone: what it keeps and
-what a step adds. The matrix rate is that of the fastest product of square matrices, before and
-after everything else. Nothing else should run on the machine.
+Protocol: after a warm-up of whole steps, peers alternate for at least three rounds. A call is a
+block of steps with one synchronization of the device, so that steps stay queued. The time per step
+is the median over blocks, divided by their steps; a ratio is the median of the ratios of rounds.
+Memory is measured first, of each peer alone: what it keeps and what a step adds. The matrix rate is
+that of the fastest product of square matrices, before and after all other measurements. The machine
+should be idle otherwise.
 """
 
 from __future__ import annotations
@@ -21,24 +21,23 @@ from zoo_onnx.bench.measure import Timing, alternate
 Step = Callable[[], object]
 
 WARM_UP = 3
-"""Steps before anything is measured: libraries are loaded, algorithms chosen, memory cached."""
+"""Steps before measuring: they load libraries, select algorithms and fill memory caches."""
 
 BLOCK = {"cuda": 5, "cpu": 1}
-"""Steps in a block that ends with a wait."""
+"""Steps per block, which ends with a synchronization."""
 
 PRODUCTS = {"cuda": (4096, 8192), "cpu": (512, 1024)}
-"""Rows of the square matrices whose product's rate is taken."""
+"""Sizes of the square matrices of the matrix rate."""
 
 RATE = {"cuda": torch.bfloat16, "cpu": torch.float32}
-"""The type of their numbers: many processors have no bf16."""
+"""Their dtype: many processors have no bf16."""
 
 PROTOCOL = " ".join((__doc__ or "").partition("Protocol: ")[2].split())
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Of a contender: seconds a step, images a second, and times as fast as the one it is set
-    beside, in the same rounds."""
+    """Seconds per step, images per second, and the speedup over another peer in the same rounds."""
 
     step_seconds: float
     images_per_second: float
@@ -52,7 +51,7 @@ def speeds(
     seconds: float,
     device: torch.device,
 ) -> dict[str, Speed]:
-    """The speed of each of ``steps``, of ``images`` a step, beside the contender ``other``."""
+    """Measures ``steps`` of ``images`` images each, with speedups over the peer ``other``."""
     block = BLOCK[device.type]
 
     def blocks_of(step: Step) -> Step:
@@ -70,34 +69,33 @@ def speeds(
 def speeds_of(
     timed: Mapping[str, Timing], images: Mapping[str, int], block: int, other: str
 ) -> dict[str, Speed]:
-    """Speeds from the times of blocks of ``block`` steps; ``images`` are those of one step."""
-    found = {}
+    """Returns speeds from times of blocks of ``block`` steps; ``images`` are per step."""
+    measured = {}
     for name, timing in timed.items():
-        each = timing.median / block
+        seconds = timing.median / block
         ratio = None
         if other in timed:
-            # Contenders may take another number of images a step.
+            # Peers may differ in their number of images per step.
             ratio = timing.times_as_fast_as(timed[other]) * images[name] / images[other]
-        found[name] = Speed(each, images[name] / each, ratio)
-    return found
+        measured[name] = Speed(seconds, images[name] / seconds, ratio)
+    return measured
 
 
-def part_of_rate(operations_per_image: float, images_per_second: float, rate: float) -> float:
-    """The part of ``rate``, operations a second, that ``images_per_second`` amount to."""
+def fraction_of_rate(operations_per_image: float, images_per_second: float, rate: float) -> float:
+    """The fraction of ``rate``, in operations per second, that ``images_per_second`` reach."""
     return operations_per_image * images_per_second / rate
 
 
 class Memory:
-    """The most memory that a contender takes on CUDA: what it keeps and what a step adds, without
-    what others keep there. None elsewhere."""
+    """Peak CUDA memory of a peer, without what was allocated before; None on other devices."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._before = self._allocated()
 
     def peak(self, step: Step) -> int | None:
-        """Bytes, over a warm-up and ``step`` once more; what is made between the construction and
-        this call counts as kept."""
+        """Returns the peak in bytes of ``step`` after a warm-up; includes what was allocated since
+        the construction of this object."""
         for _ in range(WARM_UP):
             step()
         wait(self.device)
@@ -115,12 +113,12 @@ class Memory:
 
 
 def own_peak(before: int, peak: int) -> int:
-    """The part of ``peak`` that came on top of what was there ``before``."""
+    """The part of ``peak`` above ``before``."""
     return max(0, peak - before)
 
 
 def matrix_rate(device: torch.device, seconds: float = 0.3) -> float:
-    """Operations a second, two a multiply-add, in the fastest of some matrix products."""
+    """Operations per second of the fastest matrix product; a multiply-add is two operations."""
     best = 0.0
     for size in PRODUCTS[device.type]:
         a, b = torch.randn(2, size, size, device=device, dtype=RATE[device.type])
@@ -130,8 +128,8 @@ def matrix_rate(device: torch.device, seconds: float = 0.3) -> float:
             start = time.perf_counter()
             torch.mm(a, b)
             wait(device)
-            took = time.perf_counter() - start
-            fastest, spent, tries = min(fastest, took), spent + took, tries + 1
+            elapsed = time.perf_counter() - start
+            fastest, spent, tries = min(fastest, elapsed), spent + elapsed, tries + 1
         best = max(best, 2 * size**3 / fastest)
     return best
 

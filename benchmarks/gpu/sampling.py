@@ -1,5 +1,5 @@
-"""Throughput of sampling: torch, torch.compile and onnxruntime by batch size, measured as by
-``zoo bench``, all in float32 without TF32, which onnxruntime is told not to take either."""
+"""Sampling speed of torch, torch.compile and onnxruntime by batch size, measured as in
+``zoo bench``, all in float32 without TF32."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.errors import ZooError
 from zoo.model import build
 from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.weights import save_tensors
-from zoo.sampling.seeding import WEIGHTS as FIRST
+from zoo.sampling.seeding import WEIGHTS as WEIGHTS_SEED
 from zoo.sampling.seeding import seed_torch
 from zoo.system.hardware import hardware
 from zoo.system.onnxruntime import require_provider
@@ -27,7 +27,7 @@ from zoo_onnx.bench.speed import bench
 SIZES = (1, 16, 256)
 BACKENDS = ("torch", "compile", "onnx")
 QUICK = {"nice", "dcgan"}
-"""Models that are tried; on a CPU without the minutes of compiling."""
+"""Models of a quick test, which skips compilation."""
 
 Row = dict[str, Any]
 
@@ -39,29 +39,29 @@ def rows(
     device: torch.device,
     say: Callable[[str], None],
 ) -> list[Row]:
-    """A row for each subject, batch size and backend: the network with its first weights."""
-    found: list[Row] = []
+    """Returns a row for each subject, batch size and backend, with initial weights."""
+    results: list[Row] = []
     names = tuple(name for name in BACKENDS if not quick or name != "compile")
     for subject in subjects:
         if quick and subject.model not in QUICK:
             continue
-        say(f"{subject.model} samples")
+        say(f"sampling {subject.model}")
         with tempfile.TemporaryDirectory() as folder:
             try:
-                found += _of(subject, Path(folder), names, seconds, device)
+                results += _measure(subject, Path(folder), names, seconds, device)
             except ZooError as error:
-                found.append({"model": subject.model, "failed": str(error)})
-    return found
+                results.append({"model": subject.model, "failed": str(error)})
+    return results
 
 
-def _of(
+def _measure(
     subject: Subject, folder: Path, names: tuple[str, ...], seconds: float, device: torch.device
 ) -> list[Row]:
     require_provider(device.type)
     config = subject.config("fp32", subject.batches[0])
     assert config.data.size is not None
     data = noise_images(config.data.channels or 1, config.data.size)
-    seed_torch(0, FIRST)
+    seed_torch(0, WEIGHTS_SEED)
     model = build(host().owner(subject.model), config.model, data.image_spec, torch.device("cpu"))
     cpu = hardware(torch.device("cpu"))
     RunFolder(folder).write_config(

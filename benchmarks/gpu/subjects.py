@@ -1,4 +1,4 @@
-"""Networks to train: those of the presets, smaller ones for a trial run, on images of noise."""
+"""The benchmarked models: networks of the presets, or smaller ones as a test, on noise images."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from zoo.config.resolve import preset_settings, setting_of, validate
 from zoo.config.sections import Config
 from zoo.data.dataset import Dataset
 
-COUNT = 4096
+IMAGES = 4096
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model by a preset with ``changed`` keys, at ``batches``; ``peer`` is what it is measured
-    beside: ``"normflows"``, or ``"plain"``, a loop without genzoo's trainer."""
+    """A model with a preset, ``changed`` keys and batch sizes ``batches``. genzoo is compared with
+    ``peer``: ``"normflows"``, or ``"plain"``, a loop without genzoo's trainer."""
 
     model: str
     preset: str
@@ -29,19 +29,21 @@ class Subject:
 
     def config(self, precision: str, batch: int) -> Config:
         spec = host().spec(self.model)
-        wanted = self.changed | {
+        values = self.changed | {
             "training.precision": precision,
             "training.batch_size": batch,
             "training.steps": 10**6,
         }
-        given = [setting_of(spec, key, value, key) for key, value in wanted.items()]
+        settings = [setting_of(spec, key, value, key) for key, value in values.items()]
         limits = {"epochs", "steps"}
-        below = [one for one in preset_settings(spec, self.preset) if one.key not in limits]
-        return validate(spec, [*below, *given])
+        preset = [
+            setting for setting in preset_settings(spec, self.preset) if setting.key not in limits
+        ]
+        return validate(spec, [*preset, *settings])
 
 
 GLOW = {"permutation": "lu"}
-"""Beside the preset: normflows' own default of the 1x1 convolution."""
+"""normflows' default of the 1x1 convolution."""
 
 FULL = (
     Subject("glow", "cifar10", (64, 128, 256, 512), "normflows", GLOW),
@@ -60,17 +62,17 @@ QUICK = (
     Subject("dcgan", "cifar10", (8,), changed={"width": 16, "critic_width": 16}),
     Subject("sngan", "cifar10", (8,), changed={"width": 8, "critic_width": 8}),
 )
-"""The same models small: to see that everything runs, and nothing of how fast."""
+"""The same models, small: a test whose speeds mean nothing."""
 
 
 @cache
 def noise_images(channels: int, size: int) -> Dataset:
-    """Noise, uint8, as a data set in memory."""
+    """Returns a dataset of uint8 noise in memory."""
     from zoo.data.dataset import ResidentSplit
     from zoo.specs import ImageSpec
 
-    rng = np.random.default_rng(0)
-    shape = (COUNT, channels, size, size)
-    images = rng.integers(0, 256, shape, dtype=np.uint8)
-    split = ResidentSplit(images, np.full(COUNT, -1))
+    generator = np.random.default_rng(0)
+    shape = (IMAGES, channels, size, size)
+    images = generator.integers(0, 256, shape, dtype=np.uint8)
+    split = ResidentSplit(images, np.full(IMAGES, -1))
     return Dataset("noise", ImageSpec(channels, size, 0, 8), {"train": split})

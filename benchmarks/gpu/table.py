@@ -6,38 +6,38 @@ from collections.abc import Mapping
 from typing import Any
 
 from layout import NOTHING, aligned, number
-from machine import words
+from machine import describe
 
 from zoo_onnx.bench.backends import TITLES
 
 Row = Mapping[str, Any]
 
 
-def tables(found: Mapping[str, Any]) -> str:
-    """Both, with what is needed to read them."""
-    rate, device = found["matrix_rate"], found["machine"]["device"].upper()
+def tables(results: Mapping[str, Any]) -> str:
+    """Returns both tables, failures, and the machine."""
+    rate, device = results["matrix_rate"], results["machine"]["device"].upper()
     lines = [f"Training, on {device}", ""]
-    lines += aligned(_training(found["training"], rate["of"]), left=(0, 2, 3))
+    lines += aligned(_training(results["training"], rate["of"]), left=(0, 2, 3))
     lines += ["", f"Sampling, on {device}, float32 without TF32", ""]
-    lines += aligned(_sampling(found["sampling"]), left=(0, 2))
-    lines += ["", *_failures([*found["training"], *found["sampling"]])]
+    lines += aligned(_sampling(results["sampling"]), left=(0, 2))
+    lines += ["", *_failures([*results["training"], *results["sampling"]])]
     reached = rate["operations_per_second"] / 1e12
     lines.append(f"matrix rate: {reached:,.3f} TFLOP/s of a {rate['of']} product")
-    if found["quick"]:
-        lines.append("small networks and short turns, to see that it runs: no figure to quote")
-    return "\n".join([*lines, words(found["machine"])])
+    if results["quick"]:
+        lines.append("small networks and short measurements, as a test: do not quote these numbers")
+    return "\n".join([*lines, describe(results["machine"])])
 
 
 def _training(rows: list[Row], of: str) -> list[tuple[str, ...]]:
-    heads = ("model", "batch", "trained by", "in", "ms/step", "images/s", "times peer")
-    made: list[tuple[str, ...]] = [(*heads, "peak MiB", f"of {of} rate")]
+    heads = ("model", "batch", "trained by", "precision", "ms/step", "images/s", "speedup")
+    lines: list[tuple[str, ...]] = [(*heads, "peak MiB", f"of {of} rate")]
     for row in rows:
         head = (row["model"], number(row["batch"]), row["peer"], row["precision"])
         if "failed" in row:
-            made.append((*head, *[NOTHING] * 5))
+            lines.append((*head, *[NOTHING] * 5))
             continue
         peak = row["peak_bytes"]
-        made.append(
+        lines.append(
             (
                 *head,
                 number(row["step_ms"]),
@@ -47,18 +47,18 @@ def _training(rows: list[Row], of: str) -> list[tuple[str, ...]]:
                 f"{row['of_matrix_rate']:.3f}",
             )
         )
-    return made
+    return lines
 
 
 def _sampling(rows: list[Row]) -> list[tuple[str, ...]]:
-    made: list[tuple[str, ...]] = [("model", "batch", "backend", "ms", "images/s", "times torch")]
+    lines: list[tuple[str, ...]] = [("model", "batch", "backend", "ms", "images/s", "speedup")]
     for row in rows:
         if "failed" in row:
             batch, by = row.get("batch_size"), TITLES.get(row.get("backend", ""), NOTHING)
-            made.append((row["model"], number(batch), by, *[NOTHING] * 3))
+            lines.append((row["model"], number(batch), by, *[NOTHING] * 3))
             continue
         ratio = row["times_torch"]
-        made.append(
+        lines.append(
             (
                 row["model"],
                 number(row["batch_size"]),
@@ -68,13 +68,13 @@ def _sampling(rows: list[Row]) -> list[tuple[str, ...]]:
                 NOTHING if ratio is None else f"{ratio:.2f}",
             )
         )
-    return made
+    return lines
 
 
 def _failures(rows: list[Row]) -> list[str]:
-    told = {}
+    failures = {}
     for row in rows:
         if "failed" in row:
             by = row.get("peer") or TITLES.get(row.get("backend", ""), "sampling")
-            told[f"{row['model']}, {by}: {row['failed']}"] = None
-    return list(told)
+            failures[f"{row['model']}, {by}: {row['failed']}"] = None
+    return list(failures)

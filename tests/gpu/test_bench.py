@@ -1,4 +1,4 @@
-"""The benchmarks of the GPU: their arithmetic, their tables, and what is not there is said."""
+"""The GPU benchmarks: their arithmetic and tables, and reports of missing peers."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleTy
             del sys.modules[name]
 
 
-def test_speeds_are_of_a_step_and_ratios_of_images(module: Callable[[str], ModuleType]) -> None:
-    """Blocks of 4 steps: 2 s of 10 images a step beside 4 s of 30 images a step."""
+def test_times_are_per_step_and_ratios_per_image(module: Callable[[str], ModuleType]) -> None:
+    """Blocks of 4 steps: 2 s of 10 images per step, and 4 s of 30 images per step."""
     timed = {"peer": Timing(((2.0,), (2.0,))), "ours": Timing(((4.0, 4.0), (4.0,)))}
-    found = module("measure").speeds_of(timed, {"peer": 10, "ours": 30}, 4, "peer")
-    assert found["peer"].step_seconds == 0.5
-    assert found["peer"].images_per_second == 20
-    assert found["ours"].images_per_second == 30
-    assert found["ours"].times_other == pytest.approx(30 / 20)
-    assert found["peer"].times_other == 1
+    speeds = module("measure").speeds_of(timed, {"peer": 10, "ours": 30}, 4, "peer")
+    assert speeds["peer"].step_seconds == 0.5
+    assert speeds["peer"].images_per_second == 20
+    assert speeds["ours"].images_per_second == 30
+    assert speeds["ours"].times_other == pytest.approx(30 / 20)
+    assert speeds["peer"].times_other == 1
     alone = module("measure").speeds_of(timed, {"peer": 10, "ours": 30}, 4, "absent")
     assert alone["ours"].times_other is None
 
 
-def test_the_part_of_the_rate_and_the_peak(module: Callable[[str], ModuleType]) -> None:
+def test_fraction_of_the_rate_and_peak(module: Callable[[str], ModuleType]) -> None:
     measure = module("measure")
-    assert measure.part_of_rate(2e9, 100, 1e12) == pytest.approx(0.2)
+    assert measure.fraction_of_rate(2e9, 100, 1e12) == pytest.approx(0.2)
     assert measure.own_peak(before=300, peak=1000) == 700
     assert measure.own_peak(before=1000, peak=300) == 0
     assert measure.Memory(CPU).peak(lambda: None) is None
 
 
-def test_the_matrix_rate_is_of_two_operations_a_multiply_add(
+def test_matrix_rate_counts_a_multiply_add_twice(
     module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measure = module("measure")
@@ -61,20 +61,20 @@ def test_the_matrix_rate_is_of_two_operations_a_multiply_add(
     assert measure.matrix_rate(CPU, seconds=3) == 2 * 16**3
 
 
-def test_operations_are_those_of_one_image_forward_and_backward(
+def test_operations_are_per_image_forward_and_backward(
     module: Callable[[str], ModuleType],
 ) -> None:
-    training, contenders = module("training"), module("contenders")
+    training, peers = module("training"), module("peers")
     layer, x = torch.nn.Linear(10, 20), torch.rand(4, 10, requires_grad=True)
-    one = contenders.Contender(lambda: layer(x).sum().backward(), 4)
-    assert training.operations(one) == 3 * 2 * 10 * 20
+    peer = peers.Peer(lambda: layer(x).sum().backward(), 4)
+    assert training.operations(peer) == 3 * 2 * 10 * 20
 
 
-def test_a_peer_that_is_not_installed_is_said_so_and_the_others_stand(
+def test_missing_peer_is_reported_beside_the_others(
     module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training, subjects = module("training"), module("subjects")
-    monkeypatch.setattr(subjects, "COUNT", 300)
+    monkeypatch.setattr(subjects, "IMAGES", 300)
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
@@ -92,26 +92,26 @@ def test_a_peer_that_is_not_installed_is_said_so_and_the_others_stand(
         assert row["images_per_second"] == pytest.approx(2000 / row["step_ms"])
         assert row["times_peer"] is None
         row["of_matrix_rate"] = 0.5
-    table = module("table").tables(found(rows))
+    table = module("table").tables(bench_results(rows))
     assert "glow, normflows: not installed" in table
     assert "Training, on CPU" in table
 
 
 @pytest.mark.parametrize("model", ["dcgan", "nice"])
-def test_a_plain_loop_and_genzoo_train_the_same_network(
+def test_plain_loop_and_genzoo_train_the_same_network(
     model: str, module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    contenders, subjects = module("contenders"), module("subjects")
-    monkeypatch.setattr(subjects, "COUNT", 300)
-    (subject,) = [one for one in subjects.QUICK if one.model == model]
-    made = {peer: contenders.make(peer, subject, 4, "fp32", CPU) for peer in ("plain", "genzoo")}
-    assert {one.images for one in made.values()} == {4}
-    counts = {peer: module("training").operations(one) for peer, one in made.items()}
-    # A plain loop makes gradients of the critic's weights in the generator's step too.
+    peers, subjects = module("peers"), module("subjects")
+    monkeypatch.setattr(subjects, "IMAGES", 300)
+    (subject,) = [subject for subject in subjects.QUICK if subject.model == model]
+    steps = {name: peers.make(name, subject, 4, "fp32", CPU) for name in ("plain", "genzoo")}
+    assert {peer.images for peer in steps.values()} == {4}
+    counts = {name: module("training").operations(peer) for name, peer in steps.items()}
+    # A plain loop computes gradients of the critic's weights in the generator's step too.
     assert counts["genzoo"] <= counts["plain"] <= 1.2 * counts["genzoo"]
 
 
-def found(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def bench_results(rows: list[dict[str, Any]]) -> dict[str, Any]:
     hardware = {"device": "cpu", "name": "a CPU", "cores": 1, "threads": 1, "processes": 1}
     return {
         "machine": {"device": "cpu", "gpu": None, "hardware": hardware, "versions": {}},
@@ -122,14 +122,14 @@ def found(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def test_how_each_check_ended_is_kept_with_what_it_measured(
+def test_checks_are_recorded_with_their_measurements(
     module: Callable[[str], ModuleType],
 ) -> None:
     recorder = module("checks").Recorder()
 
     def of() -> None:
-        """The thing it
-        shows"""
+        """The text
+        it shows"""
 
     names = ("a[glow-cuda]", "b[cuda]", "c")
     recorder.pytest_collection_finish(
@@ -142,9 +142,9 @@ def test_how_each_check_ended_is_kept_with_what_it_measured(
     )
 
     def report(name: str, when: str, outcome: str, **more: Any) -> None:
-        given = {"duration": 1.0, "user_properties": [], "longrepr": None} | more
+        values = {"duration": 1.0, "user_properties": [], "longrepr": None} | more
         recorder.pytest_runtest_logreport(
-            SimpleNamespace(nodeid=name, when=when, outcome=outcome, **given)
+            SimpleNamespace(nodeid=name, when=when, outcome=outcome, **values)
         )
 
     for when in ("setup", "call", "teardown"):
@@ -153,16 +153,16 @@ def test_how_each_check_ended_is_kept_with_what_it_measured(
     report("c", "setup", "passed")
     report("c", "call", "failed", longrepr="assert 1 == 2\nmore")
     report("c", "teardown", "passed")
-    passed, skipped, failed = recorder.found.values()
-    assert (passed["shows"], passed["of"], passed["outcome"]) == (
-        "The thing it shows",
+    passed, skipped, failed = recorder.tests.values()
+    assert (passed["shows"], passed["case"], passed["outcome"]) == (
+        "The text it shows",
         "glow",
         "passed",
     )
     assert (passed["measured"], passed["seconds"]) == ({"apart": 0.5}, 3.0)
-    assert (skipped["of"], skipped["outcome"], skipped["reason"]) == ("", "skipped", "no GPU")
+    assert (skipped["case"], skipped["outcome"], skipped["reason"]) == ("", "skipped", "no GPU")
     assert (failed["outcome"], failed["reason"]) == ("failed", "assert 1 == 2")
-    text = module("checks").table(found([]) | {"tests": list(recorder.found.values())})
+    text = module("checks").table(bench_results([]) | {"tests": list(recorder.tests.values())})
     assert "1 failed, 1 passed, 1 skipped" in text
     assert "skipped, 1: no GPU" in text
     assert "apart 0.500" in text

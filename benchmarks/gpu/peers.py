@@ -1,12 +1,12 @@
-"""Training steps that are measured beside each other, each on images that are on the device.
+"""The compared training steps, each on images in device memory.
 
-- ``genzoo``: a step of ``zoo train`` as the preset has it: the batch, autocast, the objective,
-  clipping, the optimizer, the average of the weights and the watch over values that are no number;
-- ``plain``: the same network and loss in a loop of torch alone, with its optimizer, as one writes
-  it: a GAN's generator step then makes gradients of the critic's weights too, which genzoo spares;
-- ``normflows``: its Glow of as many levels, steps and channels, with affine sigmoid couplings, LU
-  1x1 convolutions and activation normalisation in the couplings too. It has no learned prior where
-  channels leave and no channel that says where the image ends, so it has a little less to do.
+- ``genzoo``: a step of ``zoo train`` with the preset: the batch, autocast, the objective, clipping,
+  the optimizer, the EMA weights and the check for values that are not finite;
+- ``plain``: the same network, loss and optimizer in a loop in torch alone. A GAN's generator step
+  then also computes gradients of the critic's weights, which genzoo avoids;
+- ``normflows``: its Glow with the same levels, steps and channels, affine sigmoid couplings, LU 1x1
+  convolutions, and actnorm in the couplings too. It has neither a learned prior at splits nor a
+  channel that marks the edge of the image, so it computes slightly less.
 """
 
 from __future__ import annotations
@@ -35,34 +35,32 @@ from zoo.runs.folder import RunFolder
 from zoo.sampling.seeding import WEIGHTS, seed_torch
 
 
-class Missing(Exception):
-    """A contender's package is missing; the message names it."""
+class MissingPackage(Exception):
+    """The package of a peer is not installed; the message names it."""
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A peer in a precision: ``step`` trains on ``images`` images."""
+class Peer:
+    """A peer in one precision: ``step`` trains on ``images`` images."""
 
     step: Step
     images: int
 
 
-def make(
-    peer: str, subject: Subject, batch: int, precision: str, device: torch.device
-) -> Contender:
-    """``peer`` ready to train; raises Missing where it is not installed."""
+def make(name: str, subject: Subject, batch: int, precision: str, device: torch.device) -> Peer:
+    """Returns the peer ``name``, ready to train; raises MissingPackage if it is not installed."""
     config = subject.config(precision, batch)
     seed_torch(0, WEIGHTS)
-    return _MAKERS[peer](subject, config, device)
+    return _MAKERS[name](subject, config, device)
 
 
 def shape(config: Config) -> tuple[int, int]:
-    """Channels and pixels a side."""
+    """Channels and size of the images."""
     assert config.data.size is not None
     return config.data.channels or 1, config.data.size
 
 
-def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender:
+def _genzoo(subject: Subject, config: Config, device: torch.device) -> Peer:
     from zoo.system.progress import Progress
     from zoo.training.launch import _accelerator
     from zoo.training.loop import Loop
@@ -70,7 +68,7 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender
     from zoo.training.observer import Observer
 
     data = noise_images(*shape(config))
-    folder = Path(tempfile.gettempdir())  # which nothing is written to
+    folder = Path(tempfile.gettempdir())  # nothing is written there
     accelerator = _accelerator(config, device, folder, None)
     model = build(host().owner(subject.model), config.model, data.image_spec, accelerator.device)
     objective = model.objective(config)
@@ -80,8 +78,8 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender
     loop._initialize()
     loop._prepare()
     loop._meter = Meter(accelerator)
-    for one in objective.networks.values():
-        one.train()
+    for network in objective.networks.values():
+        network.train()
     per_step = objective.batches_per_step
     raws = loop._batches.iterate()
 
@@ -89,49 +87,50 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Contender
         loop._step([next(raws) for _ in range(per_step)])
         loop.position.step += 1
 
-    return Contender(step, per_step * config.training.batch_size)
+    return Peer(step, per_step * config.training.batch_size)
 
 
-def _plain(subject: Subject, config: Config, device: torch.device) -> Contender:
+def _plain(subject: Subject, config: Config, device: torch.device) -> Peer:
     data = noise_images(*shape(config))
     model = build(host().owner(subject.model), config.model, data.image_spec, device)
     objective = model.objective(config)
     networks: dict[str, nn.Module] = {
-        name: one.to(device).train() for name, one in objective.networks.items()
+        name: network.to(device).train() for name, network in objective.networks.items()
     }
     batches = _batches(config, device)
     objective.initialize(next(batches))
-    half = _half(config, device)
+    autocast = _autocast(config, device)
     optimizers = {
-        name: make_optimizer(one.parameters(), config.training) for name, one in networks.items()
+        name: make_optimizer(network.parameters(), config.training)
+        for name, network in networks.items()
     }
     if len(networks) == 2:
-        step = _game(config, networks, optimizers, batches, half)
-        return Contender(step, config.training.batch_size * objective.batches_per_step)
+        step = _gan_step(config, networks, optimizers, batches, autocast)
+        return Peer(step, config.training.batch_size * objective.batches_per_step)
     (optimizer,) = optimizers.values()
 
-    def learn() -> None:
+    def step() -> None:
         batch = next(batches)
         optimizer.zero_grad()
-        with half():
+        with autocast():
             nats = model.owner.call("zoo_score", network=model.network, batch=batch)
             loss = nats.mean() / batch.dimensions
         loss.backward()
         optimizer.step()
 
-    return Contender(learn, config.training.batch_size)
+    return Peer(step, config.training.batch_size)
 
 
-def _game(
+def _gan_step(
     config: Config,
     networks: dict[str, nn.Module],
     optimizers: dict[str, torch.optim.Optimizer],
     batches: Iterator[Batch],
-    half: Callable[[], Any],
+    autocast: Callable[[], Any],
 ) -> Step:
     generator, critic = networks["generator"], networks["critic"]
-    rules: Any = config.model
-    loss = LOSSES[rules.loss]
+    settings: Any = config.model
+    loss = LOSSES[settings.loss]
 
     def train(name: str, value: Tensor) -> None:
         optimizers[name].zero_grad()
@@ -139,57 +138,57 @@ def _game(
         optimizers[name].step()
         iterate_power(networks[name])
 
-    def play() -> None:
-        for turn in range(rules.critic_steps):
+    def step() -> None:
+        for iteration in range(settings.critic_steps):
             batch = next(batches)
-            with half():
-                fakes = generator(batch.latents(generator.latent))
-                value = loss.critic(critic(batch.signed), critic(fakes.detach()))
+            with autocast():
+                generated = generator(batch.latents(generator.latent))
+                value = loss.critic(critic(batch.signed), critic(generated.detach()))
             train("critic", value)
-            if turn == rules.critic_steps - 1:
-                with half():
-                    value = loss.generator(critic(fakes))
+            if iteration == settings.critic_steps - 1:
+                with autocast():
+                    value = loss.generator(critic(generated))
                 train("generator", value)
 
-    return play
+    return step
 
 
-def _normflows(subject: Subject, config: Config, device: torch.device) -> Contender:
+def _normflows(subject: Subject, config: Config, device: torch.device) -> Peer:
     if importlib.util.find_spec("normflows") is None:
-        raise Missing("not installed: pip install --no-deps normflows==1.7.3")
+        raise MissingPackage("not installed: pip install --no-deps normflows==1.7.3")
     import normflows as nf
 
     model: Any = config.model
     channels, size = shape(config)
     priors, flows, merges = [], [], []
     for level in range(model.levels):  # its first level is the coarsest
-        wide = channels * 2 ** (model.levels + 1 - level)
+        width = channels * 2 ** (model.levels + 1 - level)
         side = size // 2 ** (model.levels - level)
         blocks = [
             nf.flows.GlowBlock(
-                wide, model.width, split_mode="channel", scale=True, net_actnorm=True
+                width, model.width, split_mode="channel", scale=True, net_actnorm=True
             )
             for _ in range(model.depth)
         ]
         flows.append([*blocks, nf.flows.Squeeze()])
         if level:
             merges.append(nf.flows.Merge())
-        prior = wide // 2 if level else wide
+        prior = width // 2 if level else width
         priors.append(nf.distributions.GlowBase((prior, side, side)))
     network = nf.MultiscaleFlow(priors, flows, merges, class_cond=False).to(device).train()
     optimizer = make_optimizer(network.parameters(), config.training)
     batches = _batches(config, device)
-    half = _half(config, device)
+    autocast = _autocast(config, device)
 
-    def learn() -> None:
+    def step() -> None:
         batch = next(batches)
         optimizer.zero_grad()
-        with half():
+        with autocast():
             loss = network.forward_kld(batch.dequantized - 0.5) / batch.dimensions
         loss.backward()
         optimizer.step()
 
-    return Contender(learn, config.training.batch_size)
+    return Peer(step, config.training.batch_size)
 
 
 _MAKERS = {"genzoo": _genzoo, "plain": _plain, "normflows": _normflows}
@@ -203,7 +202,7 @@ def _batches(config: Config, device: torch.device) -> Iterator[Batch]:
         yield Batch(images[chosen], None, 8)
 
 
-def _half(config: Config, device: torch.device) -> Callable[[], Any]:
+def _autocast(config: Config, device: torch.device) -> Callable[[], Any]:
     if config.training.precision != "bf16":
         return contextlib.nullcontext
     return lambda: torch.autocast(device.type, torch.bfloat16)
