@@ -383,6 +383,17 @@ def test_a_resumed_optimizer_restores_the_layout_of_its_moments(tmp_path: Path) 
     assert torch.equal(network.weight, other.weight)
 
 
+def test_a_checkpoint_of_another_network_is_one_sentence(tmp_path: Path) -> None:
+    networks = {"n": torch.nn.Linear(2, 3)}
+    save_checkpoint(tmp_path, Position(1), networks, {})
+    (checkpoint,) = find_checkpoints(tmp_path)
+    with pytest.raises(
+        ZooError, match=r"step-00000001 does not fit the network.*in loading"
+    ) as info:
+        load_checkpoint(checkpoint, {"n": torch.nn.Conv2d(1, 1, 1)}, {})
+    assert "\n" not in str(info.value)
+
+
 @pytest.mark.parametrize(
     ("preset", "source", "noted"),
     [(None, "cifar10", True), (None, "digits", False), ("mnist", "cifar10", False)],

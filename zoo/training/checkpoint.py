@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, first_line
 from zoo.runs.folder import CHECKPOINTS
 from zoo.runs.weights import load_tensors, save_tensors
 from zoo.system.files import replacing_folder, write_json
@@ -78,11 +78,16 @@ def load_checkpoint(
     with torch.no_grad():
         for name, network in networks.items():
             prefix = f"network/{name}/"
-            network.load_state_dict(
-                {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-            )
+            state = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+            try:
+                network.load_state_dict(state)
+            except RuntimeError as error:
+                raise ZooError(
+                    f"the checkpoint {checkpoint} does not fit the network, whose layers may have "
+                    f"changed since: use the genzoo that wrote it ({first_line(error)})"
+                ) from error
     for name, optimizer in optimizers.items():
-        state: dict[int, dict[str, Any]] = {
+        optimizer_state: dict[int, dict[str, Any]] = {
             int(index): dict(values) for index, values in plain[name]["state"].items()
         }
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -90,8 +95,10 @@ def load_checkpoint(
             kind, owner, *rest = key.split("/", 3)
             if (kind, owner) == ("optimizer", name):
                 index = int(rest[0])
-                state.setdefault(index, {})[rest[1]] = _with_layout_of(parameters[index], tensor)
-        optimizer.load_state_dict({"state": state, "param_groups": plain[name]["groups"]})
+                optimizer_state.setdefault(index, {})[rest[1]] = _with_layout_of(
+                    parameters[index], tensor
+                )
+        optimizer.load_state_dict({"state": optimizer_state, "param_groups": plain[name]["groups"]})
 
 
 def _with_layout_of(parameter: Tensor, tensor: Tensor) -> Tensor:
