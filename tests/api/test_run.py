@@ -1,4 +1,4 @@
-"""A trained run in Python and on the command line: same seed, same images, exact codes."""
+"""A trained run in Python and on the command line: reproducible samples and exact latents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from zoo.report.grids import grid, to_bytes
 LIKELIHOOD = ("bits_per_dim",)
 
 
-def test_two_processes_and_the_api_draw_the_same(process, trained: zoo.Run, tmp_path: Path) -> None:
+def test_two_processes_and_the_api_generate_the_same_images(
+    process, trained: zoo.Run, tmp_path: Path
+) -> None:
     arrays = []
     for name in ("a.npy", "b.npy"):
         out = tmp_path / name
@@ -31,7 +33,7 @@ def test_two_processes_and_the_api_draw_the_same(process, trained: zoo.Run, tmp_
     assert arrays[0].shape == (16, 1, 8, 8)
 
 
-def test_neither_count_nor_batch_changes_a_image(trained: zoo.Run) -> None:
+def test_the_number_of_samples_does_not_change_an_image(trained: zoo.Run) -> None:
     whole = trained.sample(40, seed=3)
     for n in (1, 4, 16, 17):
         assert torch.equal(trained.sample(n, seed=3), whole[:n])
@@ -39,8 +41,8 @@ def test_neither_count_nor_batch_changes_a_image(trained: zoo.Run) -> None:
 
 
 def test_temperature_scales_the_latents(trained: zoo.Run) -> None:
-    still = trained.sample(3, temperature=0.0)
-    assert torch.equal(still[0], still[1])
+    constant = trained.sample(3, temperature=0.0)
+    assert torch.equal(constant[0], constant[1])
     assert torch.equal(trained.sample(3), trained.sample(3, temperature=0.7))
     from zoo.sampling import latents
 
@@ -48,7 +50,7 @@ def test_temperature_scales_the_latents(trained: zoo.Run) -> None:
     assert torch.equal(trained.sample(3, seed=5, temperature=0.5), trained.decode(z * 0.5))
 
 
-def test_real_images_come_back_from_their_codes(trained: zoo.Run) -> None:
+def test_real_images_are_reconstructed_from_their_latents(trained: zoo.Run) -> None:
     data = open_data(trained.config.data)
     levels = torch.from_numpy(np.stack([data.splits["test"][i][0] for i in range(40)])) >> 4
     images = levels / 15
@@ -58,20 +60,20 @@ def test_real_images_come_back_from_their_codes(trained: zoo.Run) -> None:
     assert trained.log_prob(images).shape == (40,)
 
 
-def test_bits_per_dim_of_images_is_that_of_the_split(trained: zoo.Run) -> None:
+def test_bits_per_dim_of_images_agrees_with_the_evaluation(trained: zoo.Run) -> None:
     data = open_data(trained.config.data)
     test = data.splits["test"]
     images = torch.from_numpy(np.stack([test[i][0] for i in range(len(test))])) / 255
-    found = trained.bits_per_dim(((images * 255).to(torch.uint8) >> 4) / 15)
+    bits = trained.bits_per_dim(((images * 255).to(torch.uint8) >> 4) / 15)
     score = trained.evaluate(metrics=LIKELIHOOD)["bits_per_dim"]
-    facts = score.protocol
-    assert (facts.images, facts.split, facts.data) == (90, "test", "digits")
-    assert found.mean().item() == pytest.approx(score.value, abs=3 * score.standard_error)
-    assert score.standard_error == pytest.approx(found.std().item() / 90**0.5, rel=0.2)
+    protocol = score.protocol
+    assert (protocol.images, protocol.split, protocol.data) == (90, "test", "digits")
+    assert bits.mean().item() == pytest.approx(score.value, abs=3 * score.standard_error)
+    assert score.standard_error == pytest.approx(bits.std().item() / 90**0.5, rel=0.2)
 
 
-def test_other_data_are_scored_at_the_runs_size(trained: zoo.Run, tmp_path: Path) -> None:
-    """Nothing to score is a sentence; what is larger is scaled, what is colored made grey."""
+def test_other_data_are_scored_at_the_size_of_the_run(trained: zoo.Run, tmp_path: Path) -> None:
+    """Larger images are resized and converted to grayscale; a missing split is an error."""
     for i in range(18):
         pixels = np.random.default_rng(i).integers(0, 256, (24, 20, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{i:02}.png")
@@ -81,7 +83,7 @@ def test_other_data_are_scored_at_the_runs_size(trained: zoo.Run, tmp_path: Path
         trained.evaluate(str(tmp_path), split="validation")
 
 
-def test_a_likelihood_that_is_no_number_names_its_image(trained_copy: Path) -> None:
+def test_a_likelihood_that_is_not_finite_names_its_image(trained_copy: Path) -> None:
     run = zoo.load(trained_copy)
     with torch.no_grad():
         run.network.flow.prior.mean.fill_(float("nan"))
@@ -97,22 +99,22 @@ def test_images_that_are_not_finite_are_not_written(commands, trained_copy: Path
     weights = load_file(trained_copy / "model.safetensors")
     weights["flow.prior.mean"].fill_(float("inf"))
     save_tensors(trained_copy / "model.safetensors", weights)
-    said = commands.fails(1, "sample", trained_copy, "-n", 4, "-o", "x.png")
-    assert said.startswith("4 of 4 images are not finite: use a lower --temperature")
+    message = commands.fails(1, "sample", trained_copy, "-n", 4, "-o", "x.png")
+    assert message.startswith("4 of 4 images are not finite: use a lower --temperature")
     assert list(here.iterdir()) == []
 
 
-def test_a_grid_never_takes_the_place_of_one_that_stands(commands, trained: zoo.Run, here) -> None:
+def test_a_grid_never_overwrites_another(commands, trained: zoo.Run, here) -> None:
     names = [commands("sample", trained.path, "-n", 1).out.strip() for _ in range(3)]
     assert names == ["grid.png", "grid-2.png", "grid-3.png"]
 
 
 def test_interpolation_goes_from_sample_to_sample(trained: zoo.Run) -> None:
-    walks = trained.interpolate(rows=2, columns=5, seed=1).unflatten(0, (2, 5))
+    rows = trained.interpolate(rows=2, columns=5, seed=1).unflatten(0, (2, 5))
     ends = trained.sample(4, seed=1)
-    assert torch.allclose(walks[:, 0], ends[0::2], atol=1e-5)
-    assert torch.allclose(walks[:, -1], ends[1::2], atol=1e-5)
-    assert not torch.equal(walks[:, 2], walks[:, 0])
+    assert torch.allclose(rows[:, 0], ends[0::2], atol=1e-5)
+    assert torch.allclose(rows[:, -1], ends[1::2], atol=1e-5)
+    assert not torch.equal(rows[:, 2], rows[:, 0])
 
 
 def test_a_conditional_run_takes_labels(commands, here) -> None:
@@ -126,8 +128,8 @@ def test_a_conditional_run_takes_labels(commands, here) -> None:
     sevens = run.sample(10, labels=7)
     assert torch.equal(sevens[7], run.sample(10)[7])
     assert not torch.equal(sevens[0], run.sample(10)[0])
-    codes = run.encode(sevens, labels=7)
-    assert torch.allclose(run.decode(codes, labels=7), sevens, atol=1e-4)
+    latents = run.encode(sevens, labels=7)
+    assert torch.allclose(run.decode(latents, labels=7), sevens, atol=1e-4)
     with pytest.raises(UsageError, match="from 0 to 9, got 10"):
         run.sample(2, labels=10)
     assert run.evaluate(metrics=LIKELIHOOD)["bits_per_dim"].protocol.images == 90
@@ -135,18 +137,18 @@ def test_a_conditional_run_takes_labels(commands, here) -> None:
 
 
 def test_labels_and_shapes_that_do_not_fit_are_refused(trained: zoo.Run) -> None:
-    for call, said in (
+    for call, message in (
         (lambda: trained.sample(0), "at least 1, got 0"),
         (lambda: trained.sample(2, labels=1), "unconditional"),
         (lambda: trained.encode(torch.zeros(2, 3, 8, 8)), r"float \[N, 1, 8, 8\]"),
         (lambda: trained.encode(torch.zeros(2, 1, 8, 8, dtype=torch.uint8)), r"torch\.uint8"),
         (lambda: trained.decode(torch.zeros(2, 63)), r"\[N, 64\], got \[2, 63\]"),
     ):
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=message):
             call()
 
 
-def test_a_run_keeps_no_path_of_its_data_but_beside_the_checkpoints(here, tmp_path: Path) -> None:
+def test_the_path_of_the_data_is_stored_only_beside_the_checkpoints(here, tmp_path: Path) -> None:
     folder = tmp_path / "secret" / "birds"
     folder.mkdir(parents=True)
     for i in range(40):

@@ -1,5 +1,5 @@
-"""Settings that are valid one by one and wrong together, or for their images: one sentence each;
-every other combination samples."""
+"""Settings that are valid alone but not together or for their images have an error message; every
+other combination generates samples."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ TINY: dict[str, dict[str, Any]] = {
     "sngan": {"latent": 3, "width": 2, "critic_width": 2},
     "vae": {"latent": 2, "width": 2, "depth": 0},
 }
-BOUND = "model.loss = wasserstein requires a Lipschitz critic: set "
-LABELS = "model.conditional = true needs data with labels, and these have none"
-ALONE = "training.batch_size must be at least 2 for batch normalization of a dense layer; got 1"
+LIPSCHITZ = "model.loss = wasserstein requires a Lipschitz critic: set "
+NO_LABELS = "model.conditional = true needs data with labels, and these have none"
+BATCH_OF_ONE = (
+    "training.batch_size must be at least 2 for batch normalization of a dense layer; got 1"
+)
 
 COMBINATIONS = [
     *[
@@ -36,15 +38,15 @@ COMBINATIONS = [
         for model in ("dcgan", "sngan")
         for size in (2, 4, 12, 28, 1000)
     ],
-    ("dcgan", {"loss": "wasserstein"}, {}, BOUND + "gradient_penalty to 10 or clip_weights to"),
+    ("dcgan", {"loss": "wasserstein"}, {}, LIPSCHITZ + "gradient_penalty to 10 or clip_weights to"),
     (
         "sngan",
         {"loss": "wasserstein", "spectral_norm": "none"},
         {},
-        BOUND + "spectral_norm to critic, gradient_penalty to 10 or clip_weights to 0.01",
+        LIPSCHITZ + "spectral_norm to critic, gradient_penalty to 10 or clip_weights to 0.01",
     ),
-    ("dcgan", {}, {"batch_size": 1}, ALONE),
-    ("sngan", {}, {"batch_size": 1}, ALONE),
+    ("dcgan", {}, {"batch_size": 1}, BATCH_OF_ONE),
+    ("sngan", {}, {"batch_size": 1}, BATCH_OF_ONE),
     ("sngan", {"architecture": "resnet"}, {"batch_size": 1}, None),
     ("sngan", {"loss": "wasserstein"}, {}, None),
     (
@@ -54,7 +56,7 @@ COMBINATIONS = [
         "model.levels = 3 needs data.size to be a multiple of 8",
     ),
     ("glow", {}, {"image_size": 7}, "to be a multiple of 2, got 7"),
-    ("glow", {"conditional": True}, {}, LABELS),
+    ("glow", {"conditional": True}, {}, NO_LABELS),
     ("glow", {"conditional": True}, {"classes": 3}, None),
     ("realnvp", {"scales": 4}, {"image_size": 28}, "model.scales = 4 needs data.size to be a m"),
     ("realnvp", {"checkerboard": False}, {"image_size": 7}, "or set model.checkerboard to true"),
@@ -68,17 +70,17 @@ COMBINATIONS = [
     ),
     ("vae", {}, {"image_size": 7}, "set data.size to an even number, or model.network to mlp"),
     ("vae", {"network": "mlp"}, {"image_size": 7}, None),
-    ("vae", {"conditional": True}, {}, LABELS),
+    ("vae", {"conditional": True}, {}, NO_LABELS),
 ]
 
 
 def sample_once(
     model: str, config: dict[str, Any], image: dict[str, int], batch_size: int = 2
 ) -> None:
-    """Builds, makes the objective, and samples."""
+    """Builds the model and its objective, and generates two samples."""
     values = TINY[model] | config
-    shown = {"image_size": 8, "channels": 1, "classes": 0, "bits": 4} | image
-    network = zoo.build(model, **values, **shown)
+    image_spec = {"image_size": 8, "channels": 1, "classes": 0, "bits": 4} | image
+    network = zoo.build(model, **values, **image_spec)
     settings = [Setting("model", key, value, key) for key, value in values.items()]
     section = validate(host().spec(model), settings).model
     training = TrainingConfig(batch_size=batch_size)
@@ -94,27 +96,32 @@ def sample_once(
             .owner(model)
             .call("zoo_sample", network=network, latents=z, temperature=0.7, labels=labels)
         )
-    assert images.shape == (2, shown["channels"], shown["image_size"], shown["image_size"])
+    assert images.shape == (
+        2,
+        image_spec["channels"],
+        image_spec["image_size"],
+        image_spec["image_size"],
+    )
     assert bool(images.isfinite().all())
 
 
-@pytest.mark.parametrize(("model", "config", "others", "said"), COMBINATIONS, ids=str)
-def test_what_does_not_go_together_is_one_sentence(
-    model: str, config: dict[str, Any], others: dict[str, int], said: str | None
+@pytest.mark.parametrize(("model", "config", "others", "message"), COMBINATIONS, ids=str)
+def test_invalid_combinations_raise_one_sentence(
+    model: str, config: dict[str, Any], others: dict[str, int], message: str | None
 ) -> None:
     others = dict(others)
     batch_size = others.pop("batch_size", 2)
-    if said is None:
+    if message is None:
         sample_once(model, config, others, batch_size)
         return
     with pytest.raises(UsageError) as error:
         sample_once(model, config, others, batch_size)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("model", SHIPPED)
-def test_every_choice_at_every_size_draws_or_is_refused(model: str) -> None:
+def test_every_choice_at_every_size_samples_or_is_refused(model: str) -> None:
     sampled, refused = 0, []
     variants: list[dict[str, Any]] = [{}]
     for key, field in host().spec(model).config.model_fields.items():
@@ -131,5 +138,5 @@ def test_every_choice_at_every_size_draws_or_is_refused(model: str) -> None:
         except UsageError as error:
             refused.append(str(error))
     fix = re.compile(r": (set|change) |^data\.size must be ")
-    assert not [message for message in refused if "\n" in message or not fix.search(message)]
-    assert sampled >= 2 * (len(variants) - 1), "the images of 8 and 16 pixels a side"
+    assert not [text for text in refused if "\n" in text or not fix.search(text)]
+    assert sampled >= 2 * (len(variants) - 1), "every choice works at 8 and 16 pixels"

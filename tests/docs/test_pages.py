@@ -1,8 +1,7 @@
-"""The pages a task in docs/, done as they stand, one after another in a folder of somebody new.
+"""Runs the commands and Python blocks of the task pages in docs/, in order and in an empty folder.
 
-Commands and blocks of Python are run in their order. Runs end after a few steps, and data sets of
-the Hub are folders of that name; what a page shows of a command's output must be printed, but for
-the numbers in it.
+Runs end after a few steps, and folders stand in for datasets of the Hub. The output that a page
+shows must be printed, except for its numbers.
 """
 
 from __future__ import annotations
@@ -24,26 +23,26 @@ from zoo.training.limits import Limits
 TASKS = ["train", "gpu", "sample", "compare", "python"]
 LONG = ["export", "cards"]
 SHORTER = 500
-"""So many times fewer steps; 1,000 where a run ends by epochs or minutes."""
+"""Divisor of the steps; a run that ends by epochs or minutes counts as 1,000 steps."""
 
 ELSEWHERE = {"--processes", "cuda", "cuda:1", "doctor"}
-"""Options that depend on the machine; test_processes.py is about processes."""
+"""Arguments that depend on the machine; test_processes.py covers several processes."""
 
 
 class Short(Limits):
-    """The limits that a page names, reached sooner."""
+    """The limits of a page, reached after a few steps."""
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)  # type: ignore[arg-type]
-        self.asked = super().__str__()
+        self.text = super().__str__()
         self.steps = max(1, (1000 if self.seconds or self.steps is None else self.steps) // SHORTER)
         self.seconds = None
 
     def __str__(self) -> str:
-        return self.asked
+        return self.text
 
 
-def draw(path: Path, size: tuple[int, int], channels: int) -> None:
+def save_noise(path: Path, size: tuple[int, int], channels: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     shape = (*size[::-1], channels)
     pixels = np.random.default_rng(len(path.stem) + size[0]).integers(0, 256, shape, np.uint8)
@@ -57,10 +56,10 @@ def newcomer(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for i in range(4):
             for mnist in ("mnist", "path/to/mnist"):
                 split = "test" if i == 0 else "train"
-                draw(here / mnist / split / f"{label}/{i}.png", (28, 28), 1)
+                save_noise(here / mnist / split / f"{label}/{i}.png", (28, 28), 1)
     for i in range(60):
-        draw(here / f"photos/{i:02}.png", (48, 40), 3)
-    draw(here / "photo.png", (64, 48), 3)
+        save_noise(here / f"photos/{i:02}.png", (48, 40), 3)
+    save_noise(here / "photo.png", (64, 48), 3)
     monkeypatch.setattr("zoo.training.loop.Limits", Short)
     monkeypatch.setattr("zoo.training.loop.INITIALIZATION_IMAGES", 64)
     monkeypatch.setattr("zoo.training.loop.GRID_IMAGES", 16)
@@ -68,30 +67,30 @@ def newcomer(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def blocks(task: str) -> list[tuple[str, str]]:
-    """The page's blocks of code: language and text."""
+    """Returns language and text of the page's code blocks."""
     page = (ROOT / f"docs/{task}.md").read_text("utf-8")
     return re.findall(r"^```(\w+)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
 
 
 def commands_of(block: str) -> list[tuple[list[str], list[str]]]:
-    """The words of each command of a console block, and the lines that are shown below it."""
-    found: list[tuple[list[str], list[str]]] = []
+    """Returns the words of each command of a console block, and the output shown below it."""
+    commands: list[tuple[list[str], list[str]]] = []
     for line in block.splitlines():
         if line.startswith("$ "):
-            found.append((shlex.split(line.removeprefix("$ "), comments=True), []))
+            commands.append((shlex.split(line.removeprefix("$ "), comments=True), []))
         else:
-            found[-1][1].append(line)
-    return found
+            commands[-1][1].append(line)
+    return commands
 
 
 def plain(line: str) -> str:
-    """A line without the numbers and times that differ between machines and short runs."""
+    """Replaces the numbers and times of a line, which differ between machines and runs."""
     line = re.sub(r"\b(\d+ h )?(\d+ min )?\d+ (s|min)\b", "TIME", line)
     return " ".join(re.sub(r"\d[\d.,e+-]*", "#", line).split())
 
 
-def do(words: list[str], shown: list[str], capfd: pytest.CaptureFixture[str]) -> None:
-    """Run ``zoo …``; it must end well, unless the page shows the sentence with which it fails."""
+def run_command(words: list[str], shown: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Runs ``zoo …``, which must succeed unless the page shows an error message."""
     assert words[0] == "zoo", words
     if ELSEWHERE & {*words}:
         above = click.Context(cli, **cli.context_settings)
@@ -109,10 +108,10 @@ def do(words: list[str], shown: list[str], capfd: pytest.CaptureFixture[str]) ->
     assert not missing, f"{words} does not print {missing}, but\n{out}{err}"
 
 
-def check_shapes(code: str, names: dict[str, object]) -> None:
+def check_shapes(code: str, namespace: dict[str, object]) -> None:
     """Checks ``name = …  # float32 [4, 8]`` against the tensor."""
     for name, kind, shape in re.findall(r"^(\w+) = .*  # (\w+) \[([\d, ]+)\]$", code, re.M):
-        tensor = names[name]
+        tensor = namespace[name]
         assert isinstance(tensor, torch.Tensor)
         assert str(tensor.dtype) == f"torch.{kind}", name
         assert list(tensor.shape) == [int(n) for n in shape.split(",")], name
@@ -126,27 +125,27 @@ def check_sentences(code: str, printed: str) -> None:
 
 
 @pytest.mark.parametrize("task", [*TASKS, *(pytest.param(t, marks=pytest.mark.slow) for t in LONG)])
-def test_what_the_page_says_is_so(
+def test_the_page_shows_actual_output(
     task: str, newcomer: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    names: dict[str, object] = {}
+    namespace: dict[str, object] = {}
     for language, text in blocks(task):
         match language:
             case "console":
                 for words, shown in commands_of(text):
-                    do(words, shown, capfd)
+                    run_command(words, shown, capfd)
             case "toml":
                 Path(text.splitlines()[0].removeprefix("# ")).write_text(text, "utf-8")
             case "python":
                 capfd.readouterr()
-                exec(compile(text, f"docs/{task}.md", "exec"), names)
-                check_shapes(text, names)
+                exec(compile(text, f"docs/{task}.md", "exec"), namespace)
+                check_shapes(text, namespace)
                 check_sentences(text, capfd.readouterr().out)
             case _:
-                raise AssertionError(f"what is to be done with a block of {language}?")
+                raise AssertionError(f"unexpected code block of {language}")
 
 
-def test_every_page_stands_in_the_index() -> None:
+def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs/README.md").read_text("utf-8")
     linked = {ROOT / "docs" / link for link in re.findall(r"\]\(([^):]+\.md)\)", index)}
     missing = {*(ROOT / "docs").rglob("*.md")} - linked - {ROOT / "docs/README.md"}

@@ -1,4 +1,4 @@
-"""Where runs come from: folders first, then whatever plugin knows a name of that kind."""
+"""Sources of runs: local folders first, then plugins that fetch a name."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from zoo.runs.sources import is_here, named, split
 
 
 class Shelf:
-    """A plugin whose runs are folders of ``root``, called ``shelf:name``; it notes what it is
-    asked."""
+    """A plugin that fetches ``shelf:name`` from folders of ``root`` and records its calls."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.asked: list[tuple[object, ...]] = []
+        self.calls: list[tuple[object, ...]] = []
 
     @hookimpl
     def zoo_fetch(self, source, revision, token, files, optional):
-        self.asked.append((source, revision, token, files, optional))
+        self.calls.append((source, revision, token, files, optional))
         if not source.startswith(("shelf:", "user/")):
             return None
         return self.root / source.replace("shelf:", "").rpartition("/")[2]
@@ -35,52 +34,52 @@ class Shelf:
 
 @pytest.fixture
 def shelf(tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    found, host = Shelf(tmp_path), Host(hookspecs)
+    shelf, host = Shelf(tmp_path), Host(hookspecs)
     host.load_entry_points()
     hub = next(plugin for plugin in host.plugins if plugin.name == "hub")
     host.plugins.remove(hub)
-    assert host.add(Plugin("shelf", "tests", "0"), found).cause is None
+    assert host.add(Plugin("shelf", "tests", "0"), shelf).cause is None
     monkeypatch.setattr(api, "host", lambda: host)
-    return found
+    return shelf
 
 
-def test_a_path_that_exists_wins_and_nobody_is_asked(shelf: Shelf, here: Path) -> None:
+def test_an_existing_path_wins_and_no_plugin_is_called(shelf: Shelf, here: Path) -> None:
     for name in ("user/run", "user/run@v1", "run"):
         (here / name).mkdir(parents=True)
         assert local(name, ("config.json",)) == Path(name)
         assert is_here(name)
     assert local(here / "run", ("config.json",)) == here / "run"
-    assert shelf.asked == []
+    assert shelf.calls == []
     with pytest.raises(UsageError, match="user/run is a local folder, which has no revision 'v2'"):
         local("user/run", (), revision="v2")
 
 
 def test_a_name_is_fetched_with_its_revision(shelf: Shelf, tmp_path: Path) -> None:
-    for stated, given in (("shelf:a@v1", None), ("shelf:a", "v1"), ("shelf:a@v1", "v1")):
-        assert local(stated, ("x",), ("y",), given, "secret") == tmp_path / "a"
-    assert shelf.asked == [("shelf:a", "v1", "secret", ("x",), ("y",))] * 3
+    for source, revision in (("shelf:a@v1", None), ("shelf:a", "v1"), ("shelf:a@v1", "v1")):
+        assert local(source, ("x",), ("y",), revision, "secret") == tmp_path / "a"
+    assert shelf.calls == [("shelf:a", "v1", "secret", ("x",), ("y",))] * 3
     assert local("shelf:a", ("x",)) == tmp_path / "a"
-    assert shelf.asked[-1] == ("shelf:a", None, None, ("x",), ())
+    assert shelf.calls[-1] == ("shelf:a", None, None, ("x",), ())
 
 
 @pytest.mark.parametrize("name", ["./user/run", "../user/run", "/user/run", "~/run", "a\\b", ""])
-def test_what_looks_like_a_path_is_never_looked_for_elsewhere(shelf: Shelf, name: str) -> None:
+def test_a_name_like_a_path_is_never_fetched(shelf: Shelf, name: str) -> None:
     with pytest.raises(UsageError, match="there is no run folder"):
         local(name, ()) if name else local("@x", ())
-    assert shelf.asked == []
+    assert shelf.calls == []
 
 
-def test_a_misspelt_path_in_a_folder_that_is_here_is_no_name(shelf: Shelf, here: Path) -> None:
+def test_a_misspelled_path_in_a_local_folder_is_not_fetched(shelf: Shelf, here: Path) -> None:
     (here / "user/run").mkdir(parents=True)
     with pytest.raises(UsageError) as error:
         local("user/rnu", ())
     assert str(error.value) == "there is no run folder user/rnu"
-    assert shelf.asked == []
+    assert shelf.calls == []
     local("user/rnu@main", ())
-    assert shelf.asked[0][:2] == ("user/rnu", "main")
+    assert shelf.calls[0][:2] == ("user/rnu", "main")
 
 
-def test_revisions_that_cannot_be(shelf: Shelf) -> None:
+def test_invalid_revisions(shelf: Shelf) -> None:
     assert split("a/b@feature/x") == ("a/b", "feature/x")
     with pytest.raises(UsageError, match="a/b@: name a revision after the @"):
         local("a/b@", ())
@@ -88,7 +87,7 @@ def test_revisions_that_cannot_be(shelf: Shelf) -> None:
         local("a/b@v1", (), revision="v2")
 
 
-def test_without_a_plugin_that_fetches_the_sentence_says_so(
+def test_without_a_plugin_that_fetches_the_error_says_so(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api, "host", lambda: Host(hookspecs))
@@ -103,7 +102,7 @@ def test_without_a_plugin_that_fetches_the_sentence_says_so(
     assert str(error.value) == "there is no run folder run"
 
 
-def test_a_fetched_run_is_a_run_and_never_written_to(
+def test_a_fetched_run_is_usable_and_never_written_to(
     shelf: Shelf, commands, trained_copy: Path, tmp_path: Path, here: Path, monkeypatch
 ) -> None:
     from folders import contents
@@ -114,19 +113,21 @@ def test_a_fetched_run_is_a_run_and_never_written_to(
     assert (run.source, run.path) == ("user/a", tmp_path / "a")
     assert zoo.load("user/a", "cpu", revision="v1").source == "user/a@v1"
     assert zoo.load(tmp_path / "a", "cpu").source is None
-    assert shelf.asked[0][3:] == (("config.json", "model.safetensors"), ())
+    assert shelf.calls[0][3:] == (("config.json", "model.safetensors"), ())
     with pytest.raises(UsageError, match="user/a is not a local folder: name a folder for its"):
         run.export()
-    with pytest.raises(UsageError, match="user/a is not a local folder: fetch it into a folder"):
+    with pytest.raises(UsageError, match="user/a is not a local folder: download it to a folder"):
         run.write_card()
-    found = commands("evaluate", "user/a", "--metric", "bits_per_dim", "-n", "8", "--device", "cpu")
-    assert found.status == 0
-    assert "user/a is not a local folder, so the metrics are not saved" in found.err
+    result = commands(
+        "evaluate", "user/a", "--metric", "bits_per_dim", "-n", "8", "--device", "cpu"
+    )
+    assert result.status == 0
+    assert "user/a is not a local folder, so the metrics are not saved" in result.err
     assert commands("sample", "user/a", "-n", 2, "-o", here / "x.npy").status == 0
     assert contents(tmp_path / "a") == before
 
 
-def test_an_error_in_a_fetched_run_speaks_of_its_name(
+def test_an_error_in_a_fetched_run_names_its_source(
     shelf: Shelf, trained_copy: Path, tmp_path: Path
 ) -> None:
     trained_copy.rename(tmp_path / "a")
@@ -135,14 +136,16 @@ def test_an_error_in_a_fetched_run_speaks_of_its_name(
         zoo.load("user/a@v1")
     with pytest.raises(ZooError, match="in b") as error, named(Path("/a"), "b"):
         raise UsageError("in /a")
-    assert not isinstance(error.value, UsageError), "the call was right"
+    assert not isinstance(error.value, UsageError), "the call was valid"
     with pytest.raises(UsageError, match="of the call"), named(Path("/a"), "user/b"):
         raise UsageError("of the call")
     with pytest.raises(UsageError, match="in /a"), named(Path("/a"), "/a"):
         raise UsageError("in /a")
 
 
-def test_a_run_is_sent_to_whoever_knows_the_target(shelf: Shelf, trained: zoo.Run) -> None:
+def test_a_run_is_pushed_by_the_plugin_that_accepts_the_target(
+    shelf: Shelf, trained: zoo.Run
+) -> None:
     from dataclasses import replace
 
     run = replace(trained, host=api.host())

@@ -101,8 +101,8 @@ def test_hostile_configs_of_version_1_are_refused(
 
 @pytest.mark.parametrize("key", ["config", "image", "model"])
 def test_a_config_of_version_1_without_a_key_is_refused(run: Path, key: str) -> None:
-    kept = {name: value for name, value in CONFIG.items() if name != key}
-    (run / "config.json").write_text(json.dumps(kept), "utf-8")
+    values = {name: value for name, value in CONFIG.items() if name != key}
+    (run / "config.json").write_text(json.dumps(values), "utf-8")
     folder = RunFolder(run)
     with pytest.raises(ZooError, match=r"config\.json"):
         folder.parse_config(folder.read_config(), host().spec)
@@ -110,7 +110,7 @@ def test_a_config_of_version_1_without_a_key_is_refused(run: Path, key: str) -> 
 
 @pytest.mark.parametrize("facts", [5, [], "x", None])
 def test_a_damaged_summary_of_version_1_counts_as_none(run: Path, facts: object) -> None:
-    """As before: the summary only describes the run, so the card leaves out what is unknown."""
+    """The summary only describes the run, so the card leaves out unknown values."""
     (run / "config.json").write_text(json.dumps(CONFIG | {"facts": facts}), "utf-8")
     summary = read_summary(run, host().owner)
     assert (summary.parameters, summary.images, summary.latent) == (None, None, None)

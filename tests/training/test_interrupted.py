@@ -1,4 +1,4 @@
-"""Runs that are killed or interrupted: nothing is lost, and a resumed one ends the same."""
+"""Killed and interrupted runs lose nothing, and equal an uninterrupted run after resuming."""
 
 import functools
 import signal
@@ -23,7 +23,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a model's run that nobody interrupted."""
+    """Returns the folder of an uninterrupted run of a model."""
 
     @functools.cache
     def trained(model: str) -> Path:
@@ -36,7 +36,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def start(model: str, out: Path, *more: str) -> subprocess.Popen[str]:
-    """Train for 40 steps in a process of its own, with a checkpoint every 15."""
+    """Trains for 40 steps in a new process, with a checkpoint every 15."""
     command = [sys.executable, "-m", "zoo", "train", model, "--steps", "40", "--out", str(out)]
     settings = [f"--set={setting}" for setting in ("training.checkpoint_every=15", *SMALL[model])]
     return subprocess.Popen(
@@ -58,7 +58,7 @@ def wait_for_step(process: subprocess.Popen[str], out: Path, step: int) -> None:
 def test_killed_and_resumed_equals_uninterrupted(
     model: str, kill_at: int, whole: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """Before the first checkpoint, and between two: SIGKILL, then --resume with nothing else."""
+    """SIGKILL before the first checkpoint or between two, then --resume without other options."""
     out = tmp_path / "run"
     process = start(model, out, "--set", "training.log_every=5")
     wait_for_step(process, out, kill_at)
@@ -87,10 +87,10 @@ def test_a_signal_ends_the_run_after_a_checkpoint(number: int, status: int, tmp_
     assert zoo.load(out).sample(2).shape == (2, 1, 8, 8)
 
 
-def test_weights_that_a_kill_kept_from_being_written_are_written_by_resuming(
+def test_resuming_writes_weights_that_a_kill_prevented(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last checkpoint stands, and the run's weights and grid are still those of the first."""
+    """The last checkpoint exists, but the weights and grid are those of the first one."""
     settings = {"depth": 1, "width": 8, "training.checkpoint_every": 2}
 
     def train(folder: Path, **more: object) -> dict[str, bytes]:

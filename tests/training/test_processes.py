@@ -1,4 +1,4 @@
-"""Several processes train as one would: equal losses, equal batch statistics."""
+"""Training on several processes has the losses and batch statistics of a single one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEPS = 5
 
 
 def losses(model: str, processes: int, out: Path) -> list[dict[str, float]]:
-    """The metrics that a run of five steps logs at each, without timings."""
+    """Returns the losses that a run of five steps logs at each step."""
     settings = ("training.log_every=1", "batch_size=32", *SETTINGS[model])
     command = [
         sys.executable,
@@ -57,16 +57,16 @@ def losses(model: str, processes: int, out: Path) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("model", ["glow", "dcgan", "vae"])
-def test_two_processes_have_the_losses_of_one(model: str, tmp_path: Path) -> None:
+def test_two_processes_have_the_losses_of_a_single_one(model: str, tmp_path: Path) -> None:
     one, two = (losses(model, n, tmp_path / str(n)) for n in (1, 2))
     assert len(one) == len(two) == STEPS
     for alone, together in zip(one, two, strict=True):
         assert together == pytest.approx(alone, abs=1e-4)
-    assert one[0] != pytest.approx(one[-1], abs=1e-3), "nothing was trained"
+    assert one[0] != pytest.approx(one[-1], abs=1e-3), "training changed nothing"
 
 
-class Counted(nn.Module):
-    """A flow's batch normalisation, with the log-determinant in what comes out."""
+class WithLogDet(nn.Module):
+    """Batch normalization of a flow, whose output includes the log-determinant."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,8 +78,8 @@ class Counted(nn.Module):
 
 
 def normalized(rank: int = 0, world: int = 1) -> dict[str, torch.Tensor]:
-    """A network with batch normalisation on this process's part of a batch: what comes out, what
-    goes back, and what it remembers."""
+    """Returns outputs, gradients and state of a network with batch normalization on this process's
+    part of a batch."""
     from zoo.training.synchronized import synchronize_batch_norm
 
     torch.manual_seed(0)
@@ -87,7 +87,7 @@ def normalized(rank: int = 0, world: int = 1) -> dict[str, torch.Tensor]:
         nn.Conv2d(3, 4, 3),
         nn.BatchNorm2d(4, momentum=0.3),
         nn.Conv2d(4, 4, 1),
-        Counted(),
+        WithLogDet(),
         nn.Flatten(),
         nn.BatchNorm1d(64),
     ).double()
@@ -95,14 +95,14 @@ def normalized(rank: int = 0, world: int = 1) -> dict[str, torch.Tensor]:
     weights = torch.randn(8, 64, dtype=torch.float64)
     if world > 1:
         synchronize_batch_norm(network)
-    mine = x.chunk(world)[rank].clone().requires_grad_()
+    part = x.chunk(world)[rank].clone().requires_grad_()
     for _ in range(2):
-        output = network(mine)
+        output = network(part)
     (output * weights.chunk(world)[rank]).sum().backward()
     state = {f"state.{name}": tensor for name, tensor in network.state_dict().items()}
     gradients = {f"of.{name}": p.grad for name, p in network.named_parameters()}
     network.eval()
-    return {"output": output, "gradient": mine.grad, "later": network(mine), **gradients, **state}
+    return {"output": output, "gradient": part.grad, "later": network(part), **gradients, **state}
 
 
 def worker() -> None:
@@ -114,7 +114,9 @@ def worker() -> None:
     distributed.destroy_process_group()
 
 
-def test_batch_normalization_of_two_processes_is_that_of_the_whole_batch(tmp_path: Path) -> None:
+def test_batch_normalization_on_two_processes_equals_that_of_the_whole_batch(
+    tmp_path: Path,
+) -> None:
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [sys.executable, *launcher, __file__, str(tmp_path)], capture_output=True, text=True
@@ -124,13 +126,13 @@ def test_batch_normalization_of_two_processes_is_that_of_the_whole_batch(tmp_pat
     parts = [load_tensors(tmp_path / f"{rank}.safetensors") for rank in (0, 1)]
     for name, tensor in whole.items():
         if name in ("output", "gradient", "later"):
-            found = torch.cat([part[name] for part in parts])
+            combined = torch.cat([part[name] for part in parts])
         elif name.startswith("of."):
-            found = parts[0][name] + parts[1][name]
+            combined = parts[0][name] + parts[1][name]
         else:
             assert torch.equal(parts[0][name], parts[1][name]), name
-            found = parts[0][name]
-        assert torch.allclose(found, tensor.detach(), atol=1e-9), name
+            combined = parts[0][name]
+        assert torch.allclose(combined, tensor.detach(), atol=1e-9), name
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The loop: one for any objective, resumed exactly, with errors that name the step."""
+"""The training loop: any objective, exact resuming, and errors that name the step."""
 
 import json
 import math
@@ -33,7 +33,7 @@ from zoo.training.status import Status
 
 
 def run(model: str, out: Path, resume: bool = False, **settings: object):
-    """Train a model of tiny.py in this process."""
+    """Trains a model of tiny.py in this process."""
     chosen = [
         Setting(*key.replace("__", ".").split("."), value, key) for key, value in settings.items()
     ]
@@ -46,7 +46,7 @@ def lines_of(folder: Path) -> list[dict]:
 
 
 def test_a_uniform_density_costs_exactly_its_bits(tmp_path: Path) -> None:
-    """log p = 0 in the unit cube is 8 bits/dim of 8-bit images, 5 of 5-bit ones, exactly."""
+    """log p = 0 in the unit cube is exactly 8 bits/dim for 8-bit images and 5 for 5-bit ones."""
     for bits in (8, 5):
         finished = run("tiny", tmp_path / str(bits), data__bits=bits, training__steps=2)
         with torch.no_grad():
@@ -146,7 +146,7 @@ def test_the_largest_limits_are_finite(limit: str) -> None:
         TrainingConfig(**{limit: MAX_VALUE + 1 if limit == "steps" else MAX_VALUE + 1.0})
 
 
-def test_minutes_end_in_time(tmp_path: Path) -> None:
+def test_minutes_limit_the_run(tmp_path: Path) -> None:
     begun = time.monotonic()
     finished = run("tiny", tmp_path / "r", training__minutes=0.02)
     assert 1.2 <= lines_of(finished.path)[-1]["seconds"] < 1.2 + (time.monotonic() - begun)
@@ -187,16 +187,16 @@ def test_epsilon_is_bounded() -> None:
 def test_ema_equals_the_formula_and_copies_buffers() -> None:
     network = torch.nn.BatchNorm1d(1)
     network.register_buffer("order", torch.tensor([7, 3]))
-    average, exact = ema_of(network, 0.5), None
+    ema_network, exact = ema_of(network, 0.5), None
     for n, value in enumerate([1.0, 5.0, 2.0, 8.0]):
         network.weight.data.fill_(value)
         network.running_mean.fill_(value)
-        average.update_parameters(network)
+        ema_network.update_parameters(network)
         decay = min(0.5, (1 + n) / (10 + n))
         exact = value if exact is None else decay * exact + (1 - decay) * value
-    assert average.module.weight.item() == pytest.approx(exact)
-    assert average.module.running_mean.item() == 8
-    assert average.module.order.tolist() == [7, 3]
+    assert ema_network.module.weight.item() == pytest.approx(exact)
+    assert ema_network.module.running_mean.item() == 8
+    assert ema_network.module.order.tolist() == [7, 3]
 
 
 def test_seeds_differ_in_each_part() -> None:
@@ -205,15 +205,15 @@ def test_seeds_differ_in_each_part() -> None:
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
-WATCHED = {"glow": "bits_per_dim", "dcgan": "critic_loss"}
+METRIC = {"glow": "bits_per_dim", "dcgan": "critic_loss"}
 
 
 def after(steps: int, model: str, precision: str, out: Path, device: str, **config: object):
-    """A model's run of so many steps in a precision, and the last value of its metric."""
+    """Trains a model; returns its run and the last value of its metric."""
     finished = zoo.train(
         model, steps=steps, precision=precision, out=out, device=device, config=config, quiet=True
     )
-    return finished, lines_of(finished.path)[-1][WATCHED[model]]
+    return finished, lines_of(finished.path)[-1][METRIC[model]]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def after(steps: int, model: str, precision: str, out: Path, device: str, **conf
     ],
     ids=["glow", "dcgan", "penalty"],
 )
-def test_bf16_networks_train_beside_float32(model: str, small: dict, tmp_path: Path) -> None:
+def test_bf16_losses_agree_with_float32(model: str, small: dict, tmp_path: Path) -> None:
     losses = [
         after(10, model, precision, tmp_path / precision, "cpu", **small)[1]
         for precision in ("fp32", "bf16")
@@ -241,7 +241,7 @@ def test_under_autocast_latents_and_log_determinants_stay_float32(tmp_path: Path
 
 
 @pytest.mark.parametrize("model", ["glow", "dcgan"])
-def test_a_run_trained_in_bf16_is_the_one_that_is_loaded(model: str, tmp_path: Path) -> None:
+def test_a_loaded_run_equals_the_one_trained_in_bf16(model: str, tmp_path: Path) -> None:
     small = {"depth": 2, "width": 16} if model == "glow" else {"width": 16, "critic_width": 16}
     finished, _ = after(
         3, model, "bf16", tmp_path / "run", "cpu", **small | {"training.ema_decay": 0.0}
@@ -259,11 +259,11 @@ def test_bf16_is_the_default_on_gpus_that_do_not_emulate_it(
 ) -> None:
     from zoo.training.launch import _accelerator
 
-    asked = []
+    requested = []
 
     class Accelerator:
         def __init__(self, **settings: object) -> None:
-            asked.append(settings["mixed_precision"])
+            requested.append(settings["mixed_precision"])
 
     def supported(including_emulation: bool = True) -> bool:
         return native or including_emulation
@@ -272,7 +272,7 @@ def test_bf16_is_the_default_on_gpus_that_do_not_emulate_it(
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     config = resolve(host().spec("glow"), None, None, [])
     _accelerator(config, torch.device("cuda"), tmp_path, None)
-    assert asked == [precision]
+    assert requested == [precision]
 
 
 def test_progress_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -289,7 +289,7 @@ def test_progress_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert [duration(s) for s in (9.4, 61, 3660)] == ["9 s", "1 min 01 s", "1 h 01 min"]
 
 
-def test_a_run_folder_is_trained_in_by_one_process_at_a_time(tmp_path: Path) -> None:
+def test_a_run_folder_is_locked_by_one_process(tmp_path: Path) -> None:
     from filelock import FileLock
 
     finished = run("tiny", tmp_path / "r")
@@ -303,36 +303,36 @@ def test_a_run_folder_is_trained_in_by_one_process_at_a_time(tmp_path: Path) -> 
 def test_observers_see_the_run(tmp_path: Path) -> None:
     from zoo.plugins.host import Plugin
 
-    seen: list[tuple[str, int | None]] = []
+    events: list[tuple[str, int | None]] = []
 
     class Watcher:
         @zoo.hookimpl
         def zoo_run_started(self, run):
-            seen.append(("started", None))
+            events.append(("started", None))
 
         @zoo.hookimpl
         def zoo_run_step(self, step, metrics):
-            seen.append(("step", step))
+            events.append(("step", step))
             assert isinstance(metrics["bits_per_dim"], float)
 
         @zoo.hookimpl
         def zoo_run_checkpoint(self, run, step):
             assert (run.path / "samples" / "grid.png").exists()
-            seen.append(("checkpoint", step))
+            events.append(("checkpoint", step))
 
         @zoo.hookimpl
         def zoo_run_finished(self, step):
-            seen.append(("finished", step))
+            events.append(("finished", step))
 
     host = tiny.tiny_host()
     host.add(Plugin("watcher", "tests", "0"), Watcher())
     train(host, Request("tiny", out=tmp_path / "r", device="cpu"), Progress())
-    assert seen == [
+    assert events == [
         ("started", None), ("step", 10), ("step", 20), ("checkpoint", 20), ("finished", 20),
     ]  # fmt: skip
 
 
-def test_tensorboard_reads_what_is_tracked(tmp_path: Path) -> None:
+def test_tensorboard_reads_the_tracked_metrics(tmp_path: Path) -> None:
     request = Request("tiny", out=tmp_path / "r", device="cpu", track="tensorboard")
     train(tiny.tiny_host(), request, Progress())
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -360,8 +360,8 @@ def test_a_run_that_does_not_start_leaves_no_folder(tmp_path, monkeypatch) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_resumed_optimizer_restores_the_layout_of_its_moments(tmp_path: Path) -> None:
-    """Loaded moments take the layout of weights that lie channels last."""
+def test_a_resumed_optimizer_restores_the_memory_format_of_its_moments(tmp_path: Path) -> None:
+    """Loaded moments take the memory format of channels-last weights."""
 
     def fresh() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
         torch.manual_seed(0)

@@ -1,7 +1,7 @@
-"""Nothing in a training step waits for the device, as far as that shows without one.
+"""Training steps do not synchronize with the device, tested without a GPU.
 
-The networks lie on torch's device ``meta``, which stands for a GPU: what asks it for a value, or
-copies to it from the host, is seen. ``test_gpu_training.py`` asks a GPU itself.
+The networks are on torch's ``meta`` device in place of a GPU; operations that read a value from it
+or copy to it from the host are detected. ``tests/gpu/test_training.py`` tests the same on a GPU.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zoo.specs import ImageSpec
 from zoo.training.ema import ema_of
 from zoo.training.meter import Meter
 
-WAITING = {
+SYNCHRONIZING = {
     f"aten::{name}"
     for name in ("_local_scalar_dense", "_linalg_check_errors", "equal", "masked_select", "nonzero")
 }
@@ -30,7 +30,7 @@ COPYING = {"aten::_to_copy", "aten::copy_"}
 
 
 class Waits(TorchDispatchMode):
-    """Notes in ``found`` the operations at which CUDA would wait."""
+    """Records in ``found`` the operations that would synchronize on CUDA."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,18 +39,18 @@ class Waits(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        name, given = func._schema.name, [one for one in args if isinstance(one, Tensor)]
-        if name in WAITING and any(one.is_meta for one in given):
+        name, tensors = func._schema.name, [arg for arg in args if isinstance(arg, Tensor)]
+        if name in SYNCHRONIZING and any(tensor.is_meta for tensor in tensors):
             self.found.add(name)
         out = func(*args, **(kwargs or {}))
-        if name in COPYING and len({one.is_meta for one in (*given, out)}) == 2:
+        if name in COPYING and len({tensor.is_meta for tensor in (*tensors, out)}) == 2:
             self.found.add(name)
         return out
 
 
 @pytest.fixture(autouse=True)
 def _autocast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The device meta has no autocast of its own."""
+    """Replaces autocast on the meta device, which has none, by that of the CPU."""
 
     class Autocast(torch.autocast):
         def __init__(self, device_type: str, **settings: Any) -> None:
@@ -85,7 +85,7 @@ def _autocast(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=str,
 )
-def test_a_step_waits_for_nothing(model: str, size: int, changed: Mapping[str, Any]) -> None:
+def test_a_step_does_not_synchronize(model: str, size: int, changed: Mapping[str, Any]) -> None:
     config = resolve(
         host().spec(model),
         "digits",
@@ -95,9 +95,9 @@ def test_a_step_waits_for_nothing(model: str, size: int, changed: Mapping[str, A
     image = ImageSpec(1, size, 0, config.data.bits)
     network = host().owner(model).call("zoo_build", config=config.model, image=image)
     objective = host().owner(model).call("zoo_train", network=network, config=config)
-    average = ema_of(network, 0.9)
-    for one in (*objective.networks.values(), average.module):
-        one.to("meta").train()
+    ema_network = ema_of(network, 0.9)
+    for module in (*objective.networks.values(), ema_network.module):
+        module.to("meta").train()
     levels = torch.zeros(4, 1, size, size, dtype=torch.uint8, device="meta")
     meter = Meter(SimpleNamespace(device=torch.device("meta")))  # type: ignore[arg-type]
     updated, norms = [], []
@@ -111,19 +111,19 @@ def test_a_step_waits_for_nothing(model: str, size: int, changed: Mapping[str, A
         for step in range(2):
             batches = [Batch(levels, None, image.bits) for _ in range(objective.batches_per_step)]
             metrics = objective.step(batches, update)
-            average.update_parameters(network)
+            ema_network.update_parameters(network)
             meter.add(step, metrics, norms)
     assert waits.found == set()
     assert {*updated} == {*objective.networks}
-    assert all(one.is_meta for one in metrics.values())
+    assert all(metric.is_meta for metric in metrics.values())
 
 
-def test_what_waits_is_seen() -> None:
-    far = torch.ones(3, 3, device="meta")
+def test_synchronization_is_detected() -> None:
+    on_device = torch.ones(3, 3, device="meta")
     with Waits() as waits:
         torch.ones(3).to("meta")
         with pytest.raises(RuntimeError):
-            far.sum().item()
-        torch.linalg.inv(far)
-    wanted = {"_to_copy", "_local_scalar_dense", "_linalg_check_errors"}
-    assert waits.found == {f"aten::{name}" for name in wanted}
+            on_device.sum().item()
+        torch.linalg.inv(on_device)
+    expected = {"_to_copy", "_local_scalar_dense", "_linalg_check_errors"}
+    assert waits.found == {f"aten::{name}" for name in expected}
