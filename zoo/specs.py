@@ -89,13 +89,22 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """Shape and levels of images: ``channels`` (1 or 3), ``size`` in pixels, the number of
-    ``classes`` (0 without labels) and the ``bits`` of a pixel value (1 to 8)."""
+    """Shape, levels and classes of images.
+
+    ``channels`` is 1 or 3, ``size`` is in pixels, ``classes`` is their number (0 without labels),
+    ``bits`` those of a pixel value (1 to 8). ``class_names`` has a name for each class; it is empty
+    without labels, and for runs of genzoo before format version 3.
+    """
 
     channels: int
     size: int
     classes: int = 0
     bits: int = 8
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.class_names and len(self.class_names) != self.classes:
+            raise ValueError(f"{len(self.class_names)} names for {self.classes} classes")
 
     @property
     def dimensions(self) -> int:

@@ -28,7 +28,7 @@ def test_digits_equal_those_of_scikit_learn() -> None:
         np.testing.assert_array_equal(split.images, images[selected])
         np.testing.assert_array_equal(split.labels, reference.target[selected])
     assert data.image_spec.classes == 10
-    assert data.class_names[3] == "3"
+    assert data.image_spec.class_names[3] == "3"
     assert data.license == "CC BY 4.0"
     assert data.name == "digits"
 

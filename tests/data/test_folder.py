@@ -24,7 +24,7 @@ def test_subfolders_are_classes(tmp_path: Path) -> None:
             folder.mkdir(parents=True)
             (folder / "a.png").write_bytes(png(numbered_image(1)))
     data = opened(tmp_path)
-    assert data.class_names == ("ant", "bee", "cat")
+    assert data.image_spec.class_names == ("ant", "bee", "cat")
     assert data.image_spec.classes == 3
     assert data.splits["train"].labels.tolist() == [0, 2]
     assert data.splits["validation"].labels.tolist() == [0]
@@ -47,7 +47,7 @@ def test_a_folder_with_one_class_has_no_labels(tmp_path: Path) -> None:
     (tmp_path / "img/1.png").write_bytes(png(numbered_image(1)))
     data = opened(tmp_path)
     assert data.image_spec.classes == 0
-    assert data.class_names == ()
+    assert data.image_spec.class_names == ()
     assert data.splits["train"].labels.tolist() == [-1]
 
 

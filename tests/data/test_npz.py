@@ -24,7 +24,7 @@ def test_keras_names_and_labels(tmp_path: Path) -> None:
         about=np.array("text"),
     )
     data = opened(tmp_path / "k.npz")
-    assert data.class_names == ("3", "7", "9")
+    assert data.image_spec.class_names == ("3", "7", "9")
     assert data.splits["train"].labels.tolist() == [0, 1, 1, 0]
     assert data.splits["test"].labels.tolist() == [2, 0]
     assert data.splits["test"][0][0].tolist() == [[[1] * 4] * 4]

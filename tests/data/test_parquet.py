@@ -39,7 +39,7 @@ def test_columns_by_their_features(tmp_path: Path, capfd: pytest.CaptureFixture[
     data = opened(tmp_path / "some.parquet")
     assert capfd.readouterr().err == ""
     assert numbers(data)["train"] == [0, 1]
-    assert data.class_names == ("x", "y")
+    assert data.image_spec.class_names == ("x", "y")
     assert data.splits["train"].labels.tolist() == [1, 0]
     assert data.name == "some"
 
@@ -51,7 +51,7 @@ def test_columns_of_bytes_words_and_lists(tmp_path: Path) -> None:
     )
     data = opened(tmp_path / "a.parquet")
     assert numbers(data)["train"] == [0, 1, 2]
-    assert data.class_names == ("cat", "dog")
+    assert data.image_spec.class_names == ("cat", "dog")
     assert data.splits["train"].labels.tolist() == [1, 0, 1]
 
     write_parquet(

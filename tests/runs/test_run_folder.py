@@ -38,7 +38,7 @@ HOSTILE = [
     (lambda _: 5, 2, "is not a run folder"),
     (lambda _: {"model_type": "bert"}, 2, "is not a run folder"),
     (put("library_name", value="diffusers"), 2, "is not a run folder"),
-    (put("format_version", value=3), 1, "has format version 3 and this genzoo"),
+    (put("format_version", value=4), 1, "has format version 4 and this genzoo"),
     (put("format_version", value=True), 1, "has format version true"),
     (put("format_version", value=None), 1, "has format version null"),
     (put("model", value="../x"), 2, "config.json: there is no model '../x'"),

@@ -20,7 +20,12 @@ MAX_VALUE = 10**9
 
 
 class DataConfig(Section):
-    """The images and their preparation."""
+    """The images and their preparation.
+
+    The keys ``layout``, ``column``, ``value_range`` and ``background`` are determined from the data
+    where they are null; config.json stores what was determined, so that a run reads all later
+    images in the same way.
+    """
 
     source: Annotated[
         str, Field(description="a name, user/dataset, folder, parquet or .npz", min_length=1)
@@ -36,6 +41,29 @@ class DataConfig(Section):
         int,
         Field(ge=0, le=64, description="maximum black border, pixels a side"),
     ] = 0
+    layout: Annotated[
+        Literal["images", "classes", "splits"] | None,
+        Field(description="folders below the source: no meaning, classes, or splits; null: found"),
+    ] = None
+    column: Annotated[
+        str | None, Field(description="column or key of the images; null: found", min_length=1)
+    ] = None
+    value_range: Annotated[
+        list[float] | None,
+        Field(
+            min_length=2,
+            max_length=2,
+            description="stored values of black and white; null: those of the format",
+        ),
+    ] = None
+    background: Annotated[
+        Literal["black", "white"] | None,
+        Field(description="behind transparent images; null: white, black if they are bright"),
+    ] = None
+    split_rule: Annotated[
+        Literal["hash", "position"],
+        Field(description="how missing splits are drawn; position: as before format version 3"),
+    ] = "hash"
     flip: Annotated[bool, Field(description="mirror half of the training images at random")] = False
     workers: Annotated[
         int, Field(ge=0, le=256, description="processes that decode a streamed dataset")

@@ -7,7 +7,7 @@ torch, Pillow nor datasets.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from zoo.data.dataset import Dataset, ResidentSplit, Split, StreamedSplit
@@ -18,8 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["Dataset", "ResidentSplit", "Split", "StreamedSplit", "open_data"]
 
 
-def open_data(config: DataConfig, progress: Callable[[int, int], None] | None = None) -> Dataset:
+def open_data(
+    config: DataConfig,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    seed: int = 0,
+    class_names: Sequence[str] | None = None,
+) -> Dataset:
     """Returns the images that ``config`` describes, of one size and number of channels.
+
+    ``seed`` determines the splits that the data do not bring. With ``class_names``, those of a run,
+    labels are matched to them by name, and images of other classes have no label; without, the
+    classes are those of the training split.
 
     A dataset of at most ``config.resident_gib`` GiB, all splits together, is decoded now, with
     calls of ``progress(done, total)``; a larger one is decoded while it is read.
@@ -31,4 +41,4 @@ def open_data(config: DataConfig, progress: Callable[[int, int], None] | None = 
     from zoo.data.find import find_source
     from zoo.data.opening import prepare_dataset
 
-    return prepare_dataset(find_source(config.source), config, progress)
+    return prepare_dataset(find_source(config.source), config, progress, seed, class_names)

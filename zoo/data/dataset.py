@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from zoo.config.sections import DataConfig
     from zoo.data.prepare import Preparation
-    from zoo.data.source import StoredImages
+    from zoo.data.source import LeftOut, StoredImages
     from zoo.specs import ImageSpec
 
 
@@ -69,13 +70,17 @@ class Dataset:
     """Images of one shape, in the splits "train", "validation" and "test".
 
     ``name`` is a path's last component without suffix, else the source as configured. "validation"
-    and "test" may be empty. ``class_names`` has ``image_spec.classes`` entries. ``license`` is None
-    if unknown. ``notes`` are sentences for the user about the preparation.
+    and "test" may be empty. ``config`` is the configuration with everything that was determined
+    from the data. ``license`` is None if unknown. ``kind`` says what the source is ("a folder of
+    class folders"). ``notes`` are sentences for the user about the preparation, ``left_out`` are
+    parts of the source that are not used.
     """
 
     name: str
     image_spec: ImageSpec
     splits: Mapping[str, Split]
-    class_names: tuple[str, ...] = ()
+    config: DataConfig
     license: str | None = None
+    kind: str = ""
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()

@@ -33,13 +33,17 @@ _CHUNK = 64
 
 
 def prepare_dataset(
-    source: Source, config: DataConfig, progress: Progress | None = None
+    source: Source,
+    config: DataConfig,
+    progress: Progress | None = None,
+    seed: int = 0,
+    class_names: Sequence[str] | None = None,
 ) -> Dataset:
     """Returns the dataset that ``config`` makes of ``source``; see :func:`zoo.data.open_data`."""
     stored = divide(source.splits, source.name)
     surveyed = survey(config, stored["train"].images)
     preparation = surveyed.preparation
-    class_names, labels, notes = _labels(source, stored)
+    names, labels, notes = _labels(source, stored)
     stored = {split: StoredSplit(part.images, labels[split]) for split, part in stored.items()}
 
     total = sum(map(len, stored.values()))
@@ -69,9 +73,11 @@ def prepare_dataset(
     change_notes = describe_changes(changes, decoded, total, preparation)
     return Dataset(
         name=source.name,
-        image_spec=ImageSpec(preparation.channels, preparation.size, len(class_names), config.bits),
+        image_spec=ImageSpec(
+            preparation.channels, preparation.size, len(names), config.bits, names
+        ),
         splits=splits,
-        class_names=class_names,
+        config=config,
         license=source.license,
         notes=(*source.notes, *notes, *surveyed.notes, *change_notes),
     )

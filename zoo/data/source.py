@@ -61,10 +61,20 @@ class StoredSplit:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A part of a source that is not used, such as a folder or a column, and the reason."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Source:
     """The splits that a source has, named "train", "validation" or "test".
 
-    Labels are indices of ``class_names``.
+    Labels are indices of ``class_names``, those of all splits. ``kind`` says what the source is;
+    ``layout`` and ``column`` are the values of the settings of these names that apply, None where
+    they have no meaning.
     """
 
     name: str
@@ -72,3 +82,7 @@ class Source:
     class_names: tuple[str, ...] = ()
     license: str | None = None
     notes: tuple[str, ...] = ()
+    kind: str = ""
+    layout: str | None = None
+    column: str | None = None
+    left_out: tuple[LeftOut, ...] = ()

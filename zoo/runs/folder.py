@@ -19,7 +19,7 @@ from zoo.runs.upgrade import SUMMARY_KEYS, upgraded_config
 from zoo.specs import ImageSpec, ModelSpec
 from zoo.system.files import write_errors, write_json, write_text
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MAX_CLASSES = 1_000_000
 
 CONFIG = "config.json"
@@ -112,7 +112,7 @@ class RunFolder:
         if not isinstance(values, dict) or values.get("library_name") != "genzoo":
             raise UsageError(f"{self.path} is not a run folder: genzoo did not write its {CONFIG}")
         stored = values.get("format_version")
-        if stored == 1 and stored is not True:
+        if stored in (1, 2) and type(stored) is int:
             return upgraded_config(values)
         if stored != FORMAT_VERSION or stored is True:
             raise ZooError(
@@ -225,16 +225,28 @@ def _origin(values: Mapping[str, Any]) -> str:
 def _image_spec(spec: ModelSpec, settings: list[Setting], stored: object, label: str) -> ImageSpec:
     """The image spec of a config.json, within the bounds of the keys that determine it."""
     bounded = ("channels", "size", "bits")
+    numbers = (*bounded, "classes")
     if (
         not isinstance(stored, dict)
-        or {*stored} != {*bounded, "classes"}
-        or not all(type(value) is int for value in stored.values())
+        or {*stored} != {*numbers, "class_names"}
+        or not all(type(stored[key]) is int for key in numbers)
         or not 0 <= stored["classes"] <= MAX_CLASSES
     ):
         raise UsageError(
-            f"{label}: image must have the whole numbers channels, size, classes and bits, got "
-            f"{json.dumps(stored)[:200]}"
+            f"{label}: image must have the whole numbers channels, size, classes and bits, and "
+            f"class_names, got {json.dumps(stored)[:200]}"
+        )
+    names = stored["class_names"]
+    if (
+        not isinstance(names, list)
+        or not all(isinstance(name, str) for name in names)
+        or len(set(names)) != len(names)
+        or len(names) not in (0, stored["classes"])
+    ):
+        raise UsageError(
+            f"{label}: image.class_names must be {stored['classes']} different names, got "
+            f"{json.dumps(names)[:200]}"
         )
     image = [Setting("data", key, stored[key], f"{label}, image") for key in bounded]
     validate(spec, [*settings, *image])
-    return ImageSpec(**stored)
+    return ImageSpec(**{**stored, "class_names": tuple(names)})

@@ -10,11 +10,16 @@ SUMMARY_KEYS = {"pictures": "images", "data_licence": "data_license"}
 
 
 def upgraded_config(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a config.json of format version 1 in version 2.
+    """Returns a config.json of format version 1 or 2 in version 3.
 
-    Version 1 had ``facts`` for ``summary``, and ``training.average`` for ``training.ema_decay``.
     Values of unexpected types stay as they are, to be refused where they are read.
     """
+    return _from_version_2(_from_version_1(values) if values["format_version"] == 1 else values)
+
+
+def _from_version_1(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 1 had ``facts`` for ``summary``, and ``training.average`` for
+    ``training.ema_decay``."""
     upgraded = {key: value for key, value in values.items() if key != "facts"}
     summary = values.get("facts", {})
     if isinstance(summary, dict):
@@ -26,4 +31,15 @@ def upgraded_config(values: Mapping[str, Any]) -> dict[str, Any]:
             for key, value in config["training"].items()
         }
         upgraded["config"] = {**config, "training": training}
-    return {**upgraded, "format_version": 2, "summary": summary}
+    return {**upgraded, "summary": summary}
+
+
+def _from_version_2(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 2 had no names of classes, and drew missing splits by position."""
+    upgraded = {**values, "format_version": 3}
+    image, config = values.get("image"), values.get("config")
+    if isinstance(image, dict):
+        upgraded["image"] = {**image, "class_names": []}
+    if isinstance(config, dict) and isinstance(data := config.get("data", {}), dict):
+        upgraded["config"] = {**config, "data": {**data, "split_rule": "position"}}
+    return upgraded
