@@ -12,6 +12,7 @@ from torch import Tensor
 from zoo.config.sections import TrainingConfig
 from zoo.data.batch import Batch
 from zoo.objectives import Objective, Update, make_optimizer
+from zoo.system.distributed import mean_over_processes
 from zoo_vae.bounds import kl_from_standard_normal
 from zoo_vae.config import VAEConfig
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class VariationalBound(Objective):
-    """Minimises the mean of -log p(x | z) + beta * cost of the KL, over D log 2.
+    """Minimizes the mean of -log p(x | z) + beta * cost of the KL, over D log 2.
 
     With beta 1 (Higgins et al. 2017, beta-VAE, eq. 4) and no free bits this is the negative ELBO in
     bits per dimension (Kingma and Welling 2014, eq. 10). The metric ``bits_per_dim`` is always that
@@ -62,13 +63,3 @@ def kl_cost(kl: Tensor, free_bits: float) -> Tensor:
     # The batch of all processes decides the maximum, so that the mean of their gradients is the
     # gradient of the whole batch.
     return torch.where(mean_over_processes(kl.detach()) > free_bits, kl, free_bits).sum()
-
-
-def mean_over_processes(x: Tensor) -> Tensor:
-    """Averages a tensor over all processes."""
-    distributed = torch.distributed
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return x
-    total = x.clone()
-    distributed.all_reduce(total)
-    return total / distributed.get_world_size()
