@@ -39,7 +39,7 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _a_choice_is_of_its_own_kind(cls, value: object, info: ValidationInfo) -> object:
+    def _check_type_of_choice(cls, value: object, info: ValidationInfo) -> object:
         """Refuses ``true`` and 1.0 where 1 is a choice: Python and pydantic treat them as
         equal."""
         if isinstance(value, bool | int | float):
@@ -133,7 +133,7 @@ class Graph:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-class Generator(Protocol):
+class ExportedModel(Protocol):
     """Generates the images of a run without torch, as :class:`zoo.sampling.sampler.Sampler` does:
     float32 ``[N, C, H, W]`` in [0, 1]."""
 
@@ -162,7 +162,7 @@ class Format:
     """A format that runs are exported in, for use without the network.
 
     ``export(run, **options)`` writes files, by default into the folder ``name`` of the run, and
-    returns them. ``open(source, device)`` returns a :class:`Generator` from the files of a run
+    returns them. ``open(source, device)`` returns an :class:`ExportedModel` from the files of a run
     folder, or of a run elsewhere by its name, on ``"auto"``, ``"cpu"`` or ``"cuda"``; it raises
     ZooError if they are missing or of other weights than the run's. ``missing()`` returns a
     sentence about what has to be installed first, or None.
@@ -170,7 +170,7 @@ class Format:
 
     name: str
     export: Callable[..., Sequence[Any]]
-    open: Callable[[Path | str, str], Generator]
+    open: Callable[[Path | str, str], ExportedModel]
     missing: Callable[[], str | None]
 
 

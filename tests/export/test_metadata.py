@@ -11,7 +11,7 @@ import pytest
 
 from zoo.config import text
 from zoo.errors import ZooError
-from zoo.export.metadata import Description, Metadata, Report, parity_values
+from zoo.export.metadata import Description, Metadata, ParityReport, parity_values
 from zoo.specs import Latent
 
 PATH = Path("sampler.onnx")
@@ -86,7 +86,7 @@ def test_a_report_is_read_or_refused(tmp_path: Path) -> None:
     }
     path = tmp_path / "sampler.json"
     path.write_text(json.dumps(values), "utf-8")
-    report = Report.read(path)
+    report = ParityReport.read(path)
     assert not report.outputs["image"].error <= report.outputs["image"].tolerance
     assert report.round_trip is not None
     assert report.round_trip.error == 1e-3
@@ -94,7 +94,7 @@ def test_a_report_is_read_or_refused(tmp_path: Path) -> None:
     for content in ("[]", "{", json.dumps(values)):
         path.write_text(content, "utf-8")
         with pytest.raises(ZooError, match=r"sampler\.json is not a parity report: "):
-            Report.read(path)
+            ParityReport.read(path)
 
 
 def test_reading_imports_no_torch() -> None:

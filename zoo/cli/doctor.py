@@ -22,16 +22,16 @@ from zoo.plugins.plugin import describe
 @json_option
 def command(as_json: bool) -> int:
     """Check the installation; exit status 1 if there is a problem."""
-    findings = examine()
+    checks = run_checks()
     if as_json:
-        echo_json([finding.__dict__ for finding in findings])
+        echo_json([check.__dict__ for check in checks])
     else:
-        click.echo(columns([("ok" if f.ok else "PROBLEM", f.subject, f.message) for f in findings]))
-    return 0 if all(finding.ok for finding in findings) else 1
+        click.echo(columns([("ok" if c.ok else "PROBLEM", c.subject, c.message) for c in checks]))
+    return 0 if all(check.ok for check in checks) else 1
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """The result of one check; ``message`` explains how to fix a problem."""
 
     subject: str
@@ -39,73 +39,73 @@ class Finding:
     message: str
 
 
-def examine() -> list[Finding]:
+def run_checks() -> list[Check]:
     """Runs all checks, in the order in which to fix problems."""
     return [*_versions(), *_torch(), *_onnxruntime(), *_plugins(), *_disk()]
 
 
-def _versions() -> Iterator[Finding]:
+def _versions() -> Iterator[Check]:
     ok = sys.version_info >= (3, 11)
-    yield Finding(
+    yield Check(
         "python", ok, platform.python_version() + ("" if ok else ": 3.11 or newer is needed")
     )
-    yield Finding("genzoo", True, version("genzoo"))
+    yield Check("genzoo", True, version("genzoo"))
 
 
-def _torch() -> Iterator[Finding]:
+def _torch() -> Iterator[Check]:
     try:
         import torch
     except Exception as error:  # an incompatible torch fails in many ways
-        yield Finding("torch", False, f"{describe(error)}: install it as described on pytorch.org")
+        yield Check("torch", False, f"{describe(error)}: install it as described on pytorch.org")
         return
     cuda = torch.version.cuda
-    yield Finding("torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads")
+    yield Check("torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads")
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-        yield Finding("gpu", True, f"{names}, CUDA {cuda}")
+        yield Check("gpu", True, f"{names}, CUDA {cuda}")
     elif shutil.which("nvidia-smi"):
         reason = "the driver is too old" if cuda else "this build of torch has no CUDA"
-        yield Finding("gpu", False, f"torch cannot use the GPU: {reason}")
+        yield Check("gpu", False, f"torch cannot use the GPU: {reason}")
     else:
-        yield Finding("gpu", True, "none: training runs on the CPU")
+        yield Check("gpu", True, "none: training runs on the CPU")
 
 
-def _onnxruntime() -> Iterator[Finding]:
+def _onnxruntime() -> Iterator[Check]:
     installed = sorted(set(packages_distributions().get("onnxruntime", [])))
     if len(installed) > 1:
-        yield Finding(
+        yield Check(
             "onnxruntime",
             False,
             f"{' and '.join(installed)} are both installed, so only the CPU works: "
             f"pip uninstall -y {' '.join(installed)}, then install one of them",
         )
     elif not installed:
-        yield Finding(
+        yield Check(
             "onnxruntime", True, "not installed: pip install 'genzoo[cpu]' or 'genzoo[gpu]'"
         )
     else:
-        yield Finding("onnxruntime", True, f"{installed[0]} {version(installed[0])}")
+        yield Check("onnxruntime", True, f"{installed[0]} {version(installed[0])}")
 
 
-def _plugins() -> Iterator[Finding]:
+def _plugins() -> Iterator[Check]:
     plugins = host()
     for plugin in plugins.plugins:
         models = ", ".join(plugin.models) or "no models"
-        yield Finding(
+        yield Check(
             f"plugin {plugin.name}",
             plugin.cause is None,
             plugin.cause
             or ("disabled" if plugin.disabled else f"{models}, {plugin.seconds * 1000:.0f} ms"),
         )
     for sentence in plugins.conflicts:
-        yield Finding("models", False, sentence)
+        yield Check("models", False, sentence)
 
 
-def _disk() -> Iterator[Finding]:
+def _disk() -> Iterator[Check]:
     here = Path.cwd()
     writable = os.access(here, os.W_OK)
     free = shutil.disk_usage(here).free / 2**30
-    yield Finding(
+    yield Check(
         "folder",
         writable and free > 1,
         f"{here} {'is' if writable else 'is not'} writable, {free:.0f} GiB free",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.run import Run
-    from zoo.specs import Generator
+    from zoo.specs import ExportedModel
 
 MAX_STEPS = 8
 """Maximum number of images in an interpolation."""
@@ -89,7 +89,7 @@ def command(
     click.echo(out)
 
 
-def _open(run: str, device: str, backend: str) -> Run | Generator:
+def _open(run: str, device: str, backend: str) -> Run | ExportedModel:
     if backend == TORCH:
         from zoo.api import load
 

@@ -114,7 +114,7 @@ class RoundTrip(_Record):
     error: float = Field(alias="max_abs_error")
 
 
-class Report(Description):
+class ParityReport(Description):
     """The parity report beside an ONNX file."""
 
     sha256: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ZooError
-from zoo.export.metadata import Report
+from zoo.export.metadata import ParityReport
 from zoo.runs.folder import RunFolder
 from zoo_hub.contents import sha256
 
@@ -16,12 +16,12 @@ FOLDER = "onnx"
 
 
 @dataclass(frozen=True)
-class Graph:
+class ExportedGraph:
     """An exported graph: ``file`` relative to the run folder, its size in bytes, its report."""
 
     file: str
     bytes: int
-    report: Report
+    report: ParityReport
 
     @property
     def batches(self) -> set[int]:
@@ -29,7 +29,7 @@ class Graph:
         return {int(size) for output in self.report.outputs.values() for size in output.batches}
 
 
-def read_graphs(folder: Path) -> list[Graph]:
+def read_graphs(folder: Path) -> list[ExportedGraph]:
     """Graphs of a run folder, the sampler first; those that :func:`read_report` refuses, or whose
     report has values that a card cannot show, are omitted."""
     weights = RunFolder(folder).weights_digest()
@@ -37,7 +37,7 @@ def read_graphs(folder: Path) -> list[Graph]:
     for path in sorted((folder / FOLDER).glob("*.onnx")):
         try:
             report = read_report(path, weights)
-            graph = Graph(f"{FOLDER}/{path.name}", path.stat().st_size, report)
+            graph = ExportedGraph(f"{FOLDER}/{path.name}", path.stat().st_size, report)
             if _presentable(graph):
                 graphs.append(graph)
         except (ZooError, OSError, ValueError):
@@ -45,7 +45,7 @@ def read_graphs(folder: Path) -> list[Graph]:
     return sorted(graphs, key=lambda graph: (graph.report.graph != "sampler", graph.file))
 
 
-def read_report(path: Path, weights: str | None) -> Report:
+def read_report(path: Path, weights: str | None) -> ParityReport:
     """The parity report of the graph ``path`` of a run whose weights have the digest ``weights``.
 
     Raises ZooError, with the fix, if it is missing, damaged, of another file or other weights, or
@@ -54,7 +54,7 @@ def read_report(path: Path, weights: str | None) -> Report:
     fix = f"zoo export {path.parents[1]} writes the graphs again"
     if not path.with_suffix(".json").is_file():
         raise ZooError(f"{path} has no parity report beside it: {fix}")
-    report = Report.read(path.with_suffix(".json"))
+    report = ParityReport.read(path.with_suffix(".json"))
     if report.sha256 != sha256(path):
         raise ZooError(f"{path} is not the file of its parity report: {fix}")
     if report.weights_sha256 != weights:
@@ -68,7 +68,7 @@ def read_report(path: Path, weights: str | None) -> Report:
     return report
 
 
-def _presentable(graph: Graph) -> bool:
+def _presentable(graph: ExportedGraph) -> bool:
     """Whether all names are safe in Markdown and in code, and all errors are finite."""
     report = graph.report
     words = (report.graph, report.precision, *report.inputs, *report.outputs)

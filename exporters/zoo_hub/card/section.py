@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoo.export.metadata import Report
+from zoo.export.metadata import ParityReport
 from zoo.report.card import RunSummary, markdown
-from zoo_hub.card.graphs import Graph
+from zoo_hub.card.graphs import ExportedGraph
 from zoo_hub.card.snippet import snippet
 from zoo_hub.contents import size_text
 
@@ -17,7 +17,7 @@ _DISTRIBUTIONS = {
 }
 
 
-def graphs_part(graphs: Sequence[Graph], summary: RunSummary) -> str:
+def graphs_part(graphs: Sequence[ExportedGraph], summary: RunSummary) -> str:
     """Table of ``graphs`` and Python that samples with onnxruntime; empty without graphs."""
     if not graphs:
         return ""
@@ -38,7 +38,7 @@ def graphs_part(graphs: Sequence[Graph], summary: RunSummary) -> str:
     return "\n\n".join(paragraphs)
 
 
-def _row(graph: Graph) -> tuple[str, ...]:
+def _row(graph: ExportedGraph) -> tuple[str, ...]:
     report = graph.report
     return (
         f"`{graph.file}`",
@@ -50,7 +50,7 @@ def _row(graph: Graph) -> tuple[str, ...]:
     )
 
 
-def _described(name: str, report: Report) -> str:
+def _described(name: str, report: ParityReport) -> str:
     """An input or output, with type and shape if genzoo defines it."""
     channels, height, width = report.image_shape
     latents = f"float32 [batch, {report.latent_size}]"
@@ -68,7 +68,7 @@ def _described(name: str, report: Report) -> str:
     return f"`{name}` {types[name]}" if name in types else f"`{name}`"
 
 
-def _note(graphs: Sequence[Graph]) -> str:
+def _note(graphs: Sequence[ExportedGraph]) -> str:
     """How the errors were measured."""
     sizes = [str(size) for size in sorted({size for graph in graphs for size in graph.batches})]
     batches = f"{', '.join(sizes[:-1])} and {sizes[-1]}" if sizes[1:] else sizes[0]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from zoo.export.metadata import Report
+from zoo.export.metadata import ParityReport
 from zoo.report.card.use import example_label
 
 N = 16
 
 
-def snippet(file: str, report: Report, source: str) -> str | None:
+def snippet(file: str, report: ParityReport, source: str) -> str | None:
     """Code that samples with the graph ``file`` of the Hub repository ``source``, or of this folder
     if that is not a repository; None for a graph with inputs or outputs that it does not know."""
     label = example_label(report.classes)
@@ -46,7 +46,7 @@ def snippet(file: str, report: Report, source: str) -> str | None:
     return "\n".join(lines)
 
 
-def _latents(report: Report) -> str:
+def _latents(report: ParityReport) -> str:
     generator = "np.random.default_rng(0)"
     match report.latent_distribution:
         case "normal":

@@ -32,7 +32,7 @@ TITLES = {"torch": "torch", "compile": "torch.compile", "onnx": "onnxruntime"}
 
 
 @dataclass(frozen=True)
-class Batch:
+class LatentBatch:
     """Latents float32 ``[N, latent.size]`` and, of a conditional model, classes int64 ``[N]``."""
 
     z: NDArray[np.float32]
@@ -42,15 +42,15 @@ class Batch:
         return len(self.z)
 
 
-Backend = Callable[[Batch], "NDArray[Any]"]
+Backend = Callable[[LatentBatch], "NDArray[Any]"]
 """Images ``[N, C, H, W]`` of a batch, computed when it returns."""
 
 
-def batch_of(run: Run, size: int) -> Batch:
+def batch_of(run: Run, size: int) -> LatentBatch:
     """The first latents of seed 0, and the classes in turn."""
     latent = run.latent
     labels = np.arange(size) % latent.classes if latent.classes else None
-    return Batch(latents.draw(size, latent.size, latent.distribution), labels)
+    return LatentBatch(latents.draw(size, latent.size, latent.distribution), labels)
 
 
 def sampler_of(run: Run) -> Graph:
@@ -76,7 +76,7 @@ def eager(run: Run) -> Backend:
     run.network.eval()
 
     @torch.inference_mode()
-    def sample(batch: Batch) -> NDArray[Any]:
+    def sample(batch: LatentBatch) -> NDArray[Any]:
         labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(run.device)
         z = torch.from_numpy(batch.z).to(run.device)
         return run.sample_hook(z, run.temperature, labels).cpu().numpy()
@@ -92,7 +92,7 @@ def compiled(run: Run, graph: Graph) -> Backend:
     temperature = torch.tensor(run.temperature, device=run.device)
 
     @torch.inference_mode()
-    def sample(batch: Batch) -> NDArray[Any]:
+    def sample(batch: LatentBatch) -> NDArray[Any]:
         inputs = {"z": torch.from_numpy(batch.z).to(run.device), "temperature": temperature}
         if batch.labels is not None:
             inputs["label"] = torch.from_numpy(batch.labels).to(run.device)
@@ -109,7 +109,7 @@ def onnx(run: Run, progress: Progress) -> Backend:
     names = {value.name for value in session.get_inputs()}
     temperature = np.array(run.temperature, np.float32)
 
-    def sample(batch: Batch) -> NDArray[Any]:
+    def sample(batch: LatentBatch) -> NDArray[Any]:
         inputs = {"z": batch.z, "temperature": temperature, "label": batch.labels}
         (images,) = session.run(["image"], {name: inputs[name] for name in names})
         return images

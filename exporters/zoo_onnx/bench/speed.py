@@ -18,7 +18,7 @@ from zoo.system.hardware import hardware
 from zoo.system.onnxruntime import require_provider
 from zoo.system.progress import Progress
 from zoo_onnx.bench import backends, limit, measure
-from zoo_onnx.bench.backends import TITLES, Backend, Batch
+from zoo_onnx.bench.backends import TITLES, Backend, LatentBatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,7 +138,7 @@ class WrongImages(ZooError):
     """The images of a backend differ from the network's."""
 
 
-def _expected_images(run: Run, batches: Mapping[int, Batch]) -> dict[int, NDArray[Any]]:
+def _expected_images(run: Run, batches: Mapping[int, LatentBatch]) -> dict[int, NDArray[Any]]:
     sample = backends.eager(run)
     expected = {size: sample(batch) for size, batch in batches.items()}
     for size, images in expected.items():
