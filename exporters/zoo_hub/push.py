@@ -70,9 +70,8 @@ def push(
     ready.check(run)
     api = client(_token(address, token))
     if with_space:
-        with space.page(
-            run.path, address
-        ) as folder:  # exports missing graphs, which are pushed too
+        # The page exports missing graphs, which are pushed too.
+        with space.page(run.path, address) as folder:
             url = _push_run(api, run.path, address, private, commit_message)
             _push_space(api, folder, address, private, commit_message)
         return url

@@ -90,11 +90,11 @@ def export(
         measured = parity.measure(run, selected, partial, cast(Precision, precision), progress)
         exported = []
         for item in selected:
-            path, file_path = paths[item.name], partial[item.name]
+            path, temporary = paths[item.name], partial[item.name]
             report = metadata.report(run, item, precision, opset, measured[item.name])
-            with write_errors(path), open(file_path, "ab") as file:
+            with write_errors(path), open(temporary, "ab") as file:
                 file.write(metadata.parity_part(measured[item.name]).SerializeToString())
-            report |= metadata.file_entry(file_path, path.name)
+            report |= metadata.file_entry(temporary, path.name)
             exported.append(Exported(path, report))
     for result in exported:
         write_json(result.path.with_suffix(".json"), result.report)

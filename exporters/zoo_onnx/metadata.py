@@ -94,9 +94,10 @@ def _data_license(run: Run) -> str | None:
     """Returns the license that config.json states, as the card does."""
     stored = run.folder.read_config() if (run.path / CONFIG).is_file() else {}
     known = stored.get("summary")
-    return data_origin(run.path, run.config.data.source, known if isinstance(known, dict) else {})[
-        1
-    ]
+    _, license = data_origin(
+        run.path, run.config.data.source, known if isinstance(known, dict) else {}
+    )
+    return license
 
 
 def _put(model: onnx.ModelProto, values: Mapping[str, Any]) -> None:

@@ -43,7 +43,7 @@ class Composition(Bijection):
 
     def frozen(self) -> nn.Module:
         layers: list[nn.Module] = []
-        for channelwise, group in groupby(self.layers, lambda one: isinstance(one, Channelwise)):
+        for channelwise, group in groupby(self.layers, lambda m: isinstance(m, Channelwise)):
             run = list(group)
             layers += join(run) if channelwise else [frozen_parts(layer) for layer in run]  # type: ignore[arg-type]
         return FrozenComposition(layers)  # type: ignore[arg-type]

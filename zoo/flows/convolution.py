@@ -125,8 +125,8 @@ class ActNormConv2d(_EdgeConv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.statistics.initializing:
-            one = torch.ones_like(self.statistics.bias)
-            self.statistics.initialize(self.convolve(x, one, torch.zeros_like(one)).float())
+            ones = torch.ones_like(self.statistics.bias)
+            self.statistics.initialize(self.convolve(x, ones, torch.zeros_like(ones)).float())
         scale = self.statistics.scale()
         return self.convolve(x, scale, self.statistics.bias * scale)
 

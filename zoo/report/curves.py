@@ -30,8 +30,8 @@ def save_curve(path: Path, lines: Lines, metrics: Sequence[str]) -> None:
         if len(axes.lines) > 1:
             axes.legend(frameon=False)
     panels[-1].set_xlabel("step")
-    with replacing(path) as beside:
-        figure.savefig(beside, format="png")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
 
 
 def plot_metric(

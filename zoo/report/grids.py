@@ -104,5 +104,5 @@ def _margin(height: int) -> int:
 
 def save_png(path: Path, image: Image) -> None:
     """Writes a PNG atomically."""
-    with replacing(path) as beside:
-        image.save(beside, format="PNG")
+    with replacing(path) as temporary:
+        image.save(temporary, format="PNG")

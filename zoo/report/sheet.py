@@ -90,8 +90,8 @@ def save_comparison(
     for line in notes:
         _write(figure, _MARGIN, top, line, _CAPTION)
         top += _LINE
-    with replacing(path) as beside:
-        figure.savefig(beside, format="png", dpi=DPI)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI)
 
 
 def style_of(index: int) -> dict[str, Any]:

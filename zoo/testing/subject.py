@@ -16,6 +16,7 @@ from zoo.config.sections import LIMITS, Config, DataConfig
 from zoo.data import Dataset, open_data
 from zoo.data.batch import Batch
 from zoo.data.batches import in_order
+from zoo.data.prepare import MAX_PAD
 from zoo.errors import UsageError
 from zoo.model import Model, build
 from zoo.plugins.plugin import package_of
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from zoo.plugins.host import Host
 
 DIGITS_SIZE = 8
-MAX_PAD = 64
-"""The upper bound of data.pad."""
 
 
 class Subject:

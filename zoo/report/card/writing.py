@@ -172,12 +172,12 @@ def _changes(
     listed = metadata.get("tags")
     present = listed if isinstance(listed, list) else [] if listed is None else [listed]
     wanted = {summary.spec.name: True, summary.spec.family: True} | dict(tags)
-    kept = [tag for tag in present if wanted.get(str(tag), True)]
-    kept += [tag for tag, add in wanted.items() if add and tag not in kept]
+    updated = [tag for tag in present if wanted.get(str(tag), True)]
+    updated += [tag for tag, add in wanted.items() if add and tag not in updated]
     changes: dict[str, Any] = {
         "library_name": metadata.get("library_name", "genzoo"),
         "pipeline_tag": metadata.get("pipeline_tag", TASK),
-        "tags": kept,
+        "tags": updated,
         "model-index": _index(metadata, summary),
     }
     if summary.dataset is not None:
