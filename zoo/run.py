@@ -17,6 +17,7 @@ from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.sources import require_here
 from zoo.runs.weights import load_weights, no_larger_than
 from zoo.system.device import choose_device
+from zoo.system.torch_state import default_state
 from zoo.training.observer import Observer
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ class Run(Model):
         returns its :class:`zoo_onnx.export.Exported`. Raises UsageError for an unknown format,
         ZooError if something must be installed first or the export fails.
         """
-        return format_of(self.host, format).export(self, **options)
+        with default_state():
+            return format_of(self.host, format).export(self, **options)
 
     def push(self, target: str, **options: Any) -> str:
         """Uploads the run to ``target``, ``"user/repo"``, and returns its URL.
@@ -127,8 +129,9 @@ def load_with(host: Host, path: Path, device: str = "auto") -> Run:
         )
     with no_larger_than(path / WEIGHTS):
         model = build(host.owner(spec.name), config.model, image_spec, torch_device)
-    load_weights(model.network, path / WEIGHTS)
-    model.network.to(torch_device).eval()
+    with default_state(gradients=True):
+        load_weights(model.network, path / WEIGHTS)
+        model.network.to(torch_device).eval()
     return run_of(model, folder, config, host)
 
 

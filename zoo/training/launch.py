@@ -21,6 +21,7 @@ from zoo.system.device import choose_device
 from zoo.system.files import remove_partial, write_json
 from zoo.system.hardware import hardware
 from zoo.system.progress import Progress
+from zoo.system.torch_state import default_state
 from zoo.training.checkpoint import find_checkpoints
 from zoo.training.observer import Observer
 from zoo.training.request import (
@@ -46,6 +47,7 @@ Observe = Callable[[Model, RunFolder, Config], Observer]
 """Returns the observer of a training run."""
 
 
+@default_state(gradients=True)
 def launch(
     request: Request, find: FindOwner, progress: Progress, observe: Observe
 ) -> tuple[Model, RunFolder, Config]:
