@@ -7,18 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from zoo.data.batch import Batch
 from zoo.errors import UsageError, ZooError
 from zoo.plugins.owner import Owner
+from zoo.sampling.checks import check_seed
 from zoo.sampling.sampler import Labels, Sampler
 from zoo.sampling.seeding import EVALUATION, seed_torch
 from zoo.specs import Capability, Graph, ImageSpec, Latent, ModelConfig, ModelSpec
+from zoo.system.torch_state import default_state
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from zoo.config.sections import Config
@@ -118,6 +120,7 @@ class Model(Sampler[Tensor]):
         """Whether the model has a likelihood or a bound on it."""
         return self.has("zoo_score")
 
+    @default_state()
     @torch.no_grad()
     def score(self, batch: Batch) -> Tensor:
         """Nats of each discrete image of a batch, ``[N]``, in evaluation mode.
@@ -162,31 +165,43 @@ class Model(Sampler[Tensor]):
 
     # Likelihood of images
 
-    def bits_per_dim(self, images: Tensor, *, labels: Labels = None, seed: int = 0) -> Tensor:
+    def bits_per_dim(self, images: Any, *, labels: Labels = None, seed: int = 0) -> Tensor:
         """Bits per dimension of discrete images, ``[N]``, with one dequantization noise per image.
 
-        ``images`` ``[N, C, H, W]`` in [0, 1] are first rounded to the levels of the model.
+        ``images`` ``[N, C, H, W]`` in [0, 1] are first rounded to the levels of the model. Raises
+        UsageError for images of another shape or with values outside [0, 1].
         """
-        self.check_images(images)
+        images, seed = self.checked_images(images), check_seed(seed)
         levels = (images * (2**self.image_spec.bits - 1)).round().to(torch.uint8)
         classes = self._on_device(self.class_labels(len(images), labels))
+        if not len(images):
+            return torch.empty(0)
         batch = Batch(levels.to(self.device), classes, self.image_spec.bits)
         seed_torch(seed, EVALUATION)
         return (self.score(batch) / (self.image_spec.dimensions * math.log(2))).cpu()
 
     def as_images(self, pixels: NDArray[np.uint8]) -> Tensor:
         """Returns pixels uint8 ``[N, C, H, W]``, 0 to 255, as images of the model's levels:
-        float32 in [0, 1]."""
+        float32 in [0, 1].
+
+        Raises UsageError for another type or shape.
+        """
         from zoo.data.quantize import to_images, to_levels
 
-        bits = self.image_spec.bits
-        return to_images(to_levels(torch.from_numpy(pixels), bits), bits)
+        levels = torch.as_tensor(pixels)
+        if levels.dtype != torch.uint8 or tuple(levels.shape[1:]) != self.image_shape:
+            raise UsageError(
+                f"pixels are uint8 [N, {', '.join(map(str, self.image_shape))}], "
+                f"got {pixels.dtype} {list(pixels.shape)}"
+            )
+        return to_images(to_levels(levels, self.image_spec.bits), self.image_spec.bits)
 
     # Primitives of the sampler
 
     def class_labels(self, n: int, labels: Labels = None) -> NDArray[np.int64] | None:
         return super().class_labels(n, labels.cpu() if isinstance(labels, Tensor) else labels)
 
+    @default_state()
     @torch.no_grad()
     def _generate(self, z: Tensor, temperature: float, labels: NDArray[np.int64] | None) -> Tensor:
         # All batches have one size, padded with zeros: an image is then computed by the same
@@ -204,13 +219,32 @@ class Model(Sampler[Tensor]):
             self.network.train(training)
         return images.float().cpu()[:n]
 
+    @default_state()
     @torch.no_grad()
     def _infer(self, images: Tensor, labels: NDArray[np.int64] | None) -> Mapping[str, Tensor]:
-        encodings = self.encode_hook(images.to(self.device), self._on_device(labels))
-        return {name: tensor.cpu() for name, tensor in encodings.items()}
+        images, classes, n = images.to(self.device), self._on_device(labels), len(images)
+        if not n:  # networks need not take empty batches
+            images = images.new_zeros(1, *self.image_shape)
+            classes = None if classes is None else classes.new_zeros(1)
+        encodings = self.encode_hook(images, classes)
+        return {name: tensor.cpu()[:n] for name, tensor in encodings.items()}
 
     def _from_numpy(self, values: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(values)
+        return torch.from_numpy(values).to(self._dtype)
+
+    def _as_floats(self, values: Any) -> Tensor:
+        if isinstance(values, Tensor):
+            if values.is_meta:
+                raise UsageError("arrays on the device meta have no values: pass real ones")
+            return values.detach().to(self._dtype)
+        # A copy: torch takes neither read-only arrays nor reversed ones.
+        return torch.from_numpy(np.array(values, np.float32, order="C")).to(self._dtype)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        """The floating-point type of the network."""
+        parameters = self.network.parameters()
+        return next((p.dtype for p in parameters if p.is_floating_point()), torch.float32)
 
     def _concatenate(self, parts: Sequence[Tensor]) -> Tensor:
         return torch.cat(list(parts))
@@ -226,7 +260,8 @@ def build(owner: Owner, config: ModelConfig, image_spec: ImageSpec, device: torc
     Raises UsageError for a configuration that does not fit ``image_spec``, and ZooError for
     anything but a module.
     """
-    network = owner.call("zoo_build", config=config, image=image_spec)
+    with default_state(gradients=True):
+        network = owner.call("zoo_build", config=config, image=image_spec)
     if not isinstance(network, nn.Module):
         raise ZooError(f"zoo_build must return an nn.Module, got {type(network).__name__}")
     return Model(owner.spec, image_spec, network, device, owner)

@@ -136,6 +136,11 @@ class OnnxModel(Sampler["NDArray[Any]"]):
     def _from_numpy(self, values: NDArray[np.float32]) -> NDArray[Any]:
         return values
 
+    def _as_floats(self, values: Any) -> NDArray[np.float32]:
+        if hasattr(values, "detach"):  # a tensor of torch; numpy has no bfloat16
+            values = values.detach().cpu().float()
+        return np.asarray(values, np.float32)
+
     def _concatenate(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 

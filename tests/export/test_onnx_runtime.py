@@ -152,7 +152,7 @@ def test_a_file_that_genzoo_did_not_write_is_refused(exported, tmp_path: Path) -
         OnnxModel.load(graphs, precision="int8")
     with pytest.raises(UsageError, match=r"float \[N, 1, 8, 8\] in \[0, 1\], got uint8"):
         OnnxModel.load(graphs).encode(np.zeros((2, 1, 8, 8), np.uint8))
-    with pytest.raises(UsageError, match=r"latents are \[N, \d+\], got \[2, 3\]"):
+    with pytest.raises(UsageError, match=r"latents are float \[N, \d+\], got \[2, 3\]"):
         OnnxModel.load(graphs).decode(np.zeros((2, 3)))
 
 

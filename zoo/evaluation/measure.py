@@ -33,7 +33,9 @@ from zoo.evaluation.metrics import (
     check_names,
     title_of,
 )
+from zoo.sampling.checks import check_integer, check_seed, check_temperature
 from zoo.system.progress import Progress
+from zoo.system.torch_state import default_state
 
 if TYPE_CHECKING:
     from zoo.data.dataset import Dataset
@@ -65,12 +67,11 @@ class Plan:
     def __post_init__(self) -> None:
         check_names(self.metrics)
         for name in ("images", "samples", "importance_samples"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"{name.replace('_', ' ')} must be at least 1, got {value}")
-        temperature = self.temperature
-        if temperature is not None and not (math.isfinite(temperature) and temperature >= 0):
-            raise UsageError(f"temperature must be a finite number, at least 0; got {temperature}")
+            if (value := getattr(self, name)) is not None:
+                check_integer(value, name.replace("_", " "), 1)
+        check_seed(self.seed)
+        if self.temperature is not None:
+            check_temperature(self.temperature)
 
 
 def supported_metrics(model: Model) -> tuple[str, ...]:
@@ -93,6 +94,7 @@ def check_plan(model: Model, plan: Plan) -> tuple[str, ...]:
     return tuple(name for name in supported if name in (plan.metrics or supported))
 
 
+@default_state(gradients=True)
 def evaluate(
     model: Model, data: Dataset, plan: Plan, weights: str, progress: Progress | None = None
 ) -> Evaluation:

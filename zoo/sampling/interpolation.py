@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.errors import UsageError
 from zoo.sampling import latents
+from zoo.sampling.checks import check_integer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,10 +49,7 @@ def interpolations(latent: Latent, rows: int, columns: int, seed: int) -> NDArra
 
     Raises UsageError for fewer than one row or two columns.
     """
-    if rows < 1 or columns < 2:
-        raise UsageError(
-            f"an interpolation needs at least 1 row and 2 columns, got {rows} and {columns}"
-        )
+    rows, columns = check_integer(rows, "rows", 1), check_integer(columns, "columns", 2)
     ends = latents.draw(2 * rows, latent.size, latent.distribution, seed)
     path = interpolate(ends[0::2], ends[1::2], columns, latent.distribution)
     return path.reshape(-1, latent.size)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.errors import UsageError
+from zoo.sampling.checks import check_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +36,7 @@ def draw(
     ``distribution`` is ``"normal"`` (mean 0, variance 1), ``"uniform"`` in (0, 1) or
     ``"logistic"`` (location 0, scale 1). Raises UsageError for a seed outside 0 ... 2^64 - 1.
     """
-    if not 0 <= seed < 2**64:
-        raise UsageError(f"the seed must be from 0 to 2^64 - 1, got {seed}")
+    seed = check_seed(seed)
     blocks = -(-size // 4)
     index = np.arange(first, first + n, dtype=np.uint64)[:, None]
     block = np.arange(blocks, dtype=np.uint64)[None, :]

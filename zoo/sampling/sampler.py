@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from zoo.errors import UsageError
 from zoo.sampling import latents
+from zoo.sampling.checks import (
+    check_finite,
+    check_floats,
+    check_integer,
+    check_range,
+    check_seed,
+    check_temperature,
+)
 from zoo.sampling.interpolation import interpolations
 from zoo.sampling.labels import choose
 from zoo.specs import Capability, Latent
@@ -27,9 +34,10 @@ Labels = int | Sequence[int] | Any | None
 class Sampler(ABC, Generic[Array]):
     """Base of :class:`zoo.Model` (torch) and ``zoo_onnx.OnnxModel`` (numpy).
 
-    Labels, the default temperature, latents, shape checks and chunks are handled here; a subclass
+    Labels, the default temperature, latents, checks and chunks are handled here; a subclass
     implements :meth:`_generate` and :meth:`_infer` for one chunk. Image i of a seed depends on
-    (seed, i) alone.
+    (seed, i) alone. Arrays may be of another library, device or floating-point type: they are
+    converted. Values that cannot be right raise UsageError.
     """
 
     # Provided by the subclass
@@ -77,6 +85,10 @@ class Sampler(ABC, Generic[Array]):
         """The values as an array of this sampler."""
 
     @abstractmethod
+    def _as_floats(self, values: Any) -> Array:
+        """Floating-point numbers, of any library, as an array of this sampler in its precision."""
+
+    @abstractmethod
     def _concatenate(self, parts: Sequence[Array]) -> Array:
         """The parts along the first dimension."""
 
@@ -94,8 +106,8 @@ class Sampler(ABC, Generic[Array]):
 
         ``temperature`` scales the spread of the latents and defaults to the model's own. ``labels``
         are for conditional models: one class, one per image, or by default the classes in turn.
-        Raises UsageError for an ``n`` below 1, a seed outside 0 ... 2^64 - 1 and labels that the
-        model cannot take.
+        Raises UsageError for an ``n`` below 1, a seed outside 0 ... 2^64 - 1, a temperature that is
+        negative or not finite, and labels that the model cannot take.
         """
         parts = [*self.stream(n, seed=seed, temperature=temperature, labels=labels)]
         return self._concatenate(parts)
@@ -109,9 +121,13 @@ class Sampler(ABC, Generic[Array]):
         labels: Labels = None,
     ) -> Iterator[Array]:
         """:meth:`sample` in chunks, for more images than fit into memory."""
-        if n < 1:
-            raise UsageError(f"the number of images must be at least 1, got {n}")
-        classes = self.class_labels(n, labels)
+        n, seed = check_integer(n, "the number of images", 1), check_seed(seed)
+        value, classes = self._temperature(temperature), self.class_labels(n, labels)
+        return self._stream(n, seed, value, classes)
+
+    def _stream(
+        self, n: int, seed: int, temperature: float, classes: NDArray[np.int64] | None
+    ) -> Iterator[Array]:
         for part in self._chunks(n):
             z = latents.draw(
                 part.stop - part.start,
@@ -120,9 +136,7 @@ class Sampler(ABC, Generic[Array]):
                 seed,
                 part.start,
             )
-            yield self._generate(
-                self._from_numpy(z), self._temperature(temperature), _rows(classes, part)
-            )
+            yield self._generate(self._from_numpy(z), temperature, _rows(classes, part))
 
     def interpolate(
         self,
@@ -140,19 +154,22 @@ class Sampler(ABC, Generic[Array]):
         Raises UsageError for fewer than one row or two columns.
         """
         self.require("interpolate")
+        value = self._temperature(temperature)
         z = self._from_numpy(interpolations(self.latent, rows, columns, seed))
         classes = self.class_labels(rows, labels)
         per_image = None if classes is None else classes.repeat(columns)
-        return self._decoded(z, temperature, per_image)
+        return self._decoded(z, value, per_image)
 
     def decode(self, z: Array, *, temperature: float | None = 1.0, labels: Labels = None) -> Array:
         """Returns images ``[N, C, H, W]`` in [0, 1] of latents ``[N, latent.size]``.
 
-        Raises UsageError for latents of another shape.
+        Raises UsageError for latents of another shape, or not finite.
         """
-        if z.ndim != 2 or z.shape[1] != self.latent.size:
-            raise UsageError(f"latents are [N, {self.latent.size}], got {list(z.shape)}")
-        return self._decoded(z, temperature, self.class_labels(len(z), labels))
+        check_floats(z, (self.latent.size,), "latents")
+        z = self._as_floats(z)
+        check_finite(z, "latents")
+        value = self._temperature(temperature)
+        return self._decoded(z, value, self.class_labels(len(z), labels))
 
     # Encodings
 
@@ -164,7 +181,8 @@ class Sampler(ABC, Generic[Array]):
 
     def reconstruct(self, images: Array, *, labels: Labels = None) -> Array:
         """Returns images ``[N, C, H, W]`` in [0, 1], encoded and decoded again."""
-        return self.decode(self.encode(images, labels=labels), labels=labels)
+        z = self.encode(images, labels=labels)
+        return self._decoded(z, 1.0, self.class_labels(len(z), labels))
 
     def log_prob(self, images: Array, *, labels: Labels = None) -> Array:
         """Returns the log-density of images ``[N, C, H, W]`` in [0, 1], in nats, ``[N]``: in the
@@ -176,10 +194,11 @@ class Sampler(ABC, Generic[Array]):
         """Returns everything that the encoder computes, by name: ``z`` and ``log_prob``, or
         ``mean`` and ``log_variance``.
 
-        Raises UsageError if the model has no encoder and for images of another shape.
+        Raises UsageError if the model has no encoder, and for images of another shape or with
+        values outside [0, 1].
         """
         self.require("encode")
-        self.check_images(images)
+        images = self.checked_images(images)
         classes = self.class_labels(len(images), labels)
         parts = [
             self._infer(images[part], _rows(classes, part)) for part in self._chunks(len(images))
@@ -188,31 +207,28 @@ class Sampler(ABC, Generic[Array]):
 
     # Checks and defaults
 
-    def check_images(self, images: Array) -> None:
-        """Raises UsageError for anything but floating point images of the model's shape."""
-        if (
-            images.ndim != 4
-            or tuple(images.shape[1:]) != self.image_shape
-            or "float" not in str(images.dtype)
-        ):
-            raise UsageError(
-                f"images are float [N, {', '.join(map(str, self.image_shape))}] in [0, 1], "
-                f"got {images.dtype} {list(images.shape)}"
-            )
+    def checked_images(self, images: Any) -> Array:
+        """Returns images as an array of this sampler in its precision, clamped to [0, 1].
+
+        Raises UsageError for anything but finite floating-point images of the model's shape, in
+        [0, 1] up to rounding errors.
+        """
+        check_floats(images, self.image_shape, "images", " in [0, 1]")
+        images = self._as_floats(images)
+        check_range(images)
+        return images.clip(0, 1)
 
     def class_labels(self, n: int, labels: Labels = None) -> NDArray[np.int64] | None:
         """The class of each of ``n`` images, int64 ``[n]``; None for an unconditional model."""
         return choose(n, labels, self.latent.classes, self.name)
 
     def _temperature(self, temperature: float | None) -> float:
-        return self.temperature if temperature is None else temperature
+        return self.temperature if temperature is None else check_temperature(temperature)
 
-    def _decoded(
-        self, z: Array, temperature: float | None, classes: NDArray[np.int64] | None
-    ) -> Array:
-        value = self._temperature(temperature)
+    def _decoded(self, z: Array, temperature: float, classes: NDArray[np.int64] | None) -> Array:
+        parts = self._chunks(len(z))
         return self._concatenate(
-            [self._generate(z[part], value, _rows(classes, part)) for part in self._chunks(len(z))]
+            [self._generate(z[part], temperature, _rows(classes, part)) for part in parts]
         )
 
     def _chunks(self, n: int) -> Iterator[slice]:
