@@ -15,9 +15,9 @@ from zoo.data.batch import Batch
 from zoo.errors import UsageError, ZooError
 from zoo.plugins.owner import Owner
 from zoo.sampling.checks import check_seed
-from zoo.sampling.sampler import Labels, Sampler
+from zoo.sampling.sampler import Sampler
 from zoo.sampling.seeding import EVALUATION, seed_torch
-from zoo.specs import Capability, Graph, ImageSpec, Latent, ModelConfig, ModelSpec
+from zoo.specs import Capability, Graph, ImageSpec, Labels, Latent, ModelConfig, ModelSpec
 from zoo.system.torch_state import default_state
 
 if TYPE_CHECKING:
@@ -66,6 +66,12 @@ class Model(Sampler[Tensor]):
         """Size and distribution of the latents, and the number of classes."""
         latent: Latent = self.network.latent  # type: ignore[assignment]
         return latent
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class; empty for an unconditional model, and for a run of format version 2
+        or older."""
+        return self.image_spec.class_names if self.latent.classes else ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -197,9 +203,6 @@ class Model(Sampler[Tensor]):
         return to_images(to_levels(levels, self.image_spec.bits), self.image_spec.bits)
 
     # Primitives of the sampler
-
-    def class_labels(self, n: int, labels: Labels = None) -> NDArray[np.int64] | None:
-        return super().class_labels(n, labels.cpu() if isinstance(labels, Tensor) else labels)
 
     @default_state()
     @torch.no_grad()

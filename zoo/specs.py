@@ -21,6 +21,13 @@ CAPABILITIES: tuple[Capability, ...] = ("sample", "encode", "log_prob", "interpo
 
 LatentDistribution = Literal["normal", "uniform", "logistic"]
 
+Labels = str | int | Sequence[str | int] | Any | None
+"""One class, one for each image (a sequence, array or tensor), or None: the classes in turn.
+
+A str is the name of a class; an int is the class of that name if all names are integers, else an
+index.
+"""
+
 Preset = Mapping[str, Mapping[str, Any]]
 """Values of a preset by section: ``{"model": {...}, "data": {...}, "training": {...}}``."""
 
@@ -135,7 +142,7 @@ class Graph:
 
 class ExportedModel(Protocol):
     """Generates the images of a run without torch, as :class:`zoo.sampling.sampler.Sampler` does:
-    float32 ``[N, C, H, W]`` in [0, 1]."""
+    float32 ``[N, C, H, W]`` in [0, 1]. ``labels`` are :data:`Labels`."""
 
     def sample(
         self,
@@ -143,7 +150,7 @@ class ExportedModel(Protocol):
         *,
         seed: int = 0,
         temperature: float | None = None,
-        labels: int | Sequence[int] | None = None,
+        labels: Labels = None,
     ) -> NDArray[np.float32]: ...
 
     def interpolate(
@@ -153,7 +160,7 @@ class ExportedModel(Protocol):
         *,
         seed: int = 0,
         temperature: float | None = None,
-        labels: int | Sequence[int] | None = None,
+        labels: Labels = None,
     ) -> NDArray[np.float32]: ...
 
 

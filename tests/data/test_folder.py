@@ -24,11 +24,11 @@ def test_subfolders_are_classes(tmp_path: Path) -> None:
             folder.mkdir(parents=True)
             (folder / "a.png").write_bytes(png(numbered_image(1)))
     data = opened(tmp_path)
-    assert data.image_spec.class_names == ("ant", "bee", "cat")
-    assert data.image_spec.classes == 3
-    assert data.splits["train"].labels.tolist() == [0, 2]
+    assert data.image_spec.class_names == ("ant", "cat")
+    assert data.image_spec.classes == 2
+    assert data.splits["train"].labels.tolist() == [0, 1]
     assert data.splits["validation"].labels.tolist() == [0]
-    assert data.splits["test"].labels.tolist() == [1]
+    assert data.splits["test"].labels.tolist() == [-1]
 
 
 def test_labels_are_left_out_if_some_images_have_no_class(tmp_path: Path) -> None:

@@ -78,13 +78,13 @@ def test_test_labels_may_be_missing(tmp_path: Path) -> None:
     assert data.splits["test"].labels.tolist() == [-1, -1, -1]
 
 
-def test_labels_are_left_out_if_some_training_images_have_none(tmp_path: Path) -> None:
+def test_missing_labels_of_training_images_are_noted(tmp_path: Path) -> None:
     cells = [png(numbered_image(i)) for i in range(3)]
     write_parquet(tmp_path / "a.parquet", {"image": cells, "label": [4, None, 6]})
     data = opened(tmp_path / "a.parquet")
-    assert data.image_spec.classes == 0
-    assert data.splits["train"].labels.tolist() == [-1, -1, -1]
-    assert data.notes == ("Labels were left out: some training images have none.",)
+    assert data.image_spec.class_names == ("4", "6")
+    assert data.splits["train"].labels.tolist() == [0, -1, 1]
+    assert data.notes == ("1 of 3 training images have no label.",)
 
 
 @pytest.mark.parametrize("cell", [None, b"junk"])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.run import Run
-    from zoo.sampling.sampler import Labels
+    from zoo.specs import Labels
 
 
 @click.command("reconstruct")

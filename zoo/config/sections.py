@@ -62,7 +62,7 @@ class DataConfig(Section):
     ] = None
     split_rule: Annotated[
         Literal["hash", "position"],
-        Field(description="how missing splits are drawn; position: as before format version 3"),
+        Field(description="how missing splits are chosen; position: as before format version 3"),
     ] = "hash"
     flip: Annotated[bool, Field(description="mirror half of the training images at random")] = False
     workers: Annotated[

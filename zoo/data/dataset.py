@@ -21,7 +21,7 @@ class Split(Protocol):
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The labels of all images, int64 [N]; -1 for none."""
+        """The labels of all images, indices of the dataset's classes, int64 [N]; -1 for none."""
         ...
 
     def __len__(self) -> int: ...
@@ -73,7 +73,8 @@ class Dataset:
     and "test" may be empty. ``config`` is the configuration with everything that was determined
     from the data. ``license`` is None if unknown. ``kind`` says what the source is ("a folder of
     class folders"). ``notes`` are sentences for the user about the preparation, ``left_out`` are
-    parts of the source that are not used.
+    parts of the source that are not used. ``unknown_classes`` are the classes of training images
+    that the run, whose classes the data were opened with, does not know.
     """
 
     name: str
@@ -84,3 +85,4 @@ class Dataset:
     kind: str = ""
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    unknown_classes: tuple[str, ...] = ()

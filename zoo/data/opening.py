@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.data.classes import unlabeled
+from zoo.data.classes import classes_by_position, classes_of
 from zoo.data.dataset import Dataset, ResidentSplit, Split, StreamedSplit
 from zoo.data.decode import Change
 from zoo.data.source import Source, StoredSplit
@@ -43,8 +43,14 @@ def prepare_dataset(
     stored = divide(source.splits, source.name)
     surveyed = survey(config, stored["train"].images)
     preparation = surveyed.preparation
-    names, labels, notes = _labels(source, stored)
-    stored = {split: StoredSplit(part.images, labels[split]) for split, part in stored.items()}
+    if config.split_rule == "position" and class_names is None:
+        classes = classes_by_position(stored, source.class_names, source.layout is not None)
+    else:
+        classes = classes_of(stored, source.class_names, class_names)
+    names = classes.names
+    stored = {
+        split: StoredSplit(part.images, classes.labels[split]) for split, part in stored.items()
+    }
 
     total = sum(map(len, stored.values()))
     size = total * preparation.channels * preparation.size**2
@@ -79,22 +85,9 @@ def prepare_dataset(
         splits=splits,
         config=config,
         license=source.license,
-        notes=(*source.notes, *notes, *surveyed.notes, *change_notes),
+        unknown_classes=classes.unknown,
+        notes=(*source.notes, *classes.notes, *surveyed.notes, *change_notes),
     )
-
-
-def _labels(
-    source: Source, stored: dict[str, StoredSplit]
-) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]], list[str]]:
-    """Returns class names, labels and notes; no classes if there are fewer than two, or if a
-    training image has no label."""
-    names, notes = source.class_names, []
-    if len(names) > 1 and (stored["train"].labels < 0).any():
-        notes.append("Labels were left out: some training images have none.")
-        names = ()
-    if len(names) < 2:
-        return (), {split: unlabeled(len(part)) for split, part in stored.items()}, notes
-    return names, {split: part.labels for split, part in stored.items()}, notes
 
 
 def _decode(

@@ -35,7 +35,7 @@ def _from_version_1(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_version_2(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Version 2 had no names of classes, and drew missing splits by position."""
+    """Version 2 had no names of classes, and took missing splits by position."""
     upgraded = {**values, "format_version": 3}
     image, config = values.get("image"), values.get("config")
     if isinstance(image, dict):

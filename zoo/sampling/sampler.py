@@ -19,16 +19,13 @@ from zoo.sampling.checks import (
 )
 from zoo.sampling.interpolation import interpolations
 from zoo.sampling.labels import choose
-from zoo.specs import Capability, Latent
+from zoo.specs import Capability, Labels, Latent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Array = TypeVar("Array", bound=Any)
 """The arrays of a sampler: ``torch.Tensor`` or ``numpy.ndarray``."""
-
-Labels = int | Sequence[int] | Any | None
-"""One class, one for each image, or None: the classes in turn."""
 
 
 class Sampler(ABC, Generic[Array]):
@@ -51,6 +48,11 @@ class Sampler(ABC, Generic[Array]):
     @abstractmethod
     def latent(self) -> Latent:
         """Size and distribution of the latents, and the number of classes."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class; empty for an unconditional model and for one without names."""
+        return ()
 
     @property
     @abstractmethod
@@ -105,9 +107,10 @@ class Sampler(ABC, Generic[Array]):
         """Returns ``n`` images, float32 ``[n, C, H, W]`` in [0, 1], on the CPU.
 
         ``temperature`` scales the spread of the latents and defaults to the model's own. ``labels``
-        are for conditional models: one class, one per image, or by default the classes in turn.
-        Raises UsageError for an ``n`` below 1, a seed outside 0 ... 2^64 - 1, a temperature that is
-        negative or not finite, and labels that the model cannot take.
+        are for conditional models: one class, one per image, or by default the classes in turn; see
+        :data:`zoo.specs.Labels`. Raises UsageError for an ``n`` below 1, a seed outside
+        0 ... 2^64 - 1, a temperature that is negative or not finite, and labels that the model
+        cannot take.
         """
         parts = [*self.stream(n, seed=seed, temperature=temperature, labels=labels)]
         return self._concatenate(parts)
@@ -220,7 +223,7 @@ class Sampler(ABC, Generic[Array]):
 
     def class_labels(self, n: int, labels: Labels = None) -> NDArray[np.int64] | None:
         """The class of each of ``n`` images, int64 ``[n]``; None for an unconditional model."""
-        return choose(n, labels, self.latent.classes, self.name)
+        return choose(n, labels, self.latent.classes, self.name, self.class_names)
 
     def _temperature(self, temperature: float | None) -> float:
         return self.temperature if temperature is None else check_temperature(temperature)
