@@ -80,8 +80,14 @@ class Run(Model):
         check_plan(self, plan)
         progress = progress or Progress()
         dataset = open_data(
-            self.data_config(data), lambda done, total: progress.show("reading images", done, total)
+            self.data_config(data),
+            lambda done, total: progress.show("reading images", done, total),
+            class_names=self.class_names or None,
         )
+        for note in dataset.notes:
+            progress.say(note)
+        if self.latent.classes and not self.class_names and dataset.image_spec.classes:
+            progress.say(f"this {self.name} has no class names: labels are matched by their order")
         return evaluate(self, dataset, plan, self.folder.short_digest(), progress)
 
     def data_config(self, source: str | None = None) -> DataConfig:

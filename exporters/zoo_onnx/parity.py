@@ -131,7 +131,7 @@ class _Images:
         config = run.data_config().model_copy(update={"resident_gib": 0.0})
         if is_local(config.source):
             try:
-                data = open_data(config)
+                data = open_data(config, class_names=run.class_names or None)
                 split = data.splits["test"]
                 pixels = np.stack([split[i][0] for i in range(min(size, len(split)))])
                 origin = f"the first {len(pixels)} of the test split of {data.name}"

@@ -61,3 +61,11 @@ def write_folder(out: Path, images: Iterable[NDArray[np.uint8]], names: Sequence
     with replacing_folder(out) as folder:
         for name, pixels in zip(names, images, strict=True):
             save_png(folder / f"{name}.png", pil_image(pixels))
+
+
+def say_label(generator: object, label: str | None) -> None:
+    """Says that ``--label`` is an index if the generator has no names of classes."""
+    from zoo.system.console import say
+
+    if label is not None and not getattr(generator, "class_names", ()):
+        say("this run has no class names, so --label is the index of a class")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.out import check_finite, check_out, unused, write_array, write_folder
+from zoo.cli.out import check_finite, check_out, say_label, unused, write_array, write_folder
 from zoo.errors import UsageError, ZooError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Maximum number of images.",
 )
-@click.option("--label", type=int, help="Class of the images, for a conditional run.")
+@click.option("--label", metavar="NAME", help="Class of the images, for a conditional run.")
 @click.option(
     "-o",
     "--out",
@@ -41,7 +41,7 @@ def command(
     run: str,
     images: tuple[Path, ...],
     count: int,
-    label: int | None,
+    label: str | None,
     out: Path | None,
     device: str,
 ) -> None:
@@ -63,6 +63,7 @@ def command(
     else:
         originals, labels, title = _from_test_split(loaded, count, label)
     reconstructions = loaded.reconstruct(originals, labels=labels)
+    say_label(loaded, label)
     check_finite(reconstructions.numpy(), "use weights from before the run diverged")
     _write(originals, reconstructions, out)
     click.echo(out)
@@ -70,7 +71,7 @@ def command(
 
 
 def _from_files(
-    run: Run, paths: tuple[Path, ...], count: int, label: int | None
+    run: Run, paths: tuple[Path, ...], count: int, label: str | None
 ) -> tuple[Tensor, Labels, str]:
     """Returns the first ``count`` images in ``paths``, ``[N, C, H, W]`` in [0, 1], with their label
     and a title."""
@@ -86,35 +87,45 @@ def _from_files(
     return run.as_images(read_images(selected, run.data_config())), label, title
 
 
-def _from_test_split(run: Run, count: int, label: int | None) -> tuple[Tensor, Labels, str]:
+def _from_test_split(run: Run, count: int, label: str | None) -> tuple[Tensor, Labels, str]:
     """Returns the same for the start of the run's test split, with its labels."""
     import numpy as np
 
     from zoo.data import open_data
+    from zoo.evaluation.conditioning import conditioned
+    from zoo.sampling.labels import Indices
 
     # Streamed, since only a few images are needed.
     config = run.data_config().model_copy(update={"resident_gib": 0.0})
     try:
-        data = open_data(config)
+        data = open_data(config, class_names=run.class_names or None)
     except UsageError as error:
         raise UsageError(f"{error}; or name images to reconstruct") from error
-    split = data.splits["test"]
-    if not len(split):
+    if not len(data.splits["test"]):
         raise ZooError(f"{data.name} has no test split: name images to reconstruct")
-    images, classes = zip(*(split[i] for i in range(min(count, len(split)))), strict=True)
+    conditioning = conditioned(run, data, "test")
     labels: Labels = label
     if label is None and run.latent.classes:
-        if min(classes) < 0:
+        if conditioning.unlabeled:
             raise _unlabeled(run, f"the test split of {data.name}")
-        labels = classes
+        if conditioning.left_out:
+            click.echo(f"{conditioning.left_out:,} images of no known class are left out", err=True)
+        data = conditioning.data
+    split = data.splits["test"]
+    images, classes = zip(*(split[i] for i in range(min(count, len(split)))), strict=True)
+    if label is None and run.latent.classes:
+        labels = Indices(np.array(classes))
     title = f"first {len(images)} of the test split of {data.name}"
     return run.as_images(np.stack(images)), labels, title
 
 
 def _unlabeled(run: Run, images: str) -> UsageError:
+    from zoo.sampling.names import listed
+
+    classes = listed(run.class_names) or f"0 to {run.latent.classes - 1}"
     return UsageError(
-        f"this {run.name} is conditional and {images} have no class: set --label, "
-        f"0 to {run.latent.classes - 1}"
+        f"this {run.name} is conditional and {images} have no class: set --label to one "
+        f"of {classes}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.out import check_finite, check_out, unused, write_array, write_folder
+from zoo.cli.out import check_finite, check_out, say_label, unused, write_array, write_folder
 from zoo.errors import UsageError
 from zoo.runs.sources import is_here
 
@@ -32,7 +32,7 @@ TORCH = "torch"
     "--temperature", type=click.FloatRange(0), help="Scale of the latents; default: the model's."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--label", type=int, help="Class, for a conditional run.")
+@click.option("--label", metavar="NAME", help="Class, for a conditional run.")
 @click.option(
     "--interpolate",
     is_flag=True,
@@ -57,7 +57,7 @@ def command(
     count: int,
     temperature: float | None,
     seed: int,
-    label: int | None,
+    label: str | None,
     interpolate: bool,
     out: Path | None,
     device: str,
@@ -81,6 +81,7 @@ def command(
         )
     else:
         samples = generator.sample(count, seed=seed, temperature=temperature, labels=label)
+    say_label(generator, label)
     import numpy as np
 
     images = np.asarray(samples)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from zoo.data.dataset import Dataset, select
 from zoo.sampling.names import in_natural_order, listed
 
 if TYPE_CHECKING:
@@ -163,3 +164,14 @@ def classes_by_position(
     position = {name: index for index, name in enumerate(ordered)}
     to_ordered = np.array([position[name] for name in names] + [-1], dtype=np.int64)
     return Classes(ordered, {split: to_ordered[part.labels] for split, part in splits.items()})
+
+
+def labeled(data: Dataset) -> Dataset:
+    """Returns the images that have a label."""
+    import numpy as np
+
+    splits = dict(data.splits)
+    for name, split in data.splits.items():
+        if (split.labels < 0).any():
+            splits[name] = select(split, np.flatnonzero(split.labels >= 0))
+    return replace(data, splits=splits)

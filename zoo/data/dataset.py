@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from zoo.data.source import Selected
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -63,6 +65,15 @@ class StreamedSplit:
         index %= len(self)
         image = self.stored.open(index)
         return self.prepare(image, self.stored.location(index)), int(self.labels[index])
+
+
+def select(split: Split, indices: NDArray[np.int64]) -> Split:
+    """Returns the images of a split at ``indices``, in their order."""
+    if isinstance(split, ResidentSplit):
+        return ResidentSplit(split.images[indices], split.labels[indices])
+    assert isinstance(split, StreamedSplit)
+    stored = Selected(split.stored, indices)
+    return StreamedSplit(stored, split.labels[indices], split.prepare)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,9 +101,9 @@ def classifier_features(
     cache key hashes the images, the labels, the image spec and the recipe. Raises ZooError for data
     without labels.
     """
-    if not data.image_spec.classes:
-        raise ZooError(no_labels(data))
     train = _labeled(data.splits["train"], MAX_TRAIN_IMAGES)
+    if train is None:
+        raise ZooError(no_labels(data))
     test = _labeled(data.splits["test"], MAX_TEST_IMAGES)
     key = _key(data.image_spec, train, test)
     path = (cache_folder() if folder is None else folder) / f"{key}.safetensors"
@@ -180,12 +180,13 @@ def _load_cached(path: Path, network: nn.Module) -> Mapping[str, Any] | None:
 
 
 def _labeled(split: Split, max_images: int) -> LabeledImages | None:
-    """Returns at most ``max_images`` images, evenly spread over the split; None for an empty split
-    or if a label is missing."""
-    if not len(split) or (split.labels < 0).any():
+    """Returns at most ``max_images`` images with a label, evenly spread over the split; None if
+    there are none."""
+    labeled = np.flatnonzero(split.labels >= 0)
+    if not len(labeled):
         return None
     size = split[0][0].size
-    indices = spread(len(split), min(max_images, max(1, MAX_BYTES // size)))
+    indices = labeled[spread(len(labeled), min(max_images, max(1, MAX_BYTES // size)))]
     if isinstance(split, ResidentSplit):
         images = split.images[indices] if len(indices) < len(split) else split.images
     else:
@@ -193,9 +194,10 @@ def _labeled(split: Split, max_images: int) -> LabeledImages | None:
     return LabeledImages(images, split.labels[indices])
 
 
-def _key(image_spec: ImageSpec, train: LabeledImages | None, test: LabeledImages | None) -> str:
-    """Returns the cache key: a hash of the recipe, the image spec, the images and the labels."""
-    digest = hashlib.sha256(repr((RECIPE, image_spec)).encode())
+def _key(image_spec: ImageSpec, train: LabeledImages, test: LabeledImages | None) -> str:
+    """Returns the cache key: a hash of the recipe, the image spec without names of classes, the
+    images and the labels."""
+    digest = hashlib.sha256(repr((RECIPE, replace(image_spec, class_names=()))).encode())
     for part in (train, test):
         if part is not None:
             digest.update(repr(part.images.shape).encode())
@@ -207,12 +209,11 @@ def _key(image_spec: ImageSpec, train: LabeledImages | None, test: LabeledImages
 def _train(
     network: Classifier,
     image_spec: ImageSpec,
-    train: LabeledImages | None,
+    train: LabeledImages,
     test: LabeledImages | None,
     progress: Progress,
 ) -> float | None:
     """Trains in place; returns the accuracy on the test images, None if they have no labels."""
-    assert train is not None, "data with classes has labeled training images"
     device = next(network.parameters()).device
     seed_torch(0, CLASSIFIER)
     _initialize(network)

@@ -15,6 +15,7 @@ from zoo.data.batches import in_order
 from zoo.errors import UsageError, ZooError
 from zoo.evaluation import frechet, kernel, neighbors
 from zoo.evaluation.classifier import no_labels
+from zoo.evaluation.conditioning import Conditioning, conditioned, sample_labels
 from zoo.evaluation.extractors import feature_network
 from zoo.evaluation.features import (
     BATCH_SIZE,
@@ -40,6 +41,7 @@ from zoo.system.torch_state import default_state
 if TYPE_CHECKING:
     from zoo.data.dataset import Dataset
     from zoo.model import Model
+    from zoo.sampling.labels import Indices
 
 MAX_SAMPLES = 10_000
 IMPORTANCE_SAMPLES = 100
@@ -107,22 +109,35 @@ def evaluate(
     names, split, progress = check_plan(model, plan), plan.split, progress or Progress()
     if not len(data.splits[split]):
         raise ZooError(f"{data.name} has no {split} split to score: pass another --data or --split")
-    metrics = _likelihoods(model, data, plan, names, progress)
+    conditioning = conditioned(model, data, split)
+    data = conditioning.data
+    metrics: list[Metric] = []
     skipped: dict[str, str] = {}
+    likelihoods = [name for name in LIKELIHOODS if name in names]
+    if reason := likelihoods and conditioning.unlabeled:
+        if set(likelihoods) & set(plan.metrics):
+            raise ZooError(reason)
+        skipped = dict.fromkeys(likelihoods, reason)
+    elif likelihoods:
+        metrics += _likelihoods(model, conditioning, plan, names, progress)
     distances = [name for name in DISTANCES if name in names]
     if reason := distances and _no_distance(data, plan, distances):
         if set(distances) & set(plan.metrics):
             raise ZooError(reason)
         suffix = "_cnn" if plan.features is None else ""
-        skipped = {name + suffix: reason for name in distances}
+        skipped |= {name + suffix: reason for name in distances}
     elif distances:
-        metrics += _distances(model, data, plan, distances, progress)
+        metrics += _distances(model, conditioning, plan, distances, progress)
+    if conditioning.unlabeled and not metrics:
+        raise ZooError(conditioning.unlabeled)
     return Evaluation(tuple(metrics), skipped, weights)
 
 
-def _protocol(data: Dataset, plan: Plan) -> Protocol:
+def _protocol(conditioning: Conditioning, plan: Plan) -> Protocol:
+    data = conditioning.data
     spec, count = data.image_spec, _image_count(data, plan)
-    return Protocol(data.name, plan.split, count, plan.seed, spec.bits, spec.dimensions, "")
+    protocol = Protocol(data.name, plan.split, count, plan.seed, spec.bits, spec.dimensions, "")
+    return replace(protocol, left_out=conditioning.left_out or None)
 
 
 def _image_count(data: Dataset, plan: Plan) -> int:
@@ -134,10 +149,14 @@ def _image_count(data: Dataset, plan: Plan) -> int:
 
 
 def _likelihoods(
-    model: Model, data: Dataset, plan: Plan, names: tuple[str, ...], progress: Progress
+    model: Model,
+    conditioning: Conditioning,
+    plan: Plan,
+    names: tuple[str, ...],
+    progress: Progress,
 ) -> list[Metric]:
     metrics = []
-    protocol = _protocol(data, plan)
+    data, protocol = conditioning.data, _protocol(conditioning, plan)
     if {"bits_per_dim", "nats"} & set(names):
         scorer = Scorer(model)
         nats = _nats(model, data, plan, scorer, "scoring images", progress)
@@ -179,7 +198,7 @@ def _mean(name: str, values: Tensor, unit: str, protocol: Protocol) -> Metric:
 
 def _no_distance(data: Dataset, plan: Plan, names: list[str]) -> str:
     """Returns why samples cannot be compared with the data; empty if they can."""
-    if plan.features is None and not data.image_spec.classes:
+    if plan.features is None and (data.splits["train"].labels < 0).all():
         return no_labels(data)
     minima = {"fid": frechet.MIN_IMAGES, "kid": kernel.MIN_IMAGES}
     minimum = max(minima.get(name, neighbors.MIN_IMAGES) for name in names)
@@ -197,13 +216,21 @@ def _sample_count(data: Dataset, plan: Plan) -> int:
 
 
 def _distances(
-    model: Model, data: Dataset, plan: Plan, names: list[str], progress: Progress
+    model: Model, conditioning: Conditioning, plan: Plan, names: list[str], progress: Progress
 ) -> list[Metric]:
+    data = conditioning.data
+    labels = None
+    by_class = ""
+    if model.latent.classes and conditioning.unlabeled:
+        by_class = ", of each class in turn since the images have none"
+    elif model.latent.classes:
+        by_class = ", of the classes of these images"
+        images = data.splits[plan.split].labels[: _image_count(data, plan)]
+        labels = sample_labels(images, _sample_count(data, plan))
     network = feature_network(model.device, data, plan.features, progress)
     real = _real_features(model, data, plan, network, progress)
-    generated = _generated_features(model, data, plan, network, progress)
+    generated = _generated_features(model, data, plan, labels, network, progress)
     temperature = model.temperature if plan.temperature is None else plan.temperature
-    by_class = ", of each class in turn" if model.latent.classes else ""
     subsets, size = kernel.subsets_of(len(real), len(generated))
     k = neighbors.NEIGHBORS
     # One text for all four metrics, so that a table needs a single footnote.
@@ -212,7 +239,7 @@ def _distances(
         f"precision and recall by the k = {k} nearest neighbors"
     )
     protocol = replace(
-        _protocol(data, plan),
+        _protocol(conditioning, plan),
         method=method,
         samples=len(generated),
         temperature=float(temperature),
@@ -272,14 +299,20 @@ def _real_features(
 
 
 def _generated_features(
-    model: Model, data: Dataset, plan: Plan, network: FeatureNetwork, progress: Progress
+    model: Model,
+    data: Dataset,
+    plan: Plan,
+    labels: Indices | None,
+    network: FeatureNetwork,
+    progress: Progress,
 ) -> Tensor:
     total = _sample_count(data, plan)
 
     def samples() -> Iterator[Tensor]:
         done = 0
         pending: list[Tensor] = []
-        for part in model.stream(total, seed=plan.seed, temperature=plan.temperature):
+        stream = model.stream(total, seed=plan.seed, temperature=plan.temperature, labels=labels)
+        for part in stream:
             if bad := first_bad(part):
                 raise ZooError(
                     f"sample {done + bad - 1} of seed {plan.seed} is not finite: evaluate at a "

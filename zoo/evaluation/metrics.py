@@ -36,7 +36,8 @@ class Protocol:
     """The protocol of a metric; ``str`` describes it. Fields that do not apply are None.
 
     ``images`` is the number of real images, of a ``split`` of ``data``, with ``dimensions`` values
-    of ``bits`` bits each; ``seed`` determines all random numbers. ``method`` describes the rest.
+    of ``bits`` bits each; ``seed`` determines all random numbers. ``left_out`` counts the images of
+    the split that have no class of a conditional model. ``method`` describes the rest.
 
     Likelihoods: ``importance_samples`` per image, k. Distances: the number of ``samples`` and their
     ``temperature``; ``features`` names the network, with the beginning of its file's SHA-256, of
@@ -52,6 +53,7 @@ class Protocol:
     bits: int
     dimensions: int
     method: str
+    left_out: int | None = None
     importance_samples: int | None = None
     samples: int | None = None
     temperature: float | None = None
@@ -64,7 +66,8 @@ class Protocol:
 
     def __str__(self) -> str:
         values = f"{self.dimensions:,} values of {self.bits} bit{'s' * (self.bits > 1)} each"
-        real = f"{self.images:,} images of the {self.split} split of {self.data}, {values}"
+        without = f", without {self.left_out:,} of no known class" if self.left_out else ""
+        real = f"{self.images:,} images of the {self.split} split of {self.data}{without}, {values}"
         if self.samples is None:
             return f"mean over {real}, {self.method}, seed {self.seed}"
         return (

@@ -23,6 +23,7 @@ from zoo.system.hardware import hardware
 from zoo.system.progress import Progress
 from zoo.system.torch_state import default_state
 from zoo.training.checkpoint import find_checkpoints
+from zoo.training.classes import StoredClasses, for_training
 from zoo.training.observer import Observer
 from zoo.training.request import (
     Request,
@@ -61,9 +62,12 @@ def launch(
     folder, config = (
         resolve_resumed(owner.spec, request) if request.resume else resolve_new(owner.spec, request)
     )
+    stored = StoredClasses.read(RunFolder(folder), lambda _: owner.spec) if request.resume else None
     try:
         data = open_data(
-            config.data, lambda done, total: progress.show("reading images", done, total)
+            config.data,
+            lambda done, total: progress.show("reading images", done, total),
+            class_names=None if stored is None else stored.matched,
         )
         with _locked(folder):
             accelerator = _accelerator(config, device, folder, request.track)
@@ -71,7 +75,9 @@ def launch(
             if not accelerator.is_main_process:
                 progress = Progress()
             run = RunFolder(folder)
-            model = _train(owner, request, run, config, data, accelerator, progress, observe, find)
+            model = _train(
+                owner, request, run, config, data, stored, accelerator, progress, observe, find
+            )
             return model, run, config
     finally:
         progress.close()
@@ -83,6 +89,7 @@ def _train(
     folder: RunFolder,
     config: Config,
     data: Dataset,
+    stored: StoredClasses | None,
     accelerator: Accelerator,
     progress: Progress,
     observe: Observe,
@@ -92,6 +99,7 @@ def _train(
 
     seed_torch(config.training.seed, WEIGHTS)
     model = build(owner, config.model, data.image_spec, accelerator.device)
+    data = for_training(model, data, stored, progress.say)
     objective = model.objective(config)
     observer = observe(model, folder, config)
     loop = Loop(model, folder, config, objective, data, accelerator, progress, observer)
