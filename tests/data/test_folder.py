@@ -14,6 +14,8 @@ from numbered import (
     png,
 )
 
+from zoo.config.sections import DataConfig
+from zoo.data.find import find_source
 from zoo.errors import ZooError
 
 
@@ -53,10 +55,14 @@ def test_a_folder_with_one_class_has_no_labels(tmp_path: Path) -> None:
 
 def test_images_outside_the_split_folders_are_left_out(tmp_path: Path) -> None:
     folder = make_folder(tmp_path, {"train": 3, "test": 2, "more": 2})
-    data = opened(folder)
+    with pytest.raises(ZooError, match=r"'test', 'train' beside 'more': .* leaves out 2 of 7"):
+        opened(folder)
+    data = opened(folder, layout="splits")
     assert numbers(data)["train"] == [0, 1, 2]
-    assert "2 images outside the split folders were left out" in data.notes[0]
-    assert "more/00005.png" in data.notes[0]
+    source = find_source(DataConfig(source=str(folder), layout="splits"))
+    assert [(part.what, part.why) for part in source.left_out] == [
+        ("2 images (more/00005.png, ...)", "outside the folders of splits")
+    ]
 
 
 def test_hidden_files_are_ignored(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from numbered import (
     png,
 )
 
+from zoo.config.sections import DataConfig
+from zoo.data.find import find_source
 from zoo.errors import ZooError
 
 
@@ -68,8 +70,12 @@ def test_other_names_of_splits(monkeypatch: pytest.MonkeyPatch) -> None:
         opened("a/b")
     tables = {"training": good, "valid": good, "extra": good}
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: tables)
+    source = find_source(DataConfig(source="a/b"))
+    assert [(part.what, part.why) for part in source.left_out] == [
+        ("the split 'extra' (1 image)", "not train, validation or test")
+    ]
+    assert (source.kind, source.column) == ("a dataset on the Hub", "image")
     data = opened("a/b")
-    assert data.notes == ("The split 'extra' was left out.",)
     assert len(data.splits["validation"]) == 1
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: {"x": good, "y": good})
     with pytest.raises(ZooError, match="a/b has no split 'train', only x, y"):

@@ -13,6 +13,8 @@ from numbered import (
     png,
 )
 
+from zoo.config.sections import DataConfig
+from zoo.data.find import find_source
 from zoo.errors import ZooError
 
 
@@ -61,7 +63,10 @@ def test_columns_of_bytes_words_and_lists(tmp_path: Path) -> None:
     data = opened(tmp_path / "b.parquet", resident_gib=0)
     assert numbers(data)["train"] == [0, 1, 2]
     assert data.image_spec.classes == 0
-    assert data.notes[0] == "The column 'label' was left out: it does not contain classes."
+    left_out = find_source(DataConfig(source=str(tmp_path / "b.parquet"))).left_out
+    assert [(part.what, part.why) for part in left_out] == [
+        ("the column 'label'", "it does not contain classes")
+    ]
 
 
 def test_test_labels_may_be_missing(tmp_path: Path) -> None:
@@ -110,7 +115,7 @@ def test_unusable_files_are_named(tmp_path: Path) -> None:
     write_parquet(tmp_path / "two/train.parquet", {"image": [png(numbered_image(0))]})
     write_parquet(tmp_path / "two/test.parquet", {"other": [png(numbered_image(0))]})
     with pytest.raises(
-        ZooError, match=r"two cannot be read by datasets \(.*same columns"
+        ZooError, match=r"test\.parquet has no column 'image', as train\.parquet has, only other"
     ) as caught:
         opened(tmp_path / "two")
     assert "\n" not in str(caught.value)

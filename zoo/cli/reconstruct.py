@@ -79,7 +79,9 @@ def _from_files(
 
     if label is None and run.latent.classes:
         raise _unlabeled(run, "these images")
-    files = find_images(paths)
+    files, left_out = find_images(paths)
+    for part in left_out:
+        click.echo(f"left out: {part.what}, {part.why}", err=True)
     selected = files.first(count)
     if len(selected) < len(files):
         click.echo(f"using the first {len(selected)} of {len(files):,} images (-n)", err=True)

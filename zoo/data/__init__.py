@@ -41,4 +41,4 @@ def open_data(
     from zoo.data.find import find_source
     from zoo.data.opening import prepare_dataset
 
-    return prepare_dataset(find_source(config.source), config, progress, seed, class_names)
+    return prepare_dataset(find_source(config), config, progress, seed, class_names)

@@ -1,30 +1,25 @@
-"""A folder of images: subfolders are splits, classes, or both.
-
-``train/``, ``validation/`` (or ``val/``, ``valid/``) and ``test/`` at the top are splits; other
-subfolders, at the top or in a split, are classes; files deeper in a class belong to it.
-"""
+"""A folder of images, whose folders may be splits, classes, or both; see :mod:`zoo.data.layout`."""
 
 from __future__ import annotations
 
-import os
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.data.classes import numbered, unlabeled
 from zoo.data.decode import check_header, decode_image
+from zoo.data.formats import advice, check_readable
+from zoo.data.layout import Layout, Reading, read_layout
+from zoo.data.listing import Listing
+from zoo.data.masks import without_masks
+from zoo.data.metadata import Metadata, read_metadata, split_off
 from zoo.data.names import local_name
-from zoo.data.source import Source, StoredSplit
-from zoo.data.splits import ALIASES
+from zoo.data.source import LeftOut, Source, StoredSplit
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-IGNORED = frozenset({"thumbs.db", "desktop.ini"})
-"""Files that desktops create, in lower case; hidden files are ignored too."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +38,8 @@ class ImageFiles:
             data = path.read_bytes()
         except OSError as error:
             raise ZooError(f"{path} cannot be read: {error.strerror}") from error
+        if not data:
+            check_readable(path)
         return decode_image(data, str(path))
 
     def location(self, index: int) -> str:
@@ -52,78 +49,71 @@ class ImageFiles:
         return ImageFiles(self.root, self.files[:count])
 
 
-def files_below(root: Path) -> list[str]:
-    """Returns the files below ``root``, relative to it with ``/``, sorted; follows links.
+def open_folder(listing: Listing, layout: Layout | None = None) -> Source:
+    """Returns the images of a folder; ``layout`` decides what its folders mean, if it is set.
 
-    Hidden files and folders and those in IGNORED are left out. Raises ZooError for a folder that
-    cannot be read.
+    Every file must be an image, but for annotations and masks. Raises ZooError for a folder without
+    images, for one that can be read in two ways, and for a file without an image's suffix that
+    Pillow does not recognize; other files that are not images raise it when they are decoded.
     """
-
-    def fail(error: OSError) -> None:
-        raise ZooError(f"{error.filename} cannot be read: {error.strerror}") from error
-
-    paths: list[str] = []
-    visited: set[str] = set()
-    for folder, subfolders, files in os.walk(root, onerror=fail, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in visited:  # a link to a parent folder would never end
-            subfolders.clear()
-            continue
-        visited.add(real)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        paths += (
-            Path(folder, name).relative_to(root).as_posix()
-            for name in files
-            if not name.startswith(".") and name.lower() not in IGNORED
-        )
-    return sorted(paths)
-
-
-def open_folder(path: Path, files: Sequence[str]) -> Source:
-    """Returns the images in ``files``, sorted paths relative to ``path``.
-
-    Every file must be an image. Labels are kept if every image is in a class. Raises ZooError for a
-    folder without images and for a file without an image's suffix that Pillow does not recognize;
-    other files that are not images raise it when they are decoded.
-    """
+    path, name = listing.root, str(listing.root)
+    files, masks = without_masks(name, listing.files, decided=layout is not None)
+    files, tables, annotations = split_off(files)
     if not files:
-        raise ZooError(
-            f"the folder {path} has no images: add images or subfolders of them, or choose another "
-            "data.source"
-        )
+        raise _no_images(listing)
+    metadata = Metadata()
+    if layout != "classes":
+        metadata = read_metadata(path, tables, files)
+    elif tables:
+        why = "data.layout=classes takes labels from folders"
+        metadata.left_out += [LeftOut(f"the file {table}", why) for table in tables]
+    reading = read_layout(name, files, layout, labeled=metadata.labels is not None)
     _check_other_suffixes(path, files)
-    outside: list[str] = []
-    by_split = defaultdict[str, list[tuple[str, str | None]]](list)
-    has_splits = any(file.split("/")[0].lower() in ALIASES for file in files if "/" in file)
-    for file in files:
-        *folders, _ = file.split("/")
-        split = "train"
-        if has_splits:
-            alias = ALIASES.get(folders[0].lower()) if folders else None
-            if alias is None:
-                outside.append(file)
-                continue
-            split, folders = alias, folders[1:]
-        by_split[split].append((file, folders[0] if folders else None))
-    notes = []
-    if outside:
-        several = len(outside) > 1
-        notes.append(
-            f"{len(outside):,} image{'s' if several else ''} outside the split folders "
-            f"{'were' if several else 'was'} left out, {path / outside[0]} first."
-        )
-
-    columns, names = numbered(
-        {split: [label for _, label in images] for split, images in by_split.items()}
-    )
-    if names and any((column < 0).any() for column in columns.values()):
-        notes.append("Labels were left out: some images are outside the class folders.")
-        columns, names = {split: unlabeled(len(c)) for split, c in columns.items()}, ()
+    columns, class_names = numbered(_labels(reading, metadata))
     splits = {
-        split: StoredSplit(ImageFiles(path, tuple(file for file, _ in images)), columns[split])
-        for split, images in by_split.items()
+        split: StoredSplit(
+            ImageFiles(path, tuple(file for file, _ in images)),
+            columns[split] if class_names else unlabeled(len(images)),
+        )
+        for split, images in reading.splits.items()
     }
-    return Source(local_name(path), splits, names, notes=tuple(notes))
+    return Source(
+        local_name(path),
+        splits,
+        class_names,
+        notes=(*metadata.notes, *reading.notes),
+        kind=reading.kind + (" with a file of labels" if metadata.labels is not None else ""),
+        layout=reading.layout,
+        left_out=(
+            *listing.left_out,
+            *masks,
+            *annotations,
+            *metadata.left_out,
+            *reading.left_out,
+        ),
+    )
+
+
+def _labels(reading: Reading, metadata: Metadata) -> Mapping[str, Sequence[str | None]]:
+    if metadata.labels is None:
+        return {split: [label for _, label in images] for split, images in reading.splits.items()}
+    return {
+        split: [metadata.labels.get(file) for file, _ in images]
+        for split, images in reading.splits.items()
+    }
+
+
+def _no_images(listing: Listing) -> ZooError:
+    if listing.left_out:
+        first = listing.left_out[0]
+        return ZooError(
+            f"the folder {listing.root} has no images but what is left out: {first.what} "
+            f"({first.why})"
+        )
+    return ZooError(
+        f"the folder {listing.root} has no images: add images or subfolders of them, or choose "
+        "another data.source"
+    )
 
 
 def _check_other_suffixes(path: Path, files: Sequence[str]) -> None:
@@ -133,4 +123,9 @@ def _check_other_suffixes(path: Path, files: Sequence[str]) -> None:
     suffixes = set(Image.registered_extensions())
     for file in files:
         if Path(file).suffix.lower() not in suffixes:
-            check_header(path / file)
+            check_readable(path / file)
+            try:
+                check_header(path / file)
+            except ZooError as error:
+                text = advice(path / file, inside=True)
+                raise error if text is None else ZooError(f"{path / file} {text}") from error

@@ -8,17 +8,19 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from zoo.data.folder_names import split_folders
 from zoo.data.names import KNOWN, Origin
-from zoo.data.source import Source
-from zoo.data.splits import ALIASES
-from zoo.data.table import Rows, quiet, root_cause, table_splits
+from zoo.data.source import LeftOut, Source
+from zoo.data.table import Rows, cache_error, open_tables, quiet, root_cause
 from zoo.errors import ZooError
 
 
-def open_hub(source: str, origin: Origin) -> Source:
-    """Returns the dataset of ``origin``, which the user calls ``source``.
+def open_hub(source: str, origin: Origin, column: str | None = None) -> Source:
+    """Returns the dataset of ``origin``, which the user calls ``source``; its images are in
+    ``column``, None to find it.
 
     Raises ZooError if the Hub cannot be reached or the dataset cannot be read.
     """
@@ -29,34 +31,45 @@ def open_hub(source: str, origin: Origin) -> Source:
         with quiet(bars=sys.stderr.isatty()):
             tables = load_dataset(origin.repository, origin.configuration, revision=origin.revision)
     except Exception as error:
-        raise _as_zoo_error(error, source, origin) from error
+        raise cache_error(error) or _as_zoo_error(error, source, origin) from error
     if not isinstance(tables, Mapping):
         tables = {"train": tables}
-    named_tables, notes = _split_tables(tables, source)
+    by_split, left_out = named_splits(tables, source)
     rows = {
         split: Rows((f"the split {name!r} of {origin.repository}",), (len(table),))
-        for split, (name, table) in named_tables.items()
+        for split, (name, table) in by_split.items()
     }
-    by_split = {split: table for split, (_, table) in named_tables.items()}
-    splits, class_names, table_notes = table_splits(by_split, rows, source)
-    stated = getattr(next(iter(by_split.values())).info, "license", None)
-    license = origin.license or stated or None
-    return Source(source, splits, class_names, license, (*notes, *table_notes))
+    found = {split: table for split, (_, table) in by_split.items()}
+    opened = open_tables(source, found, rows, column)
+    stated = getattr(next(iter(found.values())).info, "license", None)
+    return replace(
+        opened,
+        license=origin.license or stated or None,
+        kind="a dataset on the Hub",
+        left_out=(*left_out, *opened.left_out),
+    )
 
 
-def _split_tables(
+def named_splits(
     tables: Mapping[str, Any], source: str
-) -> tuple[dict[str, tuple[str, Any]], list[str]]:
-    """Returns each split's own name and table, and notes; a single table is the split "train"."""
+) -> tuple[dict[str, tuple[str, Any]], list[LeftOut]]:
+    """Returns each split's own name and table, and the tables that are no split of genzoo.
+
+    A single table is the split "train". Raises ZooError if there are several and none is.
+    """
     named = {str(name): table for name, table in tables.items() if len(table)}
     if len(named) == 1:
         return {"train": next(iter(named.items()))}, []
+    splits = split_folders(named)
     by_split: dict[str, tuple[str, Any]] = {}
-    notes = []
+    left_out = []
     for name, table in named.items():
-        split = ALIASES.get(name.lower())
+        split = splits.get(name)
         if split is None or split in by_split:
-            notes.append(f"The split {name!r} was left out.")
+            why = "not train, validation or test" if split is None else f"a second split {split}"
+            left_out.append(
+                LeftOut(f"the split {name!r} ({len(table):,} image{'s' * (len(table) > 1)})", why)
+            )
         else:
             by_split[split] = (name, table)
     if "train" not in by_split:
@@ -64,7 +77,7 @@ def _split_tables(
             f"{source} has no split 'train', only {', '.join(named) or 'empty ones'}: choose "
             "another data.source"
         )
-    return by_split, notes
+    return by_split, left_out
 
 
 def _as_zoo_error(error: Exception, source: str, origin: Origin) -> ZooError:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.data.decode import plain
-from zoo.data.folder import ImageFiles, files_below
+from zoo.data.folder import ImageFiles
+from zoo.data.listing import list_files
+from zoo.data.source import LeftOut
 from zoo.data.survey import survey
 from zoo.errors import UsageError, ZooError
 
@@ -18,23 +20,26 @@ if TYPE_CHECKING:
     from zoo.config.sections import DataConfig
 
 
-def find_images(paths: Sequence[Path]) -> ImageFiles:
-    """Returns the files in ``paths`` in order, each folder replaced by the files below it, sorted.
+def find_images(paths: Sequence[Path]) -> tuple[ImageFiles, tuple[LeftOut, ...]]:
+    """Returns the files in ``paths`` in order, each folder replaced by the files below it, sorted,
+    and what is left out of folders.
 
     Raises UsageError for a path that does not exist, and ZooError for a folder without files.
     """
     files: list[str] = []
+    left_out: list[LeftOut] = []
     for path in paths:
         if path.is_dir():
-            below = files_below(path)
-            if not below:
+            listing = list_files(path)
+            if not listing.files:
                 raise ZooError(f"the folder {path} has no images: add some, or name another folder")
-            files += (str(path / file) for file in below)
+            files += (str(path / file) for file in listing.files)
+            left_out += listing.left_out
         elif path.exists():
             files.append(str(path))
         else:
             raise UsageError(f"there is no file or folder {path}")
-    return ImageFiles(Path(), tuple(files))
+    return ImageFiles(Path(), tuple(files)), tuple(left_out)
 
 
 def read_images(images: ImageFiles, config: DataConfig) -> NDArray[np.uint8]:

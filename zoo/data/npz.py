@@ -44,7 +44,7 @@ class NpzImages(ArrayImages):
         return _read_again, (self.path.absolute(), self.key, self.name)
 
 
-def open_npz(path: Path) -> Source:
+def open_npz(path: Path, column: str | None = None) -> Source:
     """Returns the images of a file; raises ZooError, naming file and key, for unusable arrays."""
     arrays = _load(path)
     images: dict[str, NpzImages] = {}

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.classes import numbered, unlabeled
+from zoo.data.classes import unlabeled
+from zoo.data.columns import Labels, Part, image_column, read_labels
 from zoo.data.decode import decode_image
-from zoo.data.source import StoredSplit
+from zoo.data.source import Source, StoredSplit
 from zoo.errors import ZooError, first_line
 
 if TYPE_CHECKING:
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.source import StoredImage
-
-IMAGE_COLUMNS = ("image", "img", "picture", "images", "png", "jpg")
-LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target", "digit", "character")
-"""Column names, the preferred first."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,11 @@ class TableImages:
             return decode_image(cell, location)
         if isinstance(cell, list):
             return _pixels(cell, location)
+        if cell is not None:
+            raise ZooError(
+                f"{location} has {type(cell).__name__} in column {self.column!r}, not an image: "
+                "choose a column with --set data.column=NAME"
+            )
         raise ZooError(f"{location} has no image in its column {self.column!r}: remove the row")
 
     def _file(self, path: str | None) -> bytes | None:
@@ -79,43 +82,40 @@ class TableImages:
             return None
 
 
-def table_splits(
-    tables: Mapping[str, Any], rows: Mapping[str, Rows], name: str, folder: Path | None = None
-) -> tuple[dict[str, StoredSplit], tuple[str, ...], tuple[str, ...]]:
-    """Returns the splits, the class names and notes of tables by split.
+def open_tables(
+    name: str, tables: Mapping[str, Any], rows: Mapping[str, Rows], chosen: str | None
+) -> Source:
+    """Returns the images and labels of tables by split; ``chosen`` is the column of images, None
+    to find it. Raises ZooError, naming ``name``."""
+    column = image_column(next(iter(tables.values())).features, name, chosen)
+    parts = {
+        split: [Part(table.features, partial(_column, table))] for split, table in tables.items()
+    }
+    return with_labels(name, tables, rows, column, read_labels(parts, column))
 
-    The images are in the first column of type Image, else the first of IMAGE_COLUMNS; labels are
-    in the first of LABEL_COLUMNS, if there is one. Raises ZooError, naming ``name``.
-    """
-    from datasets import ClassLabel, Image
 
-    first = next(iter(tables.values()))
-    column = _image_column(first.features, name)
-    label = next((key for key in LABEL_COLUMNS if key in first.features), None)
-    notes: list[str] = []
-    class_names: tuple[str, ...] = ()
-    columns: dict[str, NDArray[np.int64]] = {}
-    if label is not None:
-        values = {split: _column(table, label) for split, table in tables.items()}
-        feature = first.features[label]
-        try:
-            if isinstance(feature, ClassLabel):
-                columns, class_names = _class_labels(values), tuple(feature.names)
-            else:
-                columns, class_names = numbered(values)
-        except TypeError:  # captions, boxes, measurements
-            notes.append(f"The column {label!r} was left out: it does not contain classes.")
+def with_labels(
+    name: str,
+    tables: Mapping[str, Any],
+    rows: Mapping[str, Rows],
+    column: str,
+    labels: Labels,
+    folder: Path | None = None,
+) -> Source:
+    """Returns the images in ``column`` of tables by split, with their labels."""
+    from datasets import Image
+
     splits = {}
     for split, table in tables.items():
-        if not _is_pixels(first.features[column]):
+        if not _is_pixels(table.features[column]):
             table = table.cast_column(column, Image(decode=False))
         table = table.select_columns([column])
-        labels = columns.get(split)
+        numbers = labels.columns.get(split)
         splits[split] = StoredSplit(
             TableImages(table, column, rows[split], folder),
-            unlabeled(len(table)) if labels is None else labels,
+            unlabeled(len(table)) if numbers is None else numbers,
         )
-    return splits, class_names, tuple(notes)
+    return Source(name, splits, labels.names, column=column, left_out=labels.left_out)
 
 
 @contextlib.contextmanager
@@ -146,19 +146,22 @@ def root_cause(error: BaseException) -> str:
     return first_line(error)
 
 
-def _image_column(features: Mapping[str, Any], name: str) -> str:
-    from datasets import Image
+def cache_error(error: BaseException) -> ZooError | None:
+    """Returns the error for a cache that cannot be written, None for any other cause."""
+    import datasets.config
 
-    for column, feature in features.items():
-        if isinstance(feature, Image):
-            return column
-    for column in IMAGE_COLUMNS:
-        if column in features:
-            return column
-    raise ZooError(
-        f"{name} has no column of images, only {', '.join(features) or 'none at all'}: call it "
-        "image"
-    )
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and not isinstance(cause, ConnectionError | TimeoutError):
+            path = str(cause.filename or "")
+            folders = (datasets.config.HF_DATASETS_CACHE, datasets.config.HF_CACHE_HOME)
+            if any(path.startswith((str(f), str(Path(f).parent))) for f in folders if path):
+                return ZooError(
+                    f"the cache of datasets cannot be written ({path}: {cause.strerror}): set "
+                    "HF_HOME to a folder that can"
+                )
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _is_pixels(feature: Any) -> bool:
@@ -170,23 +173,21 @@ def _column(table: Any, name: str) -> list[object]:
     return list(table.data.column(name).to_pylist()) if len(table) else []
 
 
-def _class_labels(values: Mapping[str, Sequence[object]]) -> dict[str, NDArray[np.int64]]:
-    import numpy as np
-
-    return {
-        split: np.array([-1 if value is None else value for value in column], dtype=np.int64)
-        for split, column in values.items()
-    }
-
-
 def _pixels(cell: list[Any], location: str) -> NDArray[np.uint8]:
     import numpy as np
 
     try:
         array = np.asarray(cell)
-        valid = array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= 255
-    except ValueError:  # rows of unequal length, or no pixels
-        valid = False
-    if not valid:
-        raise ZooError(f"{location} has pixels other than integers from 0 to 255: remove the row")
+        if array.dtype.kind not in "iuf" or not array.size:
+            raise ValueError
+    except ValueError:
+        raise ZooError(
+            f"{location} has pixels that are not an array [H, W] or [H, W, C] of numbers"
+        ) from None
+    low, high = array.min(), array.max()
+    if array.dtype.kind == "f" or low < 0 or high > 255:
+        raise ZooError(
+            f"{location} has {array.dtype} pixels from {low:g} to {high:g}: write the column as "
+            "integers from 0 to 255, or as PNG"
+        )
     return array.astype(np.uint8)

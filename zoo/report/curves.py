@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from zoo.data.own_output import SOFTWARE
 from zoo.runs.folder import VALIDATION, numbers
 from zoo.system.files import replacing
 
@@ -31,7 +32,7 @@ def save_curve(path: Path, lines: Lines, metrics: Sequence[str]) -> None:
             axes.legend(frameon=False)
     panels[-1].set_xlabel("step")
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
+        figure.savefig(temporary, format="png", metadata={"Software": SOFTWARE})
 
 
 def plot_metric(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.data.own_output import png_mark
 from zoo.system.files import replacing
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _margin(height: int) -> int:
     return max(2, height // 8)
 
 
-def save_png(path: Path, image: Image) -> None:
-    """Writes a PNG atomically."""
+def save_png(path: Path, image: Image, mark: bool = True) -> None:
+    """Writes a PNG atomically, with genzoo's ``mark`` unless it is a single generated image."""
     with replacing(path) as temporary:
-        image.save(temporary, format="PNG")
+        image.save(temporary, format="PNG", pnginfo=png_mark() if mark else None)

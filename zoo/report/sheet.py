@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.data.own_output import SOFTWARE
 from zoo.report.comparison import (
     Entry,
     Row,
@@ -91,7 +92,7 @@ def save_comparison(
         _write(figure, _MARGIN, top, line, _CAPTION)
         top += _LINE
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI)
+        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": SOFTWARE})
 
 
 def style_of(index: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.data.own_output import SOFTWARE
 from zoo.system.files import replacing
 from zoo.system.hardware import hardware_text
 from zoo_onnx.bench.backends import TITLES
@@ -59,7 +60,7 @@ def save_figure(path: Path, result: Bench) -> None:
     )
     axes.set_title("\n".join(titles), loc="left", fontsize=10)
     with replacing(path) as partial:
-        figure.savefig(partial, format="png")
+        figure.savefig(partial, format="png", metadata={"Software": SOFTWARE})
 
 
 def _plot_line(axes: Axes, name: str, speeds: Sequence[Speed]) -> tuple[str, float, str]:
