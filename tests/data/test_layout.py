@@ -154,8 +154,14 @@ MASKED: list[Any] = [
         "the folder ground_truth (2 files)",
     ),
     (
-        ["bottle/train/good/*3", "bottle/test/bad/*2", "bottle/ground_truth/bad/*2",
-         "cable/train/good/*3", "cable/test/bad/*1", "cable/ground_truth/bad/*1"],
+        [
+            "bottle/train/good/*3",
+            "bottle/test/bad/*2",
+            "bottle/ground_truth/bad/*2",
+            "cable/train/good/*3",
+            "cable/test/bad/*1",
+            "cable/ground_truth/bad/*1",
+        ],
         {"train": {"bottle": 3, "cable": 3}, "test": {"bottle": 2, "cable": 1}},
         "the folder bottle/ground_truth (2 files)",
     ),

@@ -53,7 +53,8 @@ def _open_folder(listing: Listing, config: DataConfig) -> Source:
         files = tuple(file for file in listing.files if file not in set(tables))
         source = folder.open_folder(replace(listing, files=files), config.layout)
         return _leave_out(source, tables, "parquet file", "data.layout reads the images")
-    images = [] if parquet.refers_to_files(listing.root, tables, config.column) else images
+    if images and parquet.refers_to_files(listing.root, tables, config.column):
+        images = []
     if images and config.column is None:
         raise ZooError(
             f"{listing.root} has {counted(images, 'image', 'images')} beside "
