@@ -33,7 +33,7 @@ def test_images_of_several_sizes_need_data_size(tmp_path: Path) -> None:
 
 
 def test_images_that_are_not_square_need_data_size(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", images=np.zeros((3, 10, 6), np.uint8))
+    np.savez(tmp_path / "a.npz", images=np.arange(180, dtype=np.uint8).reshape(3, 10, 6))
     with pytest.raises(ZooError, match=r"image 0 of 'images' in .*a\.npz is 6x10.*data\.size=6"):
         opened(tmp_path / "a.npz")
     data = opened(tmp_path / "a.npz", size=6)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zoo.config.sections import DataConfig
     from zoo.data.prepare import Preparation
     from zoo.data.source import LeftOut, StoredImages
+    from zoo.data.values import Values
     from zoo.specs import ImageSpec
 
 
@@ -96,4 +97,5 @@ class Dataset:
     kind: str = ""
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    values: Values | None = None
     unknown_classes: tuple[str, ...] = ()

@@ -9,18 +9,19 @@ from __future__ import annotations
 import enum
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from zoo.data.ranges import BYTES, UNIT, Kind, Ranges, kind_of
 from zoo.errors import ZooError, first_line
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
     from zoo.data.source import StoredImage
 
 _ORIENTATION = 0x0112  # the EXIF tag
+FORMATS = Ranges()
 _ARRAY_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
@@ -36,6 +37,8 @@ class Change(enum.Flag):
     REPEATED = enum.auto()
     PADDED = enum.auto()
     SCALED = enum.auto()
+    RANGE = enum.auto()
+    CLIPPED = enum.auto()
     CROPPED = enum.auto()
 
 
@@ -71,19 +74,22 @@ def check_header(path: Path) -> None:
         raise _not_an_image(str(path)) from error
 
 
-def plain(stored: StoredImage, location: str) -> tuple[Image, Change]:
+def plain(stored: StoredImage, location: str, ranges: Ranges = FORMATS) -> tuple[Image, Change]:
     """Returns a plain image and the changes made.
 
     Raises ZooError, naming ``location``, for an image that is broken, has more than 4 channels, or
-    whose range of values is unknown.
+    whose values are not in ``ranges``.
     """
     from PIL import Image
 
-    image = stored if isinstance(stored, Image.Image) else _from_array(stored, location)
     try:
-        image.load()
-        image, rotated = _upright(image)
-        image, converted = _eight_bits(image, location)
+        if isinstance(stored, Image.Image):
+            stored.load()
+            image, rotated = _upright(stored)
+            image, converted = _eight_bits(image, location, ranges)
+        else:
+            rotated = Change.NONE
+            image, converted = _from_array(stored, location, ranges)
         return _without_opaque_alpha(image), rotated | converted
     except (ZooError, MemoryError):
         raise
@@ -128,21 +134,20 @@ def _upright(image: Image) -> tuple[Image, Change]:
     return ImageOps.exif_transpose(image), Change.ROTATED
 
 
-def _eight_bits(image: Image, location: str) -> tuple[Image, Change]:
-    from PIL import Image
-
-    mode = image.mode
-    if mode == "I" or mode.startswith("I;16"):
+def _eight_bits(image: Image, location: str, ranges: Ranges) -> tuple[Image, Change]:
+    kind = kind_of(image)
+    if kind in (Kind.INTEGERS, Kind.FLOATS):
         import numpy as np
 
-        # Pillow decodes 16-bit formats to mode I, which has 32 bits.
-        values = np.asarray(image).astype(np.int64).clip(0, 65535)
-        eight = ((values * 255 + 32767) // 65535).astype(np.uint8)
-        return Image.fromarray(eight, "L"), Change.DEPTH
-    if mode == "F":
-        raise ZooError(
-            f"{location} has floating-point pixels, whose range is unknown: save it with 8 bits"
-        )
+        return _from_array(np.asarray(image), location, ranges)
+    converted, change = _to_plain_mode(image)
+    if kind is Kind.BYTES and ranges.bytes != BYTES:
+        return _stretched(converted, location, ranges, change)
+    return converted, change
+
+
+def _to_plain_mode(image: Image) -> tuple[Image, Change]:
+    mode = image.mode
     if mode in ("La", "RGBa"):
         return image.convert(mode.upper()), Change.NONE
     if image.has_transparency_data:
@@ -154,26 +159,43 @@ def _eight_bits(image: Image, location: str) -> tuple[Image, Change]:
     return image.convert("RGB"), Change.COLOR_SPACE
 
 
+def _stretched(image: Image, location: str, ranges: Ranges, change: Change) -> tuple[Image, Change]:
+    """Returns a plain image whose colors, but not alpha, go from black to white of ``ranges``."""
+    import numpy as np
+
+    scaled, _ = ranges.scale(np.arange(256, dtype=np.uint8), location)
+    tables = [scaled.tolist() if band != "A" else list(range(256)) for band in image.getbands()]
+    colors = np.asarray(image.convert("L" if image.mode in ("L", "LA") else "RGB"))
+    if colors.min() < min(ranges.bytes) or colors.max() > max(ranges.bytes):
+        change |= Change.CLIPPED
+    return image.point([level for table in tables for level in table]), change | Change.RANGE
+
+
 def _without_opaque_alpha(image: Image) -> Image:
     if image.mode in ("LA", "RGBA") and image.getchannel("A").getextrema() == (255, 255):
         return image.convert(image.mode[:-1])
     return image
 
 
-def _from_array(array: NDArray[np.uint8], location: str) -> Image:
+def _from_array(array: NDArray[Any], location: str, ranges: Ranges) -> tuple[Image, Change]:
     import numpy as np
     from PIL import Image
 
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or 0 in array.shape:
-        raise ZooError(
-            f"{location} is {array.dtype} {list(array.shape)}: use uint8 [H, W] or [H, W, C]"
-        )
+    if array.ndim not in (2, 3) or 0 in array.shape:
+        raise ZooError(f"{location} is {list(array.shape)}: images must be [H, W] or [H, W, C]")
     channels = array.shape[2] if array.ndim == 3 else 1
     if channels not in _ARRAY_MODES:
         raise ZooError(f"{location} has {channels} channels: the last axis must have 1 to 4")
     if channels == 1:
         array = array.reshape(array.shape[:2])
-    return Image.fromarray(np.ascontiguousarray(array), _ARRAY_MODES[channels])
+    kind, change, clipped = kind_of(array), Change.NONE, False
+    if kind is not Kind.BYTES:
+        array, clipped = ranges.scale(array, location)
+        change = Change.NONE if ranges.of(kind) in (BYTES, UNIT) else Change.DEPTH
+    image = Image.fromarray(np.ascontiguousarray(array), _ARRAY_MODES[channels])
+    if kind is Kind.BYTES and ranges.bytes != BYTES:
+        return _stretched(image, location, ranges, change)
+    return image, change | Change.CLIPPED if clipped else change
 
 
 def _not_an_image(location: str) -> ZooError:

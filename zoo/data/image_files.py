@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.data.decode import plain
+from zoo.data.decode import FORMATS, plain
 from zoo.data.folder import ImageFiles
 from zoo.data.listing import list_files
 from zoo.data.source import LeftOut
@@ -52,16 +53,18 @@ def read_images(images: ImageFiles, config: DataConfig) -> NDArray[np.uint8]:
 
     assert config.size is not None
     assert config.channels is not None
-    prepare = survey(config, images).preparation
+    # A single dark image is no evidence of another range.
+    prepare = survey(config, images, strict=False).preparation
+    fit = replace(prepare, ranges=FORMATS)
     prepared = []
     for index in range(len(images)):
         location = images.location(index)
-        image, _ = plain(images.open(index), location)
+        image, _ = plain(images.open(index), location, prepare.ranges)
         width, height = image.size
         if min(width, height) + 2 * config.pad < config.size:
             raise ZooError(
                 f"{location} is {width}x{height} pixels and the run's images are "
                 f"{config.size}x{config.size}: use larger ones"
             )
-        prepared.append(prepare(image, location))
+        prepared.append(fit(image, location))
     return np.stack(prepared)

@@ -1,4 +1,4 @@
-"""An ``.npz`` file of uint8 arrays, under common names.
+"""An ``.npz`` file of arrays, under common names.
 
 ``images`` with ``labels``; or ``train_images`` with ``train_labels``, likewise with ``val_``,
 ``valid_``, ``validation_`` and ``test_``; or Keras' ``x_train`` with ``y_train``, ``x_val``,
@@ -20,7 +20,6 @@ from zoo.data.splits import ALIASES
 from zoo.errors import ZooError, first_line
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 _KEYS = {
@@ -87,7 +86,7 @@ def _load(path: Path, *keys: str) -> dict[str, NDArray[Any]]:
         raise
     except Exception as error:  # zipfile, zlib and numpy have no common base
         raise ZooError(
-            f"{path} cannot be read ({first_line(error)}): write plain uint8 arrays with "
+            f"{path} cannot be read ({first_line(error)}): write plain arrays with "
             "numpy.savez_compressed"
         ) from error
 
@@ -96,19 +95,10 @@ def _read_again(path: Path, key: str, name: str) -> NpzImages:
     return NpzImages(_load(path, key)[key], name, path, key)
 
 
-def _check_images(array: NDArray[Any], key: str, path: Path) -> NDArray[np.uint8]:
-    import numpy as np
-
+def _check_images(array: NDArray[Any], key: str, path: Path) -> NDArray[Any]:
     shape = list(array.shape)
-    if array.dtype != np.uint8:
-        fix = (
-            "(images * 255).round().astype('uint8') if they are in [0, 1]"
-            if array.dtype.kind == "f"
-            else "images.astype('uint8')"
-        )
-        raise ZooError(
-            f"{key!r} in {path} is {array.dtype}: images must be uint8, 0 to 255; save {fix}"
-        )
+    if array.dtype.kind not in "biuf":
+        raise ZooError(f"{key!r} in {path} is {array.dtype}: images must be numbers, such as uint8")
     if array.ndim == 4 and shape[3] > 4 and shape[1] in (1, 3):
         raise ZooError(
             f"{key!r} in {path} is {shape}: channels must be the last axis; save "

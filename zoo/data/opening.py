@@ -16,6 +16,7 @@ from zoo.data.decode import Change
 from zoo.data.source import Source, StoredSplit
 from zoo.data.splits import divide
 from zoo.data.survey import describe_changes, spread, survey
+from zoo.data.values import Values, values_of
 from zoo.specs import ImageSpec
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def prepare_dataset(
 ) -> Dataset:
     """Returns the dataset that ``config`` makes of ``source``; see :func:`zoo.data.open_data`."""
     stored = divide(source.splits, source.name)
-    surveyed = survey(config, stored["train"].images)
+    others = [part.images for split, part in stored.items() if split != "train"]
+    surveyed = survey(config, stored["train"].images, others)
     preparation = surveyed.preparation
     if config.split_rule == "position" and class_names is None:
         classes = classes_by_position(stored, source.class_names, source.layout is not None)
@@ -62,6 +64,7 @@ def prepare_dataset(
     decoded, done = sum(map(len, indices.values())), 0
     changes: Counter[Change] = Counter()
     splits: dict[str, Split] = {}
+    values: dict[str, Values] = {}
     for split, part in stored.items():
         before = done
 
@@ -70,12 +73,14 @@ def prepare_dataset(
                 progress(before + count, decoded)
 
         images = _decode(part, indices[split], preparation, changes, report)
+        values[split] = values_of(images)
         done += len(indices[split])
         splits[split] = (
             ResidentSplit(images, part.labels)
             if resident
             else StreamedSplit(part.images, part.labels, preparation)
         )
+    value_notes = surveyed.check(config, values)
     change_notes = describe_changes(changes, decoded, total, preparation)
     return Dataset(
         name=source.name,
@@ -83,10 +88,11 @@ def prepare_dataset(
             preparation.channels, preparation.size, len(names), config.bits, names
         ),
         splits=splits,
-        config=config,
+        config=surveyed.resolved(config, changes),
         license=source.license,
+        values=values["train"],
         unknown_classes=classes.unknown,
-        notes=(*source.notes, *classes.notes, *surveyed.notes, *change_notes),
+        notes=(*source.notes, *classes.notes, *surveyed.notes, *change_notes, *value_notes),
     )
 
 

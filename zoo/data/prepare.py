@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.data.decode import Change, flatten_alpha, has_color, plain
+from zoo.data.decode import FORMATS, Change, flatten_alpha, has_color, plain
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from zoo.data.ranges import Ranges
     from zoo.data.source import StoredImage
 
 MAX_SIZE = 1024
@@ -26,7 +27,8 @@ class Preparation:
 
     With ``exact``, any size but ``size`` is an error; otherwise a smaller image gets a black border
     of at most ``pad`` pixels a side, and a larger one is cropped to its center square and scaled.
-    Transparent parts are laid on ``background``, 0 black or 255 white.
+    Transparent parts are laid on ``background``, 0 black or 255 white. ``ranges`` are the stored
+    values of black and white.
     """
 
     size: int
@@ -34,6 +36,7 @@ class Preparation:
     pad: int = 0
     exact: bool = False
     background: int = 255
+    ranges: Ranges = FORMATS
 
     def __call__(self, stored: StoredImage, location: str) -> NDArray[np.uint8]:
         """Returns the image as uint8 [C, S, S]; raises ZooError, naming ``location``."""
@@ -43,7 +46,7 @@ class Preparation:
         """Returns the image as uint8 [C, S, S], and its changes."""
         import numpy as np
 
-        image, change = plain(stored, location)
+        image, change = plain(stored, location, self.ranges)
         if self.exact and image.size != (self.size, self.size):
             raise sizes_differ(location, image.size, self.size)
         if image.mode in ("LA", "RGBA"):

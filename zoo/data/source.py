@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    StoredImage: TypeAlias = Image | NDArray[np.uint8]
-    """A Pillow image, or a uint8 array [H, W] or [H, W, C]."""
+    StoredImage: TypeAlias = Image | NDArray[Any]
+    """A Pillow image, or an array of numbers [H, W] or [H, W, C]."""
 
 
 class StoredImages(Protocol):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.data.decode import Change, has_color, plain
+from zoo.data.evidence import StoredValues
 from zoo.data.prepare import MAX_SIZE, Preparation, sizes_differ
+from zoo.data.ranges import BYTES, Range, stated_range
+from zoo.data.transparency import Transparency
+from zoo.data.values import Values, check_span, check_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,19 +21,46 @@ if TYPE_CHECKING:
     from zoo.config.sections import DataConfig
     from zoo.data.source import StoredImages
 
+MIN_CHECKED = 20
+"""Fewer images of a validation or test split may be dark by chance."""
+
 SURVEYED = 64
 """The number of images, spread over the training split, that determine channels and background."""
-
-_BRIGHT = 192
-"""Visible parts that are brighter on average would vanish on white, and are laid on black."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The preparation of a dataset, and notes on choices that the user may want to change."""
+    """The preparation of a dataset, and notes on choices that the user may want to change.
+
+    ``value_range`` is data.value_range if it is set, or the range that was found if it is not that
+    of the format, else None. ``limits`` are the stored values that become 0 and 255;
+    ``transparent`` is whether an image has an alpha channel.
+    """
 
     preparation: Preparation
     notes: tuple[str, ...]
+    value_range: list[float] | None = None
+    limits: Range = BYTES
+    transparent: bool = False
+
+    def resolved(self, config: DataConfig, changes: Iterable[Change]) -> DataConfig:
+        """Returns ``config`` with the range and the background of images that had ``changes``."""
+        update: dict[str, Any] = {"value_range": self.value_range}
+        if self.transparent or Change.ALPHA in changes:
+            update["background"] = "white" if self.preparation.background else "black"
+        return config.model_copy(update=update)
+
+    def check(self, config: DataConfig, values: Mapping[str, Values]) -> list[str]:
+        """Returns notes on the values of the training images.
+
+        Raises ZooError for values of a split, by its name, that are evidence of another range.
+        """
+        known = config.value_range is not None or config.split_rule == "position"
+        notes = check_values(values["train"], self.limits, config.bits, known)
+        for split, others in values.items():
+            if not known and split != "train" and others.images >= MIN_CHECKED:
+                check_span(others, self.limits, split)
+        return notes
 
 
 def spread(count: int, maximum: int) -> NDArray[np.int64]:
@@ -38,20 +70,28 @@ def spread(count: int, maximum: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, maximum)).round().astype(np.int64))
 
 
-def survey(config: DataConfig, images: StoredImages) -> Survey:
-    """Returns the size, channels and background that training ``images`` are brought to.
+def survey(
+    config: DataConfig,
+    images: StoredImages,
+    others: Sequence[StoredImages] = (),
+    strict: bool = True,
+) -> Survey:
+    """Returns the size, channels, values and background that training ``images`` are brought to.
 
     Settings of ``config`` win. Otherwise the size is that of the first image, which must be square,
     and there are 3 channels if any surveyed image has color, else 1. Transparent parts are laid on
-    white, or on black if the visible parts are nearly white. Raises ZooError.
+    white, or on black if the visible parts are nearly white. The stored values of black and white
+    are those of :func:`zoo.data.ranges.find_ranges`, from ``others`` too, the images of other
+    splits. Raises ZooError.
     """
-    import numpy as np
-
+    stated = stated_range(config.value_range)
+    strict = strict and config.split_rule != "position"
     size, color, stored_color = config.size, False, False
-    light = weight = 0.0
+    values, alpha = StoredValues(stated), Transparency(config.background)
     for number in spread(len(images), SURVEYED):
         location = images.location(int(number))
-        image, _ = plain(images.open(int(number)), location)
+        stored = images.open(int(number))
+        image, _ = plain(stored, location, values.add(stored, location))
         if size is None:
             width, height = image.size
             if width != height or not 2 <= width <= MAX_SIZE:
@@ -59,10 +99,10 @@ def survey(config: DataConfig, images: StoredImages) -> Survey:
             size = width
         color = color or has_color(image)
         stored_color = stored_color or image.mode in ("RGB", "RGBA")
-        if image.mode in ("LA", "RGBA"):
-            alpha = np.asarray(image.getchannel("A"), dtype=np.float64)
-            light += float((np.asarray(image.convert("L")) * alpha).sum())
-            weight += float(alpha.sum())
+        alpha.add(stored, image, location)
+    for part in others:
+        for number in spread(len(part), SURVEYED // 4):
+            values.add(part.open(int(number)), part.location(int(number)))
     assert size is not None, "images is not empty"
     notes = []
     if stored_color and not color and config.channels is None:
@@ -70,14 +110,24 @@ def survey(config: DataConfig, images: StoredImages) -> Survey:
             "The images are stored in color but all that were checked are gray: one channel is "
             "used; --set data.channels=3 keeps three."
         )
+    if strict:
+        alpha.check()
+    ranges = values.ranges(strict, legacy=config.split_rule == "position")
     preparation = Preparation(
         size=size,
         channels=config.channels or (3 if color else 1),
         pad=config.pad,
         exact=config.size is None,
-        background=0 if weight and light / weight > _BRIGHT else 255,
+        background=alpha.background,
+        ranges=ranges,
     )
-    return Survey(preparation, tuple(notes))
+    return Survey(
+        preparation,
+        (*notes, *values.notes(ranges)),
+        config.value_range or values.found(ranges),
+        values.limits(ranges),
+        alpha.transparent,
+    )
 
 
 def describe_changes(
@@ -87,7 +137,9 @@ def describe_changes(
     size = preparation.size
     phrases = {
         Change.ROTATED: "rotated by the EXIF orientation",
-        Change.DEPTH: "converted from 16 bits to 8",
+        Change.DEPTH: "converted to 8 bits",
+        Change.RANGE: "read with {:g} as black and {:g} as white".format(*preparation.ranges.bytes),
+        Change.CLIPPED: "clipped to data.value_range, which some of their values are outside",
         Change.COLOR_SPACE: "converted to RGB from another color space",
         Change.ALPHA: "partly transparent and laid on "
         f"{'white' if preparation.background else 'black'}",

@@ -173,21 +173,15 @@ def _column(table: Any, name: str) -> list[object]:
     return list(table.data.column(name).to_pylist()) if len(table) else []
 
 
-def _pixels(cell: list[Any], location: str) -> NDArray[np.uint8]:
+def _pixels(cell: list[Any], location: str) -> NDArray[Any]:
     import numpy as np
 
     try:
         array = np.asarray(cell)
-        if array.dtype.kind not in "iuf" or not array.size:
+        if array.dtype.kind not in "biuf" or not array.size:
             raise ValueError
     except ValueError:
         raise ZooError(
             f"{location} has pixels that are not an array [H, W] or [H, W, C] of numbers"
         ) from None
-    low, high = array.min(), array.max()
-    if array.dtype.kind == "f" or low < 0 or high > 255:
-        raise ZooError(
-            f"{location} has {array.dtype} pixels from {low:g} to {high:g}: write the column as "
-            "integers from 0 to 255, or as PNG"
-        )
-    return array.astype(np.uint8)
+    return array
