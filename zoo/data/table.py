@@ -20,7 +20,6 @@ from zoo.data.source import Source, StoredSplit
 from zoo.errors import ZooError, first_line
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from zoo.data.source import StoredImage
