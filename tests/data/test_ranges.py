@@ -75,7 +75,7 @@ def test_the_range_of_an_array_is_found(
     assert pixels(data) == expected(wanted)
     assert data.config.value_range == stored
     assert data.values is not None
-    assert (data.values.minimum, data.values.maximum) == (0, 255)
+    assert (data.values.min, data.values.max) == (0, 255)
     again = opened(npz(tmp_path, images[:3], "b.npz"), value_range=data.config.value_range)
     assert pixels(again) == expected(wanted[:3])
 

@@ -51,15 +51,17 @@ class Survey:
         return config.model_copy(update=update)
 
     def check(self, config: DataConfig, values: Mapping[str, Values]) -> list[str]:
-        """Returns notes on the values of the training images.
+        """Returns notes on the values of the training images, of ``values`` by split.
 
-        Raises ZooError for values of a split, by its name, that are evidence of another range.
+        Raises ZooError for values of a split that are evidence of another range.
         """
         known = config.value_range is not None or config.split_rule == "position"
-        notes = check_values(values["train"], self.limits, config.bits, known)
-        for split, others in values.items():
-            if not known and split != "train" and others.images >= MIN_CHECKED:
-                check_span(others, self.limits, split)
+        notes = []
+        for split, of_split in values.items():
+            if split == "train":
+                notes = check_values(of_split, self.limits, config.bits, known)
+            elif not known and of_split.images >= MIN_CHECKED:
+                check_span(of_split, self.limits, split)
         return notes
 
 

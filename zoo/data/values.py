@@ -33,11 +33,11 @@ class Values:
     images: int
 
     @property
-    def minimum(self) -> int:
+    def min(self) -> int:
         return int(self.counts.nonzero()[0][0])
 
     @property
-    def maximum(self) -> int:
+    def max(self) -> int:
         return int(self.counts.nonzero()[0][-1])
 
     @property
@@ -57,7 +57,7 @@ class Values:
         )
 
     def as_json(self) -> dict[str, int]:
-        return {"min": self.minimum, "max": self.maximum, "distinct": self.distinct}
+        return {"min": self.min, "max": self.max, "distinct": self.distinct}
 
 
 def values_of(images: NDArray[np.uint8]) -> Values:
@@ -78,7 +78,7 @@ def check_values(
 
     Raises ZooError for values that span a sixteenth of it, unless it is ``stated`` by the user.
     """
-    low, high, (black, white) = values.minimum, values.maximum, limits
+    low, high, (black, white) = values.min, values.max, limits
     first, last = _stored(low, limits), _stored(high, limits)
     if low == high:
         return [f"All pixels of the training images have the value {first:g}: check the data."]
@@ -103,7 +103,7 @@ def check_values(
 
 def check_span(values: Values, limits: Range, split: str) -> None:
     """Raises ZooError for values that are not all equal but span a sixteenth of a range."""
-    low, high, (black, white) = values.minimum, values.maximum, limits
+    low, high, (black, white) = values.min, values.max, limits
     if not 0 < high - low <= NARROW:
         return
     first, last = _stored(low, limits), _stored(high, limits)
