@@ -16,6 +16,7 @@ from zoo.report.card import write_card
 from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.sources import require_here
 from zoo.runs.weights import load_weights, no_larger_than
+from zoo.sampling.seeding import preserved
 from zoo.system.device import choose_device
 from zoo.system.torch_state import default_state
 from zoo.training.observer import Observer
@@ -133,7 +134,7 @@ def load_with(host: Host, path: Path, device: str = "auto") -> Run:
         raise ZooError(
             f"{path} has no weights yet: resume with zoo train {spec.name} --out {path} --resume"
         )
-    with no_larger_than(path / WEIGHTS):
+    with no_larger_than(path / WEIGHTS), preserved(torch_device):
         model = build(host.owner(spec.name), config.model, image_spec, torch_device)
     with default_state(gradients=True):
         load_weights(model.network, path / WEIGHTS)

@@ -18,7 +18,7 @@ from zoo.model import build
 from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.weights import save_tensors
 from zoo.sampling.seeding import WEIGHTS as WEIGHTS_SEED
-from zoo.sampling.seeding import seed_torch
+from zoo.sampling.seeding import seed_for
 from zoo.system.hardware import hardware
 from zoo.system.onnxruntime import require_provider
 from zoo_onnx.bench import report
@@ -61,7 +61,7 @@ def _measure(
     config = subject.config("fp32", subject.batches[0])
     assert config.data.size is not None
     data = noise_images(config.data.channels or 1, config.data.size)
-    seed_torch(0, WEIGHTS_SEED)
+    torch.manual_seed(seed_for(0, WEIGHTS_SEED))
     model = build(host().owner(subject.model), config.model, data.image_spec, torch.device("cpu"))
     cpu = hardware(torch.device("cpu"))
     RunFolder(folder).write_config(

@@ -40,6 +40,10 @@ def take(iterator: Iterator[Raw], count: int) -> list[Raw]:
     return list(itertools.islice(iterator, count))
 
 
+def noise(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def same(left: list[Raw], right: list[Raw]) -> bool:
     return len(left) == len(right) and all(
         torch.equal(a, b)
@@ -103,8 +107,7 @@ def test_several_processes_together_equal_one(split: Any, flip: bool) -> None:
     def step(rank: int, world: int) -> tuple[torch.Tensor, ...]:
         own = batches(split, flip=flip, workers=0, rank=rank, world=world)
         (raw,) = take(own.iterate(4), 1)
-        torch.manual_seed(77)
-        batch = own.make(raw)
+        batch = own.make(raw, noise(77))
         assert batch.labels is not None
         assert len(batch) == 12 // world
         return batch.levels, batch.labels, batch.dequantized, batch.rand(2), batch.randn(3, 1)
@@ -113,6 +116,24 @@ def test_several_processes_together_equal_one(split: Any, flip: bool) -> None:
     together = [torch.cat(parts) for parts in zip(*(step(r, 3) for r in range(3)), strict=True)]
     for tensor, joined in zip(alone, together, strict=True):
         assert torch.equal(tensor, joined)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_batches_of_a_step_share_a_stream_of_noise(flip: bool) -> None:
+    """The noise is that of torch's global generator with the same seed, which is left alone."""
+    own = batches(flip=flip)
+    generator, before = noise(3), torch.get_rng_state()
+    parts = [own.make(raw, generator) for raw in take(own.iterate(), 2)]
+    drawn = [f for part in parts for f in (part.rand(2), part.randn(3), part.dequantized)]
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(3)
+    if flip:
+        [torch.rand(12, 1, 1, 1) for _ in parts]
+    shape = parts[0].levels.shape
+    for rand, randn, dequantized in (drawn[:3], drawn[3:]):
+        assert torch.equal(rand, torch.rand(12, 2))
+        assert torch.equal(randn, torch.randn(12, 3))
+        assert dequantized.shape == torch.rand(shape).shape
 
 
 def test_the_batch_size_must_be_a_multiple_of_the_processes() -> None:
@@ -128,8 +149,7 @@ def test_the_batch_size_must_be_a_multiple_of_the_processes() -> None:
 def test_half_of_the_images_are_mirrored() -> None:
     flipped = batches(size=200, flip=True)
     (raw,) = take(flipped.iterate(), 1)
-    torch.manual_seed(0)
-    levels = flipped.make(raw).levels
+    levels = flipped.make(raw, noise(0)).levels
     mirrored = (levels == raw.pixels.flip(-1)).flatten(1).all(1)
     unchanged = (levels == raw.pixels).flatten(1).all(1)
     assert (mirrored ^ unchanged).all()
@@ -140,7 +160,7 @@ def test_half_of_the_images_are_mirrored() -> None:
 def test_levels_images_and_bins(bits: int) -> None:
     quantized = batches(image_spec=ImageSpec(3, 4, 7, bits))
     (raw,) = take(quantized.iterate(), 1)
-    batch = quantized.make(raw)
+    batch = quantized.make(raw, noise(0))
     assert batch.levels.dtype == torch.uint8
     expected = raw.pixels.numpy() // 2 ** (8 - bits)
     np.testing.assert_array_equal(batch.levels.numpy(), expected)

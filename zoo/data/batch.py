@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -17,7 +17,8 @@ class Batch:
     """One process's part of a batch, on its device.
 
     ``levels`` uint8 [N, C, S, S], 0 to 2^bits - 1; ``labels`` int64 [N], or None without labels.
-    Each of ``world`` processes has N images; this is the process ``rank``.
+    Each of ``world`` processes has N images; this is the process ``rank``. Noise is drawn from
+    ``generator``, on the device of the levels; None is torch's global generator, as in torch.
     """
 
     levels: Tensor
@@ -25,6 +26,7 @@ class Batch:
     bits: int
     rank: int = 0
     world: int = 1
+    generator: torch.Generator | None = None
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -55,14 +57,22 @@ class Batch:
     def rand(self, *shape: int) -> Tensor:
         """Returns uniform noise on [0, 1), float32 [N, *shape].
 
-        Each process draws the noise of all processes from the device's global generator and keeps
-        its own rows: with one seed, several processes together have the noise of a single one.
+        Each process draws the noise of all processes from the batch's generator and keeps its own
+        rows: with one seed, several processes together have the noise of a single one.
         """
-        return self._own_rows(torch.rand(self._world_shape(shape), device=self.levels.device))
+        return self._own_rows(
+            torch.rand(
+                self._world_shape(shape), generator=self.generator, device=self.levels.device
+            )
+        )
 
     def randn(self, *shape: int) -> Tensor:
         """Returns standard normal noise, float32 [N, *shape], drawn like :meth:`rand`."""
-        return self._own_rows(torch.randn(self._world_shape(shape), device=self.levels.device))
+        return self._own_rows(
+            torch.randn(
+                self._world_shape(shape), generator=self.generator, device=self.levels.device
+            )
+        )
 
     def latents(self, latent: Latent) -> Tensor:
         """Returns a latent for each image, float32 [N, latent.size], drawn like :meth:`rand`."""
@@ -70,6 +80,10 @@ class Batch:
             return self.randn(latent.size)
         uniform = self.rand(latent.size)
         return uniform.logit(eps=2**-25) if latent.distribution == "logistic" else uniform
+
+    def with_generator(self, generator: torch.Generator) -> Batch:
+        """Returns the same images with fresh noise from ``generator``."""
+        return replace(self, generator=generator)
 
     def _world_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (self.world * len(self), *shape)

@@ -7,6 +7,7 @@ is decoded by worker processes ahead of time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -59,24 +60,24 @@ class Batches:
     def iterate(self, start: int = 0) -> Iterator[Raw]:
         """Yields this process's part of the batches ``start``, ``start + 1``, ... without end.
 
-        Draws nothing from torch's global generators and does not wait for the device.
+        Draws no random numbers and does not wait for the device.
         """
         order = EndlessOrder(self.order, start)
         if isinstance(self.split, ResidentSplit):
             return self._gather(self.split, order)
         return _stream(self.split, order, self.image_spec, self.device, self.workers)
 
-    def make(self, raw: Raw) -> Batch:
+    def make(self, raw: Raw, generator: torch.Generator) -> Batch:
         """Returns the batch of ``raw``, quantized and, with ``flip``, mirrored at random.
 
-        Draws from torch's global generator: seed it first to make the batch a function of the seed.
+        ``generator``, on the device, is the batch's: the batches of a step share one.
         """
-        batch = _batch(raw, self.image_spec, self.rank, self.world)
+        batch = _batch(raw, self.image_spec, self.rank, self.world).with_generator(generator)
         if not self.flip:
             return batch
         mirrored = batch.rand(1, 1, 1) < 0.5
         levels = torch.where(mirrored, batch.levels.flip(-1), batch.levels)
-        return Batch(levels, batch.labels, batch.bits, batch.rank, batch.world)
+        return replace(batch, levels=levels)
 
     def _gather(self, split: ResidentSplit, order: EndlessOrder) -> Iterator[Raw]:
         try:

@@ -24,7 +24,7 @@ from zoo.errors import ZooError
 from zoo.evaluation.features import FeatureNetwork
 from zoo.runs.folder import short_hash
 from zoo.runs.weights import load_weights, save_tensors
-from zoo.sampling.seeding import CLASSIFIER, seed_torch
+from zoo.sampling.seeding import CLASSIFIER, generator_for
 from zoo.system.files import write_errors, write_json
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ def classifier_features(
     test = _labeled(data.splits["test"], MAX_TEST_IMAGES)
     key = _key(data.image_spec, train, test)
     path = (cache_folder() if folder is None else folder) / f"{key}.safetensors"
-    network = Classifier(data.image_spec)
+    with torch.device("meta"):  # no random weights: they are loaded or set below
+        network = Classifier(data.image_spec)
+    network.to_empty(device="cpu")
     with _locked(path, progress):
         record = _load_cached(path, network)
         if record is None:
@@ -215,8 +217,10 @@ def _train(
 ) -> float | None:
     """Trains in place; returns the accuracy on the test images, None if they have no labels."""
     device = next(network.parameters()).device
-    seed_torch(0, CLASSIFIER)
-    _initialize(network)
+    generator = generator_for(0, CLASSIFIER, device=device)
+    _initialize(network, generator)
+    if device.type != "cpu":
+        generator = generator_for(0, CLASSIFIER)  # of the order, which lies on the CPU
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     count, size = len(train.images), min(BATCH_SIZE, len(train.images))
     steps = min(STEPS, math.ceil(EPOCHS * count / size))
@@ -226,7 +230,7 @@ def _train(
     network.train()
     for step in range(steps):
         if len(order) < size:
-            order = torch.randperm(count)
+            order = torch.randperm(count, generator=generator)
         indices, order = order[:size], order[size:]
         rate = LEARNING_RATE * min((step + 1) / WARMUP, 1 - step / steps)
         for group in optimizer.param_groups:
@@ -241,10 +245,16 @@ def _train(
     return None if test is None else _accuracy(network, image_spec, test)
 
 
-def _initialize(network: nn.Module) -> None:
+def _initialize(network: nn.Module, generator: torch.Generator) -> None:
+    """Initializes the layers as torch does, from ``generator``."""
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm1d | nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.reset_parameters()
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_uniform_(module.weight, math.sqrt(5), generator=generator)
+            if module.bias is not None:
+                bound = 1 / math.sqrt(module.weight[0].numel())
+                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
 
 
 @torch.inference_mode()

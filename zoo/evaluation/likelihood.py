@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo.data.batches import in_order
 from zoo.errors import ZooError
-from zoo.sampling.seeding import EVALUATION, seed_torch
+from zoo.sampling.seeding import EVALUATION, HOOK, generator_for, seeded
 
 if TYPE_CHECKING:
     from zoo.data.batch import Batch
@@ -88,8 +88,9 @@ def image_nats(
         first = index * BATCH_SIZE
         if first >= total:
             return
-        seed_torch(seed, EVALUATION, index)
-        nats = count(batch)
+        generator = generator_for(seed, EVALUATION, index, model.device)
+        with seeded(seed, HOOK + EVALUATION, index, model.device):
+            nats = count(batch.with_generator(generator))
         if nats.shape != (len(batch),):
             raise ZooError(
                 f"{model.name} returned nats {list(nats.shape)} for a batch of {len(batch)} "

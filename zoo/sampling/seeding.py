@@ -1,6 +1,19 @@
-"""Seeds derived from the user's seed and the purpose of the random numbers."""
+"""Random numbers that depend on the user's seed alone, and leave torch's global state as it was.
+
+Noise is drawn from a generator of its own (:func:`generator_for`). Layers that initialize
+themselves and hooks of plugins may use torch's global generators: they run under :func:`seeded` or
+:func:`preserved`, which restore those generators.
+"""
 
 from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 _MASK = 2**64 - 1
 
@@ -20,9 +33,60 @@ WEIGHTS, STEP, FIRST_BATCH, EVALUATION, SUBSETS, CLASSIFIER = range(6)
 """Purposes: initial weights, a training step, the batch of data-dependent initialization, an
 evaluation, the subsets of KID, the feature classifier."""
 
+HOOK = 100
+"""Added to the purpose of a batch: torch's global generators in the hook that gets the batch. Noise
+that the hook draws from them is independent of the batch's own."""
 
-def seed_torch(seed: int, purpose: int, index: int = 0) -> None:
-    """Seeds torch's global generators on every device, without synchronization."""
+
+def generator_for(
+    seed: int, purpose: int, index: int = 0, device: torch.device | str = "cpu"
+) -> torch.Generator:
+    """Returns a new generator on ``device``, without synchronization."""
     import torch
 
-    torch.manual_seed(seed_for(seed, purpose, index))
+    return torch.Generator(device).manual_seed(seed_for(seed, purpose, index))
+
+
+_GLOBAL_STATE = threading.RLock()
+
+
+@contextmanager
+def preserved(device: torch.device | str = "cpu") -> Iterator[list[torch.Generator]]:
+    """Restores torch's global generators of the CPU and of ``device``, which it yields, on exit.
+
+    One thread at a time is inside. Does not wait for the device.
+    """
+    generators = _global_generators(device)
+    with _GLOBAL_STATE:
+        states = [generator.get_state() for generator in generators]
+        try:
+            yield generators
+        finally:
+            for generator, state in zip(generators, states, strict=True):
+                generator.set_state(state)
+
+
+@contextmanager
+def seeded(
+    seed: int, purpose: int, index: int = 0, device: torch.device | str = "cpu"
+) -> Iterator[None]:
+    """Seeds torch's global generators of the CPU and of ``device``, and restores them on exit; see
+    :func:`preserved`."""
+    with preserved(device) as generators:
+        for generator in generators:
+            generator.manual_seed(seed_for(seed, purpose, index))
+        yield
+
+
+def _global_generators(device: torch.device | str) -> list[torch.Generator]:
+    import torch
+
+    generators = [torch.default_generator]
+    device = torch.device(device)
+    if device.type == "cuda":
+        torch.cuda.init()
+        index = torch.cuda.current_device() if device.index is None else device.index
+        generators.append(torch.cuda.default_generators[index])
+    elif device.type == "mps":
+        generators.append(torch.mps._get_default_mps_generator())
+    return generators

@@ -152,18 +152,20 @@ def perturbed(subject: Subject) -> Model:
     fan-in, so that each output changes by about as much at any width.
     """
     network = copy.deepcopy(subject.trained.network).double().eval()
-    torch.manual_seed(0)
+    generator = torch.Generator(subject.device).manual_seed(0)
     with torch.no_grad():
         for parameter in network.parameters():
             inputs = parameter[0].numel() if parameter.ndim > 1 else 1
-            parameter.add_(torch.randn_like(parameter), alpha=_PERTURBATION / math.sqrt(inputs))
+            noise = torch.empty_like(parameter).normal_(generator=generator)
+            parameter.add_(noise, alpha=_PERTURBATION / math.sqrt(inputs))
     return subject.trained.with_network(network)
 
 
 def _inner(images: Tensor) -> Tensor:
     """Returns the images in float64, away from 0 and 1, where clamping would hide an error."""
-    torch.manual_seed(0)
-    return 0.1 + 0.8 * images.double() + 0.05 * (torch.rand_like(images.double()) - 0.5)
+    generator = torch.Generator(images.device).manual_seed(0)
+    noise = torch.empty_like(images, dtype=torch.float64).uniform_(generator=generator)
+    return 0.1 + 0.8 * images.double() + 0.05 * (noise - 0.5)
 
 
 def _log_prior(z: Tensor, distribution: str) -> Tensor:

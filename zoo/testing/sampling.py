@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.model import Model
+from zoo.sampling.seeding import EVALUATION, seeded
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 
@@ -72,12 +73,13 @@ def deterministic(subject: Subject) -> str:
     z = subject.latents(model, N)
     batches = []
     for seed in (1, 2):
-        torch.manual_seed(seed)
-        np.random.seed(seed)
-        random.seed(seed)
-        before = _generator_states(subject)
-        batches.append(subject.sample(model, z))
-        if _generator_states(subject) != before:
+        with seeded(seed, EVALUATION, device=subject.device):
+            np.random.seed(seed)
+            random.seed(seed)
+            before = _generator_states(subject)
+            batches.append(subject.sample(model, z))
+            after = _generator_states(subject)
+        if after != before:
             raise Broken("zoo_sample uses a global generator: derive everything from the latents")
     difference = distance(*batches)
     if difference > (0 if subject.device.type == "cpu" else TOLERANCE):

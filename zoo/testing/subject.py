@@ -22,7 +22,7 @@ from zoo.model import Model, build
 from zoo.plugins.plugin import package_of
 from zoo.run import Run, load_with, train
 from zoo.sampling import latents
-from zoo.sampling.seeding import WEIGHTS, seed_torch
+from zoo.sampling.seeding import EVALUATION, HOOK, WEIGHTS, generator_for, seeded
 from zoo.specs import ImageSpec, ModelConfig
 from zoo.system.progress import Progress
 from zoo.training.request import Request
@@ -111,13 +111,13 @@ class Subject:
     def build(self, config: ModelConfig | None = None, image: ImageSpec | None = None) -> Model:
         """Builds the model with seeded random weights, in evaluation mode on the device; by default
         with the subject's own configuration and images."""
-        seed_torch(self.config.training.seed, WEIGHTS)
-        model = build(
-            self.owner,
-            self.config.model if config is None else config,
-            self.image if image is None else image,
-            self.device,
-        )
+        with seeded(self.config.training.seed, WEIGHTS, device=self.device):
+            model = build(
+                self.owner,
+                self.config.model if config is None else config,
+                self.image if image is None else image,
+                self.device,
+            )
         model.network.to(self.device).eval()
         return model
 
@@ -146,8 +146,8 @@ class Subject:
     def load(self, path: Path) -> Run:
         """Loads a run as ``zoo.load`` does, with another state of torch's global generator than at
         training, so that unsaved random state differs."""
-        torch.manual_seed(1)
-        return load_with(self.host, path, str(self.device))
+        with seeded(1, WEIGHTS, device=self.device):
+            return load_with(self.host, path, str(self.device))
 
     # Calls of hooks
 
@@ -179,9 +179,10 @@ class Subject:
         return model.encode_hook(images, labels)
 
     def score(self, model: Model, batch: Batch, seed: int = 0) -> Tensor:
-        """Calls ``zoo_score`` with torch seeded by ``seed``; returns nats ``[N]``."""
-        torch.manual_seed(seed)
-        return model.score(Batch(batch.levels, batch.labels, batch.bits))  # a batch keeps its noise
+        """Calls ``zoo_score`` with the noise of ``seed``; returns nats ``[N]``."""
+        generator = generator_for(seed, EVALUATION, device=self.device)
+        with seeded(seed, HOOK + EVALUATION, device=self.device):
+            return model.score(batch.with_generator(generator))
 
     # Capabilities
 

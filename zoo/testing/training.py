@@ -12,7 +12,7 @@ from zoo.data.batch import Batch
 from zoo.data.batches import Batches
 from zoo.model import Model, build
 from zoo.runs.folder import BOOKKEEPING
-from zoo.sampling.seeding import FIRST_BATCH, WEIGHTS, seed_torch
+from zoo.sampling.seeding import FIRST_BATCH, HOOK, WEIGHTS, generator_for, seeded
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 from zoo.training.loop import INITIALIZATION_IMAGES
@@ -64,13 +64,15 @@ def initialized(subject: Subject) -> Model:
     split = subject.data.splits["train"]
     batches = Batches(split, subject.image, size, training.seed, subject.device)
     raw = next(iter(batches.iterate(0)))
-    seed_torch(training.seed, WEIGHTS)
-    model = build(subject.owner, subject.config.model, subject.image, subject.device)
-    objective = model.objective(subject.config)
+    seed, device = training.seed, subject.device
+    with seeded(seed, WEIGHTS, device=device):
+        model = build(subject.owner, subject.config.model, subject.image, device)
+        objective = model.objective(subject.config)
     for part in [*objective.networks.values(), model.network]:
-        part.to(subject.device)
-    seed_torch(training.seed, FIRST_BATCH)
-    objective.initialize(batches.make(raw))
+        part.to(device)
+    batch = batches.make(raw, generator_for(seed, FIRST_BATCH, device=device))
+    with seeded(seed, HOOK + FIRST_BATCH, device=device):
+        objective.initialize(batch)
     return model.with_network(copy.deepcopy(model.network).eval())
 
 

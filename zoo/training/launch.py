@@ -15,7 +15,7 @@ from zoo.model import Model, build
 from zoo.plugins.owner import Owner
 from zoo.report.card import DamagedCard, write_card
 from zoo.runs.folder import CHECKPOINTS, CONFIG, DATA_RECORD, RunFolder
-from zoo.sampling.seeding import WEIGHTS, seed_torch
+from zoo.sampling.seeding import WEIGHTS, seeded
 from zoo.system.console import duration
 from zoo.system.device import choose_device
 from zoo.system.files import remove_partial, write_json
@@ -97,10 +97,10 @@ def _train(
 ) -> Model:
     from zoo.training.loop import Loop
 
-    seed_torch(config.training.seed, WEIGHTS)
-    model = build(owner, config.model, data.image_spec, accelerator.device)
+    with seeded(config.training.seed, WEIGHTS, device=accelerator.device):
+        model = build(owner, config.model, data.image_spec, accelerator.device)
+        objective = model.objective(config)
     data = for_training(model, data, stored, progress.say)
-    objective = model.objective(config)
     observer = observe(model, folder, config)
     loop = Loop(model, folder, config, objective, data, accelerator, progress, observer)
     if accelerator.is_main_process:

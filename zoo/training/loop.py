@@ -17,7 +17,7 @@ from zoo.report.curves import save_curve
 from zoo.report.grids import grid, save_png
 from zoo.runs.folder import BOOKKEEPING, CURVE, GRID, SAMPLES, VALIDATION, WEIGHTS, RunFolder
 from zoo.runs.weights import save_tensors
-from zoo.sampling.seeding import FIRST_BATCH, STEP, seed_torch
+from zoo.sampling.seeding import FIRST_BATCH, HOOK, STEP, generator_for, seeded
 from zoo.system.memory import peak_memory
 from zoo.system.progress import Progress
 from zoo.training.checkpoint import (
@@ -117,10 +117,14 @@ class Loop:
         size = max(INITIALIZATION_IMAGES, self.training.batch_size)
         first = self._batches_of(size, single_process=True)
         raw = next(iter(first.iterate(0)))
-        seed_torch(self.training.seed, FIRST_BATCH)
+        seed, device = self.training.seed, self.accelerator.device
         self._move()
-        with self.model.owner.blame("zoo_train"):
-            self.objective.initialize(first.make(raw))
+        batch = first.make(raw, generator_for(seed, FIRST_BATCH, device=device))
+        with (
+            seeded(seed, HOOK + FIRST_BATCH, device=device),
+            self.model.owner.blame("zoo_train"),
+        ):
+            self.objective.initialize(batch)
         if self.ema is not None:
             self.ema.module.load_state_dict(self.model.network.state_dict())
 
@@ -192,9 +196,13 @@ class Loop:
         return stop
 
     def _step(self, raws: list[Any]) -> None:
-        seed_torch(self.training.seed, STEP, self.position.step)
-        batches = [self._batches.make(raw) for raw in raws]
-        with self.model.owner.blame("zoo_train"):
+        seed, step, device = self.training.seed, self.position.step, self.accelerator.device
+        generator = generator_for(seed, STEP, step, device)
+        batches = [self._batches.make(raw, generator) for raw in raws]
+        with (
+            seeded(seed, HOOK + STEP, step, device),
+            self.model.owner.blame("zoo_train"),
+        ):
             metrics = self.objective.step(batches, self._update)
         if self.ema is not None:
             self.ema.update_parameters(self.model.network)
