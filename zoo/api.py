@@ -45,7 +45,7 @@ def build(
     bits: int = 8,
     **config: Any,
 ) -> nn.Module:
-    """Returns a network with random weights from torch's global generator.
+    """Returns a network with random weights from torch's global generator, as torch's layers do.
 
     ``config`` are keys of the model's own section; they override the defaults or a ``preset``.
     Raises UsageError for an unknown model, preset or key and for a value out of bounds.
@@ -70,10 +70,12 @@ def build(
     import torch
 
     from zoo.model import build
+    from zoo.sampling.seeding import GLOBAL_STATE
 
     image_spec = ImageSpec(channels, image_size, classes, bits)
     model_config = validate(spec, settings).model
-    return build(plugins.owner(model), model_config, image_spec, torch.device("cpu")).network
+    with GLOBAL_STATE:  # not the state that a training in another thread has set
+        return build(plugins.owner(model), model_config, image_spec, torch.device("cpu")).network
 
 
 def train(

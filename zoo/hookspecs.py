@@ -73,6 +73,7 @@ def zoo_train(model: str, network: nn.Module, config: Config) -> Objective:  # t
     """Returns the :class:`zoo.objectives.Objective` that trains ``network``.
 
     ``config`` is the whole configuration. The EMA and the saved weights are those of ``network``.
+    Steps draw random numbers from their batches (``batch.rand``, ``batch.randn``).
 
     ::
 
@@ -123,7 +124,7 @@ def zoo_encode(  # type: ignore[empty-body]
 def zoo_score(model: str, network: nn.Module, batch: Batch) -> Tensor:  # type: ignore[empty-body]
     """Returns -log P(x) of each discrete image of the batch, or an upper bound, in nats, ``[N]``.
 
-    Random numbers (dequantization noise, posterior samples) come from the batch.
+    Random numbers (dequantization noise, posterior samples) come from the batch's methods.
 
     ::
 

@@ -257,7 +257,7 @@ def test_a_loaded_run_equals_the_one_trained_in_bf16(model: str, tmp_path: Path)
 def test_bf16_is_the_default_on_gpus_that_do_not_emulate_it(
     native: bool, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zoo.training.launch import _accelerator
+    from zoo.training.accelerator import make_accelerator
 
     requested = []
 
@@ -271,7 +271,7 @@ def test_bf16_is_the_default_on_gpus_that_do_not_emulate_it(
     monkeypatch.setattr("accelerate.Accelerator", Accelerator)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     config = resolve(host().spec("glow"), None, None, [])
-    _accelerator(config, torch.device("cuda"), tmp_path, None)
+    make_accelerator(config, torch.device("cuda"), tmp_path, None)
     assert requested == [precision]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from zoo.api import host
 from zoo.cli.group import complete_models
 from zoo.config.resolve import Setting, parse_assignment, resolve
 from zoo.errors import UsageError
+from zoo.system.launcher import launched
 
 
 @click.command("train")
@@ -57,10 +57,15 @@ def command(
         if value is not None
     ]
     settings += [parse_assignment(spec, text) for text in assignments]
-    if processes > 1 and "LOCAL_RANK" not in os.environ:
+    group = launched()
+    if processes > 1 and group.world == 1:
         if not resume:
             resolve(spec, preset, file, settings)
         return _launch(processes)
+    if processes not in (1, group.world):
+        raise UsageError(
+            f"--processes {processes}: a launcher started {group.world} processes; leave it out"
+        )
 
     from zoo.run import train
     from zoo.system.progress import progress
@@ -68,7 +73,7 @@ def command(
 
     request = Request(model, preset, file, settings, out, resume, device, track)
     run = train(plugins, request, progress())
-    if os.environ.get("LOCAL_RANK", "0") == "0":
+    if group.local_main:
         click.echo(f"samples: {run.path / 'samples' / 'grid.png'}")
         click.echo(f"next:    zoo sample {run.path}")
     return 0

@@ -47,7 +47,8 @@ def generator_for(
     return torch.Generator(device).manual_seed(seed_for(seed, purpose, index))
 
 
-_GLOBAL_STATE = threading.RLock()
+GLOBAL_STATE = threading.RLock()
+"""Held while genzoo uses torch's global generators; outside, their state is the caller's."""
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def preserved(device: torch.device | str = "cpu") -> Iterator[list[torch.Generat
     One thread at a time is inside. Does not wait for the device.
     """
     generators = _global_generators(device)
-    with _GLOBAL_STATE:
+    with GLOBAL_STATE:
         states = [generator.get_state() for generator in generators]
         try:
             yield generators
@@ -84,7 +85,7 @@ def _global_generators(device: torch.device | str) -> list[torch.Generator]:
     generators = [torch.default_generator]
     device = torch.device(device)
     if device.type == "cuda":
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
         index = torch.cuda.current_device() if device.index is None else device.index
         generators.append(torch.cuda.default_generators[index])
     elif device.type == "mps":

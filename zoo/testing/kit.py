@@ -18,6 +18,7 @@ from zoo.errors import Interrupted, UsageError
 from zoo.plugins.host import Host
 from zoo.specs import ImageSpec
 from zoo.system.device import choose_device
+from zoo.system.launcher import launched
 from zoo.testing import (
     building,
     card,
@@ -116,6 +117,8 @@ def check_settings(
     """:func:`check` with parsed settings; raises Interrupted after Ctrl-C or SIGTERM."""
     if steps < 1:
         raise UsageError(f"steps must be at least 1, got {steps}")
+    if (processes := launched().world) > 1:
+        raise UsageError(f"zoo check runs in one process: a launcher started {processes}")
     watcher = watcher or Watcher()
     torch_device = choose_device(device)
     findings: dict[str, Finding] = {}

@@ -20,21 +20,22 @@ from zoo.system.console import duration
 from zoo.system.device import choose_device
 from zoo.system.files import remove_partial, write_json
 from zoo.system.hardware import hardware
+from zoo.system.launcher import Processes, join, launched
 from zoo.system.progress import Progress
 from zoo.system.torch_state import default_state
+from zoo.training.accelerator import environment_notes, make_accelerator, own_environment
 from zoo.training.checkpoint import find_checkpoints
 from zoo.training.classes import StoredClasses, for_training
+from zoo.training.exclusive import only_training
 from zoo.training.observer import Observer
 from zoo.training.request import (
     Request,
     default_preset_note,
-    is_local_main,
     resolve_new,
     resolve_resumed,
 )
 
 if TYPE_CHECKING:
-    import torch
     from accelerate import Accelerator
 
     from zoo.data.dataset import Dataset
@@ -58,27 +59,34 @@ def launch(
     Raises UsageError or ZooError before anything is written if the request cannot be met, and
     Interrupted after Ctrl-C or SIGTERM, once a checkpoint is written.
     """
-    device, owner = choose_device(request.device), find(request.model)
-    folder, config = (
-        resolve_resumed(owner.spec, request) if request.resume else resolve_new(owner.spec, request)
-    )
-    stored = StoredClasses.read(RunFolder(folder), lambda _: owner.spec) if request.resume else None
+    processes = launched()
     try:
-        data = open_data(
-            config.data,
-            lambda done, total: progress.show("reading images", done, total),
-            class_names=None if stored is None else stored.matched,
-        )
-        with _locked(folder):
-            accelerator = _accelerator(config, device, folder, request.track)
-            folder = _broadcast(folder)
-            if not accelerator.is_main_process:
-                progress = Progress()
-            run = RunFolder(folder)
-            model = _train(
-                owner, request, run, config, data, stored, accelerator, progress, observe, find
+        with only_training(progress):
+            device, owner = choose_device(request.device), find(request.model)
+            resolve_run = resolve_resumed if request.resume else resolve_new
+            folder, config = resolve_run(owner.spec, request)
+            stored = (
+                StoredClasses.read(RunFolder(folder), lambda _: owner.spec)
+                if request.resume
+                else None
             )
-            return model, run, config
+            if processes.local_main:
+                for note in environment_notes(processes, device.type == "cuda"):
+                    progress.say(note)
+            join(processes, device, progress)
+            shown = progress if processes.rank == 0 else Progress()
+            data = open_data(
+                config.data,
+                lambda done, total: shown.show("reading images", done, total),
+                class_names=None if stored is None else stored.matched,
+            )
+            with _locked(folder, processes), own_environment(processes, device):
+                accelerator = make_accelerator(config, device, folder, request.track)
+                run = RunFolder(_broadcast(folder))
+                model = _train(
+                    owner, request, run, config, data, stored, accelerator, shown, observe, find
+                )
+                return model, run, config
     finally:
         progress.close()
 
@@ -151,11 +159,11 @@ def _broadcast(folder: Path) -> Path:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path, processes: Processes) -> Iterator[None]:
     """Locks a folder, so that one process or process group trains in it at a time."""
     from filelock import FileLock, Timeout
 
-    if not is_local_main():
+    if not processes.local_main:
         yield
         return
     checkpoints = folder / CHECKPOINTS
@@ -185,35 +193,6 @@ def _remove_created(folders: Sequence[Path]) -> None:
         (path / ".lock").unlink(missing_ok=True)
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
-
-
-def _accelerator(
-    config: Config, device: torch.device, folder: Path, track: str | None
-) -> Accelerator:
-    import torch
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
-
-    AcceleratorState._reset_state(reset_partial_state=True)
-    if device.type == "cuda" and device.index is not None:
-        torch.cuda.set_device(device)
-    precision = config.training.precision
-    if precision == "auto":
-        # Emulated bf16 on older GPUs is slower than float32.
-        native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        precision = "bf16" if native else "fp32"
-    accelerator = Accelerator(
-        cpu=device.type == "cpu",
-        mixed_precision="bf16" if precision == "bf16" else "no",
-        log_with=track,
-        project_dir=folder,
-    )
-    if track is not None:
-        try:
-            accelerator.init_trackers(track)
-        except (ImportError, ModuleNotFoundError) as error:
-            raise ZooError(f"--track {track}: {error}; pip install 'genzoo[track]'") from None
-    return accelerator
 
 
 def _summary(model: Model, config: Config, data: Dataset) -> dict[str, Any]:

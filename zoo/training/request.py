@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from zoo.data.names import file_name, name_of
 from zoo.errors import UsageError
 from zoo.runs.folder import CONFIG, RunFolder
 from zoo.specs import ModelSpec
+from zoo.system.launcher import launched
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def resolve_new(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
         base = Path("runs") / f"{request.model}-{file_name(config.data.source)}"
         return next(path for path in _numbered(base) if not path.exists()), config
     taken = request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir()))
-    if taken and is_local_main():  # other processes may see the files of the main process
+    if taken and launched().local_main:  # other processes may see the files of the main process
         if (request.out / CONFIG).exists():
             raise UsageError(
                 f"{request.out} is already a run: continue it with --resume, or choose another "
@@ -118,8 +118,3 @@ def default_preset_note(spec: ModelSpec, request: Request) -> str | None:
         f"using the default preset {name}, made for {made_for}; zoo show {request.model} lists "
         "all presets"
     )
-
-
-def is_local_main() -> bool:
-    """Whether this is the main process on its machine."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
