@@ -297,23 +297,23 @@ def test_a_generator_has_the_stream_of_the_global_one() -> None:
     torch.manual_seed(seed_for(4, EVALUATION, 2))
     expected = [torch.rand(3, 5), torch.randn(17), torch.randn(3), torch.randperm(9)]
     generator = generator_for(4, EVALUATION, 2)
-    drawn = [f(*shape, generator=generator) for f, *shape in (
+    values = [f(*shape, generator=generator) for f, *shape in (
         (torch.rand, 3, 5), (torch.randn, 17), (torch.randn, 3), (torch.randperm, 9),
     )]  # fmt: skip
-    assert all(torch.equal(*pair) for pair in zip(drawn, expected, strict=True))
+    assert all(torch.equal(*pair) for pair in zip(values, expected, strict=True))
 
 
 def test_seeded_contexts_nest_and_restore() -> None:
-    def drawn() -> float:
+    def uniform() -> float:
         return torch.rand(()).item()
 
     with unchanged():
         with seeded(1, EVALUATION):
-            first = drawn()
+            first = uniform()
             with seeded(1, EVALUATION):
-                assert drawn() == first
-            second = drawn()
+                assert uniform() == first
+            second = uniform()
             with preserved():
-                assert drawn() not in (first, second)
+                assert uniform() not in (first, second)
         with seeded(1, EVALUATION):
-            assert [drawn(), drawn()] == [first, second]
+            assert [uniform(), uniform()] == [first, second]

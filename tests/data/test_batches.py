@@ -124,13 +124,13 @@ def test_the_batches_of_a_step_share_a_stream_of_noise(flip: bool) -> None:
     own = batches(flip=flip)
     generator, before = noise(3), torch.get_rng_state()
     parts = [own.make(raw, generator) for raw in take(own.iterate(), 2)]
-    drawn = [f for part in parts for f in (part.rand(2), part.randn(3), part.dequantized)]
+    noises = [f for part in parts for f in (part.rand(2), part.randn(3), part.dequantized)]
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(3)
     if flip:
         [torch.rand(12, 1, 1, 1) for _ in parts]
     shape = parts[0].levels.shape
-    for rand, randn, dequantized in (drawn[:3], drawn[3:]):
+    for rand, randn, dequantized in (noises[:3], noises[3:]):
         assert torch.equal(rand, torch.rand(12, 2))
         assert torch.equal(randn, torch.randn(12, 3))
         assert dequantized.shape == torch.rand(shape).shape
