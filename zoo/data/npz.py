@@ -7,29 +7,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.arrays import ArrayImages
 from zoo.data.classes import numbered, unlabeled
+from zoo.data.formats import check_readable
+from zoo.data.labels import as_labels
 from zoo.data.names import local_name
-from zoo.data.source import Source, StoredSplit
+from zoo.data.source import LeftOut, Source, StoredSplit
 from zoo.data.splits import ALIASES
-from zoo.errors import ZooError, first_line
+from zoo.errors import UsageError, ZooError, first_line, nearest
 
 if TYPE_CHECKING:
+    from numpy.lib.npyio import NpzFile
     from numpy.typing import NDArray
 
-_KEYS = {
-    "images": ("train", "labels"),
-    **{f"{word}_images": (split, f"{word}_labels") for word, split in ALIASES.items()},
-    **{f"x_{word}": (split, f"y_{word}") for word, split in ALIASES.items()},
-}
-"""A key of images: its split and the key of the labels."""
-
-_READ = frozenset(_KEYS) | {label for _, label in _KEYS.values()}
+_FAMILIES: tuple[Mapping[str, tuple[str, str]], ...] = (
+    {"images": ("train", "labels")},
+    {f"{word}_images": (split, f"{word}_labels") for word, split in ALIASES.items()},
+    {f"x_{word}": (split, f"y_{word}") for word, split in ALIASES.items()},
+)
+"""Keys of images that belong together: the split of each and the key of its labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,44 +47,86 @@ class NpzImages(ArrayImages):
 
 
 def open_npz(path: Path, column: str | None = None) -> Source:
-    """Returns the images of a file; raises ZooError, naming file and key, for unusable arrays."""
-    arrays = _load(path)
+    """Returns the images of a file, of the keys like ``column`` if it is set.
+
+    Raises ZooError, naming file and key, for unusable arrays.
+    """
+    keys = _names(path)
     images: dict[str, NpzImages] = {}
-    labels: dict[str, list[object]] = {}
-    for key, (split, label_key) in _KEYS.items():
-        if key not in arrays:
-            continue
+    labels: dict[str, list[str | None]] = {}
+    left_out: list[LeftOut] = []
+    used: set[str] = set()
+    for key, (split, label_key) in _keys(path, keys, column).items():
         if split in images:
-            raise ZooError(f"{path} has two arrays of {split} images, {key!r} is one: keep one")
-        array = _check_images(arrays[key], key, path)
+            raise ZooError(
+                f"{path} has two arrays of {split} images, {images[split].key!r} and {key!r}: "
+                f"choose one with --set data.column={key}"
+            )
+        array = _check_images(_load(path, key), key, path)
         images[split] = NpzImages(array, f"{key!r} in {path}", path, key)
-        if label_key in arrays:
-            labels[split] = _label_list(arrays[label_key], label_key, len(array), path)
-    if not images:
-        raise ZooError(
-            f"{path} has no images under a known key, only {', '.join(arrays) or 'nothing'}: "
-            "use images, or train_images and test_images, or x_train and x_test"
-        )
-    try:
-        columns, names = numbered(labels)
-    except TypeError as error:
-        raise ZooError(f"{path} has {error}: labels must be integers or words") from error
+        used.add(key)
+        if label_key in keys:
+            used.add(label_key)
+            try:
+                labels[split] = _labels(path, label_key, len(array))
+            except TypeError as error:
+                left_out.append(LeftOut(f"the array {label_key!r}", str(error)))
+    left_out += [
+        LeftOut(f"the array {key!r}", "neither images nor labels by its name")
+        for key in keys
+        if key not in used
+    ]
+    columns, names = numbered(labels)
     columns = {split: unlabeled(len(array)) for split, array in images.items()} | columns
     splits = {split: StoredSplit(array, columns[split]) for split, array in images.items()}
-    return Source(local_name(path), splits, names)
+    return Source(
+        local_name(path), splits, names, kind="an .npz file", column=column, left_out=(*left_out,)
+    )
 
 
-def _load(path: Path, *keys: str) -> dict[str, NDArray[Any]]:
-    """Returns the arrays of an ``.npz`` by key: ``keys``, by default all."""
-    import numpy as np
+def _keys(path: Path, keys: Sequence[str], column: str | None) -> dict[str, tuple[str, str]]:
+    """Returns the keys of images that are in the file: the split of each, and that of its labels.
 
+    With ``column``, those of its family; a key of no family is a single split.
+    """
+    families = [family for family in _FAMILIES if column is None or column in family]
+    if column is not None and column not in keys:
+        raise UsageError(
+            f"data.column is {column!r}, which {path} does not have{nearest(column, keys)}"
+        )
+    if column is not None and not families:
+        return {column: ("train", "labels")}
+    known = {key: value for family in families for key, value in family.items() if key in keys}
+    if not known:
+        raise ZooError(
+            f"{path} has no images under a known key, only {', '.join(keys) or 'nothing'}: use "
+            "images, or train_images and test_images, or x_train and x_test; or choose one with "
+            "--set data.column=KEY"
+        )
+    return known
+
+
+def _names(path: Path) -> list[str]:
+    check_readable(path)
     if not zipfile.is_zipfile(path):
         raise ZooError(f"{path} is not an .npz file: write it with numpy.savez_compressed")
+    with _opened(path) as archive:
+        return list(archive.files)
+
+
+def _load(path: Path, key: str) -> NDArray[Any]:
+    with _opened(path) as archive:
+        array: NDArray[Any] = archive[key]
+        return array
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[NpzFile]:
+    import numpy as np
+
     try:
         with np.load(path, allow_pickle=False) as archive:
-            wanted = keys or [key for key in archive.files if key in _READ]
-            others = {} if keys else {key: np.empty(0) for key in archive.files}
-            return others | {key: archive[key] for key in wanted}
+            yield archive
     except MemoryError:
         raise
     except Exception as error:  # zipfile, zlib and numpy have no common base
@@ -92,7 +137,7 @@ def _load(path: Path, *keys: str) -> dict[str, NDArray[Any]]:
 
 
 def _read_again(path: Path, key: str, name: str) -> NpzImages:
-    return NpzImages(_load(path, key)[key], name, path, key)
+    return NpzImages(_load(path, key), name, path, key)
 
 
 def _check_images(array: NDArray[Any], key: str, path: Path) -> NDArray[Any]:
@@ -109,9 +154,25 @@ def _check_images(array: NDArray[Any], key: str, path: Path) -> NDArray[Any]:
     return array
 
 
-def _label_list(array: NDArray[Any], key: str, count: int, path: Path) -> list[object]:
-    if array.shape not in ((count,), (count, 1)):
+def _labels(path: Path, key: str, count: int) -> list[str | None]:
+    """Returns the names of classes, None for none.
+
+    Raises ZooError unless there are ``count``, and TypeError, with the reason, for labels that are
+    not classes.
+    """
+    try:
+        array = _load(path, key)
+    except ZooError as error:
+        if "pickle" not in str(error):
+            raise
+        raise TypeError("it is pickled, which is never read: save text with dtype str") from error
+    if array.ndim == 0 or len(array) != count:
         raise ZooError(
             f"{key!r} in {path} is {list(array.shape)} for {count} images: labels must be [{count}]"
         )
-    return list(array.reshape(-1).tolist())
+    array = array.reshape(count) if array.size == count else array
+    labels = as_labels(array.tolist())
+    if labels is None:
+        shape = list(array.shape)
+        raise TypeError(f"{array.dtype} {shape} is neither one class an image nor one-hot")
+    return labels
