@@ -65,10 +65,14 @@ def open_folder(listing: Listing, layout: Layout | None = None) -> Source:
     if layout != "classes":
         metadata = read_metadata(path, tables, files)
     elif tables:
-        why = "data.layout=classes takes labels from folders"
+        why = "data.layout=classes reads folders"
         metadata.left_out += [LeftOut(f"the file {table}", why) for table in tables]
     reading = read_layout(name, files, layout, labeled=metadata.labels is not None)
     _check_other_suffixes(path, files)
+    if metadata.labels is not None and reading.layout == "images" and "/" in files[0] + files[-1]:
+        reading.notes.append(
+            "Folders have no meaning beside a file of labels; --set data.layout=classes reads them."
+        )
     columns, class_names = numbered(_labels(reading, metadata))
     splits = {
         split: StoredSplit(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.labels import LABEL_COLUMNS, as_labels, label_column
+from zoo.data.listing import counted
 from zoo.data.source import LeftOut
 from zoo.errors import ZooError, first_line
 
@@ -86,7 +87,9 @@ def read_metadata(root: Path, tables: Sequence[str], images: Sequence[str]) -> M
             metadata.notes.append(f"Labels are those of the column {label!r} in {table}.")
     if missing:
         metadata.left_out.append(
-            LeftOut(f"{len(missing):,} rows of metadata", f"no such image, {missing[0]} first")
+            LeftOut(
+                counted(missing, "image", "images"), "named in metadata, but there is no such file"
+            )
         )
     return metadata
 
