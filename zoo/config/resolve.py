@@ -217,6 +217,7 @@ _PHRASES = {
     "float_type": ("", "must be a number"),
     "bool_type": ("", "must be true or false"),
     "string_type": ("", "must be text"),
+    "string_unicode": ("", "must be UTF-8: rename the file or folder"),
     "string_too_short": ("", "must not be empty"),
     "finite_number": ("", "must be a finite number"),
 }

@@ -24,11 +24,15 @@ _ORIENTATION = 0x0112  # the EXIF tag
 FORMATS = Ranges()
 _ARRAY_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
+_COMPOSITES = ("MPO", "PSD")
+"""Formats whose first frame is the whole image: photos of phones, and layers."""
+
 
 class Change(enum.Flag):
     """Changes made to an image, for the notes of a dataset."""
 
     NONE = 0
+    FIRST_FRAME = enum.auto()
     ROTATED = enum.auto()
     DEPTH = enum.auto()
     COLOR_SPACE = enum.auto()
@@ -86,6 +90,8 @@ def plain(stored: StoredImage, location: str, ranges: Ranges = FORMATS) -> tuple
         if isinstance(stored, Image.Image):
             stored.load()
             image, rotated = _upright(stored)
+            if stored.format not in _COMPOSITES and getattr(stored, "is_animated", False):
+                rotated |= Change.FIRST_FRAME
             image, converted = _eight_bits(image, location, ranges)
         else:
             rotated = Change.NONE

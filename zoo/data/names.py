@@ -79,9 +79,11 @@ def is_local(source: str) -> bool:
 
 
 def local_name(path: Path) -> str:
-    """Returns a path's last component, a file's without its suffix."""
+    """Returns a path's last component, a file's without its suffix; bytes that are not UTF-8 become
+    the replacement character."""
     path = Path(os.path.abspath(path))
-    return (path.stem if path.is_file() else path.name) or "data"
+    name = path.stem if path.is_file() else path.name
+    return os.fsencode(name).decode(errors="replace") or "data"
 
 
 def name_of(source: str) -> str:

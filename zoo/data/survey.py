@@ -138,6 +138,7 @@ def describe_changes(
     """Returns a sentence for each change, with its number among the ``decoded`` images."""
     size = preparation.size
     phrases = {
+        Change.FIRST_FRAME: "of several frames or pages, of which the first is used",
         Change.ROTATED: "rotated by the EXIF orientation",
         Change.DEPTH: "converted to 8 bits",
         Change.RANGE: "read with {:g} as black and {:g} as white".format(*preparation.ranges.bytes),
