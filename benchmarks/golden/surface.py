@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 import zoo
+from zoo.config.sections import DataConfig
 from zoo_onnx import OnnxModel
 
 Array = NDArray[Any]
@@ -26,6 +27,9 @@ CHECKPOINTS = "checkpoints"
 GRID = "samples/grid.png"
 METRICS = "metrics.jsonl"
 WEIGHTS = "model.safetensors"
+SPLITS = {"data.split_rule": "position"} if "split_rule" in DataConfig.model_fields else {}
+"""The split rule of versions that had no other, so that records of both are comparable."""
+
 TIMINGS = {"seconds", "images_per_second"}
 """Keys of metrics.jsonl whose values depend on the clock."""
 
@@ -70,7 +74,7 @@ def train(model: str, config: dict[str, Any], steps: int, folder: Path) -> None:
     resume = folder.exists()
     zoo.train(
         model,
-        config=None if resume else config,
+        config=None if resume else config | SPLITS,
         steps=steps,
         seed=0,
         out=folder,
