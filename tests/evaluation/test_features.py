@@ -295,12 +295,15 @@ def test_inception_receives_8_bit_images_of_three_channels(monkeypatch: pytest.M
         def __init__(self, name: str, features_list: list[str]) -> None:
             super().__init__()
             assert (name, features_list) == ("inception-v3-compat", ["2048"])
+            torch.rand(3)  # the layers of the real network initialize themselves
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             assert images.dtype == torch.uint8
             return images.flatten(1)
 
     monkeypatch.setattr("torchmetrics.image.fid.NoTrainInceptionV3", Inception)
+    before = torch.get_rng_state()
     network: FeatureNetwork = inception_features(CPU)
+    assert torch.equal(torch.get_rng_state(), before)
     assert network.extract(torch.full((2, 1, 1, 1), 0.5)).tolist() == [[128] * 3] * 2
     assert network.suffix == ""

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from zoo.errors import ZooError
 from zoo.evaluation.features import FeatureNetwork
+from zoo.sampling.seeding import preserved
 
 DIMENSIONS = 2048
 
@@ -21,7 +22,8 @@ def inception_features(device: torch.device) -> FeatureNetwork:
     from torchmetrics.image.fid import NoTrainInceptionV3
 
     try:
-        network = NoTrainInceptionV3("inception-v3-compat", [str(DIMENSIONS)])
+        with preserved():  # its layers initialize themselves before the weights are loaded
+            network = NoTrainInceptionV3("inception-v3-compat", [str(DIMENSIONS)])
     except ModuleNotFoundError:
         raise ZooError(
             "--features inception requires torch-fidelity, which is not installed: pip install "
