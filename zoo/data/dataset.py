@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from zoo.data.source import Selected
@@ -31,6 +31,10 @@ class Split(Protocol):
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], int]: ...
 
+    def select(self, indices: NDArray[np.int64]) -> Split:
+        """Returns the images at ``indices``, in that order."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class ResidentSplit:
@@ -44,6 +48,9 @@ class ResidentSplit:
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], int]:
         return self.images[index], int(self.labels[index])
+
+    def select(self, indices: NDArray[np.int64]) -> ResidentSplit:
+        return ResidentSplit(self.images[indices], self.labels[indices])
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +74,9 @@ class StreamedSplit:
         image = self.stored.open(index)
         return self.prepare(image, self.stored.location(index)), int(self.labels[index])
 
+    def select(self, indices: NDArray[np.int64]) -> StreamedSplit:
+        return StreamedSplit(Selected(self.stored, indices), self.labels[indices], self.prepare)
+
 
 def select(split: Split, indices: NDArray[np.int64]) -> Split:
     """Returns the images of a split at ``indices``, in their order."""
@@ -86,7 +96,9 @@ class Dataset:
     from the data. ``license`` is None if unknown. ``kind`` says what the source is ("a folder of
     class folders"). ``notes`` are sentences for the user about the preparation, ``left_out`` are
     parts of the source that are not used. ``unknown_classes`` are the classes of training images
-    that the run, whose classes the data were opened with, does not know.
+    that the run, whose classes the data were opened with, does not know. ``ids``, filled on
+    request, are the hashes of the images of each split, in hexadecimal digits; equal images have
+    equal ids, whatever the seed.
     """
 
     name: str
@@ -99,3 +111,4 @@ class Dataset:
     left_out: tuple[LeftOut, ...] = ()
     values: Values | None = None
     unknown_classes: tuple[str, ...] = ()
+    ids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

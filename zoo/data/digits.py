@@ -28,4 +28,10 @@ def open_digits() -> Source:
         values, labels = archive["images"], archive["labels"]
     images = (values.astype(np.uint16) * 255 // MAX_VALUE).astype(np.uint8)
     split = StoredSplit(ArrayImages(images, DIGITS), labels.astype(np.int64))
-    return Source(DIGITS, {"train": split}, tuple("0123456789"), KNOWN[DIGITS].license)
+    return Source(
+        DIGITS,
+        {"train": split},
+        tuple("0123456789"),
+        KNOWN[DIGITS].license,
+        kind="the digits in the package",
+    )

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.data.classes import classes_by_position, classes_of
-from zoo.data.dataset import Dataset, ResidentSplit, Split, StreamedSplit
+from zoo.data.classes import Classes, classes_by_position, classes_of
+from zoo.data.dataset import Dataset, ResidentSplit, StreamedSplit
 from zoo.data.decode import Change
+from zoo.data.division import (
+    MISSING_SPLITS,
+    by_hash,
+    by_position,
+    duplicate_notes,
+    named_splits,
+    rest,
+    select,
+)
+from zoo.data.reading import Reader, Reading
 from zoo.data.source import Source, StoredSplit
-from zoo.data.splits import divide
-from zoo.data.survey import describe_changes, spread, survey
-from zoo.data.values import Values, values_of
+from zoo.data.splits import SPLITS
+from zoo.data.spread import spread
+from zoo.data.survey import describe_changes, survey
+from zoo.data.values import values_of
 from zoo.specs import ImageSpec
 
 if TYPE_CHECKING:
@@ -28,9 +37,9 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 CHECKED = 256
-"""The number of images of a streamed split that are decoded when it is opened, to find faults."""
+"""The number of images of a streamed split that are prepared when it is opened, to find faults."""
 
-_CHUNK = 64
+_ROWS = 1024
 
 
 def prepare_dataset(
@@ -39,93 +48,121 @@ def prepare_dataset(
     progress: Progress | None = None,
     seed: int = 0,
     class_names: Sequence[str] | None = None,
+    splits: Sequence[str] = SPLITS,
+    ids: bool = False,
 ) -> Dataset:
     """Returns the dataset that ``config`` makes of ``source``; see :func:`zoo.data.open_data`."""
-    stored = divide(source.splits, source.name)
+    stored = named_splits(source.splits, source.name)
+    if config.split_rule == "position":
+        stored = by_position(stored)
+    missing = [split for split in MISSING_SPLITS if split not in stored]
+    if not set(missing) & set(splits):
+        missing = []
     others = [part.images for split, part in stored.items() if split != "train"]
     surveyed = survey(config, stored["train"].images, others)
     preparation = surveyed.preparation
-    if config.split_rule == "position" and class_names is None:
-        classes = classes_by_position(stored, source.class_names, source.layout is not None)
-    else:
-        classes = classes_of(stored, source.class_names, class_names)
-    names = classes.names
-    stored = {
-        split: StoredSplit(part.images, classes.labels[split]) for split, part in stored.items()
-    }
-
-    total = sum(map(len, stored.values()))
-    size = total * preparation.channels * preparation.size**2
+    size = sum(map(len, stored.values())) * preparation.channels * preparation.size**2
     resident = size <= config.resident_gib * 2**30
-    indices = {
-        split: np.arange(len(part)) if resident else spread(len(part), CHECKED)
-        for split, part in stored.items()
-    }
-    decoded, done = sum(map(len, indices.values())), 0
-    changes: Counter[Change] = Counter()
-    splits: dict[str, Split] = {}
-    values: dict[str, Values] = {}
+
+    readers = {}
     for split, part in stored.items():
-        before = done
+        is_divided = split == "train" and bool(missing)
+        if split in splits or is_divided:
+            prepared = np.arange(len(part)) if resident else spread(len(part), CHECKED)
+            hashed = ids or (config.split_rule == "hash" and (is_divided or resident))
+            readers[split] = Reader(part.images, prepared, hashed)
+    readings = _read(readers, preparation, progress)
+    hashes = {split: reading.hashes for split, reading in readings.items() if reading.hashes}
+    duplicates = duplicate_notes(
+        hashes, {split: stored[split].labels for split in hashes}, bool(missing)
+    )
+    images = {split: reading.images for split, reading in readings.items()}
+    if missing:
+        train = stored["train"]
+        chosen = by_hash(hashes["train"], train.labels, source.class_names, missing, seed)
+        kept = rest(len(train), chosen)
+        stored = select(stored, chosen)
+        hashes |= {
+            split: [hashes["train"][index] for index in indices]
+            for split, indices in {**chosen, "train": kept}.items()
+        }
+        if resident:
+            images |= {split: images["train"][indices] for split, indices in chosen.items()}
+            images["train"] = _keep_rows(images["train"], kept)
 
-        def report(count: int, before: int = before) -> None:
-            if progress is not None:
-                progress(before + count, decoded)
-
-        images = _decode(part, indices[split], preparation, changes, report)
-        values[split] = values_of(images)
-        done += len(indices[split])
-        splits[split] = (
-            ResidentSplit(images, part.labels)
-            if resident
-            else StreamedSplit(part.images, part.labels, preparation)
-        )
+    values = {split: values_of(part) for split, part in images.items()}
     value_notes = surveyed.check(config, values)
-    change_notes = describe_changes(changes, decoded, total, preparation)
+    classes = _classes(source, stored, config, class_names)
+    changes = sum((reading.changes for reading in readings.values()), Counter[Change]())
+    decoded = sum(len(reader.prepared) for reader in readers.values())
+    total = sum(len(reader.stored) for reader in readers.values())
+    found = {"layout": source.layout or config.layout, "column": source.column or config.column}
     return Dataset(
         name=source.name,
         image_spec=ImageSpec(
-            preparation.channels, preparation.size, len(names), config.bits, names
+            preparation.channels,
+            preparation.size,
+            len(classes.names),
+            config.bits,
+            classes.names,
         ),
-        splits=splits,
-        config=surveyed.resolved(config, changes),
+        splits={
+            split: ResidentSplit(images[split], classes.labels[split])
+            if resident
+            else StreamedSplit(stored[split].images, classes.labels[split], preparation)
+            for split in splits
+        },
+        config=surveyed.resolved(config, changes).model_copy(update=found),
         license=source.license,
-        values=values["train"],
+        kind=source.kind,
+        notes=(
+            *source.notes,
+            *classes.notes,
+            *duplicates,
+            *surveyed.notes,
+            *describe_changes(changes, decoded, total, preparation),
+            *value_notes,
+        ),
+        left_out=source.left_out,
+        values=values.get("train"),
         unknown_classes=classes.unknown,
-        notes=(*source.notes, *classes.notes, *surveyed.notes, *change_notes, *value_notes),
+        ids={
+            split: tuple(value.hex() for value in hashes.get(split, ()))
+            for split in (splits if ids else ())
+        },
     )
 
 
-def _decode(
-    stored: StoredSplit,
-    indices: NDArray[np.int64],
-    preparation: Preparation,
-    changes: Counter[Change],
-    report: Callable[[int], None],
-) -> NDArray[np.uint8]:
-    """Returns the images at ``indices`` as uint8 [N, C, S, S] and counts their ``changes``.
+def _read(
+    readers: Mapping[str, Reader], preparation: Preparation, progress: Progress | None
+) -> dict[str, Reading]:
+    total, done = sum(map(len, readers.values())), 0
+    readings = {}
+    for split, reader in readers.items():
 
-    Uses threads: Pillow releases the GIL while it decodes and scales.
-    """
-    shape = (len(indices), preparation.channels, preparation.size, preparation.size)
-    images = np.empty(shape, dtype=np.uint8)
+        def report(count: int, before: int = done) -> None:
+            if progress is not None:
+                progress(before + count, total)
 
-    def fill(positions: Sequence[int]) -> Counter[Change]:
-        counts: Counter[Change] = Counter()
-        for position in positions:
-            index = int(indices[position])
-            image, location = stored.images.open(index), stored.images.location(index)
-            images[position], change = preparation.apply(image, location)
-            counts.update(change)
-        return counts
+        readings[split] = reader.read(preparation, report)
+        done += len(reader)
+    return readings
 
-    positions = range(len(indices))
-    chunks = [positions[start : start + _CHUNK] for start in range(0, len(positions), _CHUNK)]
-    pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1))
-    try:
-        for chunk, counts in zip(chunks, pool.map(fill, chunks), strict=True):
-            changes.update(counts)
-            report(chunk[-1] + 1)
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return images
+
+def _keep_rows(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Returns ``images[rows]`` for ascending ``rows``, moved within ``images`` and not copied."""
+    for start in range(0, len(rows), _ROWS):
+        part = rows[start : start + _ROWS]
+        images[start : start + len(part)] = images[part]
+    return images[: len(rows)]
+
+
+def _classes(
+    source: Source,
+    stored: Mapping[str, StoredSplit],
+    config: DataConfig,
+    known: Sequence[str] | None,
+) -> Classes:
+    if config.split_rule == "position" and known is None:
+        return classes_by_position(stored, source.class_names, source.layout is not None)
+    return classes_of(stored, source.class_names, known)

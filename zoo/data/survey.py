@@ -11,13 +11,11 @@ from zoo.data.decode import Change, has_color, plain
 from zoo.data.evidence import StoredValues
 from zoo.data.prepare import MAX_SIZE, Preparation, sizes_differ
 from zoo.data.ranges import BYTES, Range, stated_range
+from zoo.data.spread import spread
 from zoo.data.transparency import Transparency
 from zoo.data.values import Values, check_span, check_values
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from zoo.config.sections import DataConfig
     from zoo.data.source import StoredImages
 
@@ -63,13 +61,6 @@ class Survey:
             elif not known and of_split.images >= MIN_CHECKED:
                 check_span(of_split, self.limits, split)
         return notes
-
-
-def spread(count: int, maximum: int) -> NDArray[np.int64]:
-    """Returns at most ``maximum`` indices below ``count``, evenly spaced, both ends included."""
-    import numpy as np
-
-    return np.unique(np.linspace(0, count - 1, min(count, maximum)).round().astype(np.int64))
 
 
 def survey(
