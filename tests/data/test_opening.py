@@ -52,7 +52,7 @@ def test_channels_are_those_of_the_images_or_of_the_configuration(tmp_path: Path
     data = opened(tmp_path / "stored.npz")
     assert data.image_spec.channels == 1
     assert "stored in color but all that were checked are gray" in data.notes[0]
-    np.testing.assert_array_equal(data.splits["train"][1][0][0], gray[1])
+    assert any((image[0] == gray[1]).all() for split in data.splits.values() for image, _ in split)
 
     np.savez(tmp_path / "color.npz", images=np.stack([numbered_image(i) for i in range(3)]))
     assert opened(tmp_path / "color.npz").image_spec.channels == 3

@@ -51,7 +51,7 @@ def test_columns_of_bytes_words_and_lists(tmp_path: Path) -> None:
         tmp_path / "a.parquet",
         {"img": [png(numbered_image(i)) for i in range(3)], "label": ["dog", "cat", "dog"]},
     )
-    data = opened(tmp_path / "a.parquet")
+    data = opened(tmp_path / "a.parquet", split_rule="position")
     assert numbers(data)["train"] == [0, 1, 2]
     assert data.image_spec.class_names == ("cat", "dog")
     assert data.splits["train"].labels.tolist() == [1, 0, 1]
@@ -60,7 +60,7 @@ def test_columns_of_bytes_words_and_lists(tmp_path: Path) -> None:
         tmp_path / "b.parquet",
         {"image": [numbered_image(i).tolist() for i in range(3)], "label": [[0.5], [1.0], [2.0]]},
     )
-    data = opened(tmp_path / "b.parquet", resident_gib=0)
+    data = opened(tmp_path / "b.parquet", resident_gib=0, split_rule="position")
     assert numbers(data)["train"] == [0, 1, 2]
     assert data.image_spec.classes == 0
     left_out = find_source(DataConfig(source=str(tmp_path / "b.parquet"))).left_out

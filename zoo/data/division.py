@@ -8,7 +8,6 @@ are added. Runs of format version 2 and older took every 20th image, by position
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -137,37 +136,45 @@ def quota(count: int) -> int:
 def duplicate_notes(
     hashes: Mapping[str, Sequence[bytes]],
     labels: Mapping[str, NDArray[np.int64]],
-    chosen: bool,
+    divided: bool,
 ) -> list[str]:
-    """Returns sentences on equal images in the splits of a source: in several splits, under several
-    labels and, with ``chosen``, which says that a split is taken from the training images, copies.
+    """Returns sentences on equal images in the splits of a source.
+
+    They are about images in several splits and under several labels, and, if the training images
+    are ``divided``, about copies of at least 1 in 100 of them.
     """
     notes = []
-    sets = {split: set(values) for split, values in hashes.items()}
     for one, other in (("test", "train"), ("validation", "train"), ("test", "validation")):
-        if one in sets and other in sets and (common := sets[one] & sets[other]):
-            count = sum(value in common for value in hashes[one])
-            notes.append(
-                f"{_images(count, len(hashes[one]), one)} also in the {other} split of the source."
-            )
-    by_image = defaultdict[bytes, set[int]](set)
-    for split, values in hashes.items():
-        for value, label in zip(values, labels[split].tolist(), strict=True):
-            if label >= 0:
-                by_image[value].add(label)
-    if ambiguous := sum(len(classes) > 1 for classes in by_image.values()):
-        notes.append(
-            f"{ambiguous:,} image{'s occur' if ambiguous > 1 else ' occurs'} under more than one "
-            "label: check the labels."
-        )
+        if one in hashes and other in hashes:
+            images = set(hashes[other])
+            if common := sum(value in images for value in hashes[one]):
+                verb = "is" if common == 1 else "are"
+                notes.append(
+                    f"{common:,} of {len(hashes[one]):,} {one} images {verb} also in the {other} "
+                    "split of the source."
+                )
+    if several := _under_several_labels(hashes, labels):
+        subject = "1 image is" if several == 1 else f"{several:,} images are"
+        notes.append(f"{subject} stored under several labels: check the labels.")
     train = hashes.get("train", ())
-    if chosen and (copies := len(train) - len(set(train))) * 100 >= len(train):
+    copies = len(train) - len(set(train))
+    if divided and copies and copies * 100 >= len(train):
+        kind = "is a copy of another" if copies == 1 else "are copies of others"
         notes.append(
-            f"{_images(copies, len(train), 'training')} a copy of another; equal images are in "
-            "the same split."
+            f"{copies:,} of {len(train):,} training images {kind}: equal images are in the same "
+            "split."
         )
     return notes
 
 
-def _images(count: int, total: int, name: str) -> str:
-    return f"{count:,} of {total:,} {name} images {'is' if count == 1 else 'are'}"
+def _under_several_labels(
+    hashes: Mapping[str, Sequence[bytes]], labels: Mapping[str, NDArray[np.int64]]
+) -> int:
+    """Returns the number of distinct images that have more than one label."""
+    first: dict[bytes, int] = {}
+    several = set()
+    for split, values in hashes.items():
+        for value, label in zip(values, labels[split].tolist(), strict=True):
+            if label >= 0 and first.setdefault(value, label) != label:
+                several.add(value)
+    return len(several)
