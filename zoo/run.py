@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from zoo.system.torch_state import default_state
 from zoo.training.observer import Observer
 
 if TYPE_CHECKING:
+    from zoo.data import Dataset
     from zoo.evaluation import Evaluation
     from zoo.system.progress import Progress
     from zoo.training.request import Request
@@ -64,7 +65,6 @@ class Run(Model):
         The other arguments are those of :class:`zoo.evaluation.measure.Plan`. Writes nothing;
         ``zoo evaluate`` writes metrics.json.
         """
-        from zoo.data import open_data
         from zoo.evaluation.measure import Plan, check_plan, evaluate
         from zoo.system.progress import Progress
 
@@ -80,10 +80,8 @@ class Run(Model):
         )
         check_plan(self, plan)
         progress = progress or Progress()
-        dataset = open_data(
-            self.data_config(data),
-            lambda done, total: progress.show("reading images", done, total),
-            class_names=self.class_names or None,
+        dataset = self.open_data(
+            data, lambda done, total: progress.show("reading images", done, total)
         )
         for note in dataset.notes:
             progress.say(note)
@@ -91,12 +89,40 @@ class Run(Model):
             progress.say(f"this {self.name} has no class names: labels are matched by their order")
         return evaluate(self, dataset, plan, self.folder.short_digest(), progress)
 
+    def open_data(
+        self,
+        source: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        split: str | None = None,
+    ) -> Dataset:
+        """Opens ``source`` (default: the training data) as :meth:`data_config` says, divided as in
+        training.
+
+        With ``split``, the dataset has this split alone, and is streamed: for a few images.
+        """
+        from zoo.data import SPLITS, open_data
+
+        config = self.data_config(source)
+        if split is not None:
+            config = config.model_copy(update={"resident_gib": 0.0})
+        return open_data(
+            config,
+            progress,
+            seed=self.config.training.seed,
+            class_names=self.class_names or None,
+            splits=SPLITS if split is None else [split],
+        )
+
     def data_config(self, source: str | None = None) -> DataConfig:
         """Returns the configuration that opens ``source`` (default: the training data) at the
         run's size and channels."""
         stored = self.folder.read_data_record().get("source", self.config.data.source)
-        shape = {"size": self.image_spec.size, "channels": self.image_spec.channels}
-        return self.config.data.model_copy(update={"source": source or stored, **shape})
+        spec = self.image_spec
+        update: dict[str, Any] = {"size": spec.size, "channels": spec.channels}
+        if source not in (None, stored, self.config.data.source):
+            update |= {"layout": None, "column": None}  # those of the training data
+        return self.config.data.model_copy(update={"source": source or stored, **update})
 
     def export(self, format: str | None = None, **options: Any) -> Sequence[Any]:
         """Exports the run to a plugin's format, by default the only one, and returns the files.

@@ -83,11 +83,11 @@ def exported(run: zoo.Run, precision: str) -> dict[str, Session]:
 
 
 def real_images(run: zoo.Run) -> np.ndarray[Any, Any]:
-    """Returns the first images of the test split."""
-    from zoo.data import open_data
+    """Returns images of the test split, evenly spread."""
+    from zoo.data.spread import spread_split
 
-    split = open_data(run.data_config()).splits["test"]
-    return run.as_images(np.stack([split[i][0] for i in range(IMAGES)])).numpy()
+    split, _ = spread_split(run.open_data().splits["test"], IMAGES)
+    return run.as_images(np.stack([split[i][0] for i in range(len(split))])).numpy()
 
 
 @click.command()

@@ -15,7 +15,7 @@ from torch import Tensor
 from zoo.data.batches import in_order
 from zoo.data.dataset import Dataset
 from zoo.data.quantize import to_images, to_levels
-from zoo.data.survey import spread
+from zoo.data.spread import spread_by_class
 from zoo.evaluation.classifier import classifier_features
 from zoo.evaluation.features import BATCH_SIZE, FeatureNetwork, features_of
 from zoo.evaluation.frechet import frechet_distance
@@ -78,7 +78,7 @@ def _features(
 
 def _training_images(data: Dataset, count: int) -> Iterator[Tensor]:
     split, bits = data.splits["train"], data.image_spec.bits
-    for part in torch.from_numpy(spread(len(split), count)).split(BATCH_SIZE):
+    for part in torch.from_numpy(spread_by_class(split.labels, count)).split(BATCH_SIZE):
         pixels = torch.stack([torch.from_numpy(split[int(i)][0]) for i in part])
         yield to_images(to_levels(pixels, bits), bits)
 

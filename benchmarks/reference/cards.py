@@ -57,9 +57,14 @@ def folder_of(record: Mapping[str, Any]) -> str:
 def _section(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     lines = ["## Reference run", "", f"The grid shows the first {IMAGES} samples of seed 0.", ""]
     if trip := record["round_trip"]:
+        count = trip["images"]
+        spread = trip.get("spread")  # earlier records are of the first images
+        images = (
+            f"{count} test images, evenly spread," if spread else f"the first {count} test images"
+        )
         text = (
-            f"Encoding and decoding the first {trip['images']} test images changes a value by at "
-            f"most {trip['largest']:.1e}, on a scale from 0 to 1."
+            f"Encoding and decoding {images} changes a value by at most {trip['largest']:.1e}, on "
+            "a scale from 0 to 1."
         )
         lines += [wrapped(text), ""]
     if anchors := [one for one in results["anchors"] if data_of(one) == data_of(record)]:

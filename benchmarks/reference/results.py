@@ -57,7 +57,9 @@ def add(
     if earlier.get("weights") == record["weights"]:
         record["round_trip"] = earlier["round_trip"]
     elif "log_prob" in run.spec.capabilities:
-        record["round_trip"] = round_trip(run, _open(run.data_config(source)))
+        record["round_trip"] = round_trip(
+            run, _open(run.data_config(source), run.config.training.seed)
+        )
     _check_features(record, results)
     records[entry.name] = record
     order = [entry.name for entry in KINDS[results["kind"]]]
@@ -67,16 +69,16 @@ def add(
 
 
 def round_trip(run: Run, data: Dataset) -> dict[str, Any]:
-    """The largest error of a value, from 0 to 1, after encoding and decoding the first ROUND_TRIP
-    test images."""
-    import torch
+    """The largest error of a value, from 0 to 1, after encoding and decoding at most ROUND_TRIP
+    images, spread over the test split."""
+    import numpy as np
 
-    split = data.splits["test"]
-    count = min(ROUND_TRIP, len(split))
-    images = run.as_images(
-        torch.stack([torch.from_numpy(split[i][0]) for i in range(count)]).numpy()
-    )
-    return {"images": count, "largest": float((run.reconstruct(images) - images).abs().max())}
+    from zoo.data.spread import spread_split
+
+    split, indices = spread_split(data.splits["test"], ROUND_TRIP)
+    images = run.as_images(np.stack([split[i][0] for i in range(len(split))]))
+    largest = float((run.reconstruct(images) - images).abs().max())
+    return {"images": len(indices), "spread": True, "largest": largest}
 
 
 def _record(entry: Entry, run: Run) -> dict[str, Any]:
@@ -145,7 +147,9 @@ def _add_anchors(results: dict[str, Any], record: Mapping[str, Any], run: Run, s
     reporter = progress()
     reporter.say(f"measuring real images and noise of {record['data']}")
     try:
-        measured = anchors(_open(run.data_config(source)), run.device, reporter)
+        measured = anchors(
+            _open(run.data_config(source), run.config.training.seed), run.device, reporter
+        )
     finally:
         reporter.close()
     data = {"data": record["data"], "image": record["image"]}
@@ -164,7 +168,7 @@ def features_of(record: Mapping[str, Any]) -> str:
 
 
 @cache
-def _open(config: DataConfig) -> Dataset:
+def _open(config: DataConfig, seed: int) -> Dataset:
     from zoo.data import open_data
 
-    return open_data(config)
+    return open_data(config, seed=seed)

@@ -110,7 +110,7 @@ _DTYPES = (torch.float64, torch.float32)
 
 
 class _Images:
-    """The first images of the test split if the data are on this machine, else samples."""
+    """Images spread over the test split if the data are on this machine, else samples."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -124,17 +124,20 @@ class _Images:
         return self._images[rows]
 
     def _load(self) -> tuple[Tensor, str]:
-        from zoo.data import open_data
         from zoo.data.names import is_local
+        from zoo.data.spread import spread_split
 
         run, size = self.run, BATCH_SIZES[-1]
-        config = run.data_config().model_copy(update={"resident_gib": 0.0})
-        if is_local(config.source):
+        if is_local(run.data_config().source):
             try:
-                data = open_data(config, class_names=run.class_names or None)
-                split = data.splits["test"]
-                pixels = np.stack([split[i][0] for i in range(min(size, len(split)))])
-                origin = f"the first {len(pixels)} of the test split of {data.name}"
+                data = run.open_data(split="test")
+                test = data.splits["test"]
+                split, indices = spread_split(test, size)
+                pixels = np.stack([split[i][0] for i in range(len(split))])
+                origin = (
+                    f"{len(indices)} of the {len(test):,} images of the test split of {data.name}, "
+                    "evenly spread"
+                )
                 return run.as_images(pixels), origin
             except (ZooError, ValueError):
                 pass  # other data than in training, or no test split: samples will do

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     "-n",
     "--images",
     type=click.IntRange(1),
-    help="Number of images, from the start of the split; default: all.",
+    help="Number of images, spread evenly over the split; default: all.",
 )
 @click.option(
     "--samples",

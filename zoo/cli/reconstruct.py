@@ -47,8 +47,8 @@ def command(
 ) -> None:
     """Encode and decode images with RUN, and write originals and reconstructions.
 
-    IMAGES are files or folders, preprocessed like training data. The default is the start of the
-    run's test split.
+    IMAGES are files or folders, preprocessed like training data. The default is the run's test
+    split. With more than -n images, those that are used are spread evenly over them.
     """
     out = unused(Path("reconstruction.png")) if out is None else out
     check_out(out)
@@ -73,36 +73,42 @@ def command(
 def _from_files(
     run: Run, paths: tuple[Path, ...], count: int, label: str | None
 ) -> tuple[Tensor, Labels, str]:
-    """Returns the first ``count`` images in ``paths``, ``[N, C, H, W]`` in [0, 1], with their label
-    and a title."""
+    """Returns at most ``count`` images, spread over ``paths``, ``[N, C, H, W]`` in [0, 1], with
+    their label and a title."""
     from zoo.data.image_files import find_images, read_images
+    from zoo.data.source import Selected
+    from zoo.data.spread import spread
 
     if label is None and run.latent.classes:
         raise _unlabeled(run, "these images")
     files, left_out = find_images(paths)
     for part in left_out:
         click.echo(f"left out: {part.what}, {part.why}", err=True)
-    selected = files.first(count)
+    selected = Selected(files, spread(len(files), count))
     if len(selected) < len(files):
-        click.echo(f"using the first {len(selected)} of {len(files):,} images (-n)", err=True)
+        click.echo(f"using {len(selected)} of {len(files):,} images, evenly spread (-n)", err=True)
     title = "1 image" if len(selected) == 1 else f"{len(selected)} images"
     return run.as_images(read_images(selected, run.data_config())), label, title
 
 
 def _from_test_split(run: Run, count: int, label: str | None) -> tuple[Tensor, Labels, str]:
-    """Returns the same for the start of the run's test split, with its labels."""
+    """Returns the same for the run's test split, with its labels."""
     import numpy as np
 
-    from zoo.data import open_data
+    from zoo.data.spread import spread_split
     from zoo.evaluation.conditioning import conditioned
     from zoo.sampling.labels import Indices
+    from zoo.system.progress import progress
 
-    # Streamed, since only a few images are needed.
-    config = run.data_config().model_copy(update={"resident_gib": 0.0})
+    reporter = progress()
     try:
-        data = open_data(config, class_names=run.class_names or None)
+        data = run.open_data(
+            None, lambda done, total: reporter.show("reading images", done, total), split="test"
+        )
     except UsageError as error:
         raise UsageError(f"{error}; or name images to reconstruct") from error
+    finally:
+        reporter.close()
     if not len(data.splits["test"]):
         raise ZooError(f"{data.name} has no test split: name images to reconstruct")
     conditioning = conditioned(run, data, "test")
@@ -113,11 +119,14 @@ def _from_test_split(run: Run, count: int, label: str | None) -> tuple[Tensor, L
         if conditioning.left_out:
             click.echo(f"{conditioning.left_out:,} images of no known class are left out", err=True)
         data = conditioning.data
-    split = data.splits["test"]
-    images, classes = zip(*(split[i] for i in range(min(count, len(split)))), strict=True)
+    test = data.splits["test"]
+    split, _ = spread_split(test, count)
+    images, classes = zip(*(split[i] for i in range(len(split))), strict=True)
     if label is None and run.latent.classes:
         labels = Indices(np.array(classes))
-    title = f"first {len(images)} of the test split of {data.name}"
+    title = f"the {len(test):,} images of the test split of {data.name}"
+    if len(split) < len(test):
+        title = f"{len(split)} of {title}, evenly spread"
     return run.as_images(np.stack(images)), labels, title
 
 

@@ -16,7 +16,7 @@ from zoo.data.splits import SPLITS
 if TYPE_CHECKING:
     from zoo.config.sections import DataConfig
 
-__all__ = ["Dataset", "ResidentSplit", "Split", "StreamedSplit", "open_data"]
+__all__ = ["SPLITS", "Dataset", "ResidentSplit", "Split", "StreamedSplit", "open_data"]
 
 
 def open_data(

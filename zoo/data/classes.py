@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.dataset import Dataset, select
+from zoo.data.dataset import Dataset
 from zoo.sampling.names import in_natural_order, listed
 
 if TYPE_CHECKING:
@@ -173,5 +173,5 @@ def labeled(data: Dataset) -> Dataset:
     splits = dict(data.splits)
     for name, split in data.splits.items():
         if (split.labels < 0).any():
-            splits[name] = select(split, np.flatnonzero(split.labels >= 0))
+            splits[name] = split.select(np.flatnonzero(split.labels >= 0))
     return replace(data, splits=splits)

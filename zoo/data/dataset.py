@@ -78,15 +78,6 @@ class StreamedSplit:
         return StreamedSplit(Selected(self.stored, indices), self.labels[indices], self.prepare)
 
 
-def select(split: Split, indices: NDArray[np.int64]) -> Split:
-    """Returns the images of a split at ``indices``, in their order."""
-    if isinstance(split, ResidentSplit):
-        return ResidentSplit(split.images[indices], split.labels[indices])
-    assert isinstance(split, StreamedSplit)
-    stored = Selected(split.stored, indices)
-    return StreamedSplit(stored, split.labels[indices], split.prepare)
-
-
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Images of one shape, in the splits "train", "validation" and "test".

@@ -45,9 +45,6 @@ class ImageFiles:
     def location(self, index: int) -> str:
         return str(self.root / self.files[index])
 
-    def first(self, count: int) -> ImageFiles:
-        return ImageFiles(self.root, self.files[:count])
-
 
 def open_folder(listing: Listing, layout: Layout | None = None) -> Source:
     """Returns the images of a folder; ``layout`` decides what its folders mean, if it is set.

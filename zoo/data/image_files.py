@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.config.sections import DataConfig
+    from zoo.data.source import StoredImages
 
 
 def find_images(paths: Sequence[Path]) -> tuple[ImageFiles, tuple[LeftOut, ...]]:
@@ -43,7 +44,7 @@ def find_images(paths: Sequence[Path]) -> tuple[ImageFiles, tuple[LeftOut, ...]]
     return ImageFiles(Path(), tuple(files)), tuple(left_out)
 
 
-def read_images(images: ImageFiles, config: DataConfig) -> NDArray[np.uint8]:
+def read_images(images: StoredImages, config: DataConfig) -> NDArray[np.uint8]:
     """Returns images as uint8 ``[N, channels, size, size]``, prepared like training data.
 
     ``config`` must set size and channels. Raises ZooError, naming the file, for a file that is not

@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from zoo.data.dataset import ResidentSplit, Split
 from zoo.data.quantize import to_images, to_levels
-from zoo.data.survey import spread
+from zoo.data.spread import spread_by_class
 from zoo.errors import ZooError
 from zoo.evaluation.features import FeatureNetwork
 from zoo.runs.folder import short_hash
@@ -182,13 +182,14 @@ def _load_cached(path: Path, network: nn.Module) -> Mapping[str, Any] | None:
 
 
 def _labeled(split: Split, max_images: int) -> LabeledImages | None:
-    """Returns at most ``max_images`` images with a label, evenly spread over the split; None if
+    """Returns at most ``max_images`` images with a label, spread over the split; None if
     there are none."""
     labeled = np.flatnonzero(split.labels >= 0)
     if not len(labeled):
         return None
     size = split[0][0].size
-    indices = labeled[spread(len(labeled), min(max_images, max(1, MAX_BYTES // size)))]
+    maximum = min(max_images, max(1, MAX_BYTES // size))
+    indices = labeled[spread_by_class(split.labels[labeled], maximum)]
     if isinstance(split, ResidentSplit):
         images = split.images[indices] if len(indices) < len(split) else split.images
     else:

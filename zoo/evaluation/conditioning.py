@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.data.dataset import Dataset, select
+from zoo.data.dataset import Dataset
 from zoo.sampling.labels import Indices
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def conditioned(model: Model, data: Dataset, split: str) -> Conditioning:
             "one of its classes"
         )
         return Conditioning(data, unlabeled=reason)
-    selected = select(data.splits[split], np.flatnonzero(known))
+    selected = data.splits[split].select(np.flatnonzero(known))
     splits = {**data.splits, split: selected}
     return Conditioning(replace(data, splits=splits), int((~known).sum()))
 

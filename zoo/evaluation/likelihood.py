@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import in_order
+from zoo.data.spread import spread_split
 from zoo.errors import ZooError
 from zoo.sampling.seeding import EVALUATION, HOOK, generator_for, seeded
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 100
 VALIDATION_IMAGES = 500
-"""Number of images of the validation split that are scored at each checkpoint."""
+"""Maximum number of images of the validation split that are scored at each checkpoint."""
 
 DEQUANTIZED = "an upper bound with one uniform dequantization noise per image"
 
@@ -74,20 +75,14 @@ def image_nats(
     max_images: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Tensor]:
-    """Yields the nats of the images of a split in order, ``[n]`` per batch, up to ``max_images``.
+    """Yields the nats of the images of a split in order, ``[n]`` per batch.
 
-    The random numbers of a batch depend on ``seed`` and the index of the batch. Raises ZooError,
-    naming the image, for nats that are not finite.
+    At most ``max_images`` are spread over the split (:mod:`zoo.data.spread`). The random numbers of
+    a batch depend on ``seed`` and the index of the batch. Raises ZooError, naming the image, for
+    nats that are not finite.
     """
-    total = len(data.splits[split])
-    if max_images is not None:
-        total = min(max_images, total)
-    for index, batch in enumerate(
-        in_order(data.splits[split], data.image_spec, BATCH_SIZE, model.device)
-    ):
-        first = index * BATCH_SIZE
-        if first >= total:
-            return
+    images, indices = spread_split(data.splits[split], max_images)
+    for index, batch in enumerate(in_order(images, data.image_spec, BATCH_SIZE, model.device)):
         generator = generator_for(seed, EVALUATION, index, model.device)
         with seeded(seed, HOOK + EVALUATION, index, model.device):
             nats = count(batch.with_generator(generator))
@@ -96,21 +91,21 @@ def image_nats(
                 f"{model.name} returned nats {list(nats.shape)} for a batch of {len(batch)} "
                 "images: its plugin must return one value per image"
             )
-        nats = nats[: total - first]
+        first = index * BATCH_SIZE
         if not bool(nats.isfinite().all()):
             bad = first + int((~nats.isfinite()).nonzero()[0].item())
             raise ZooError(
-                f"image {bad} of the {split} split has no finite likelihood: "
+                f"image {indices[bad]} of the {split} split has no finite likelihood: "
                 "use weights from before the run diverged"
             )
         yield nats
         if progress is not None:
-            progress(first + len(nats), total)
+            progress(first + len(nats), len(images))
 
 
 def validation_bits_per_dim(model: Model, data: Dataset, seed: int) -> float | None:
-    """Returns the mean over the first images of the validation split, with the same dequantization
-    noise each time; None without a score or a validation split."""
+    """Returns the mean over at most VALIDATION_IMAGES images, spread over the split,
+    with the same noise each time; None without a score or a validation split."""
     if not model.scores or not len(data.splits["validation"]):
         return None
     parts = image_nats(model, data, "validation", seed, Scorer(model), VALIDATION_IMAGES)

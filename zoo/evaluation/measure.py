@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import in_order
+from zoo.data.spread import spread_split
 from zoo.errors import UsageError, ZooError
 from zoo.evaluation import frechet, kernel, neighbors
 from zoo.evaluation.classifier import no_labels
@@ -51,8 +52,8 @@ IMPORTANCE_SAMPLES = 100
 class Plan:
     """The metrics of an evaluation and their protocol.
 
-    ``metrics`` are names; empty means all that the model supports. ``images`` limits the evaluation
-    to the first images of the split; ``samples`` defaults to their number, at most 10,000;
+    ``metrics`` are names; empty means all that the model supports. ``images`` is the number of
+    images, spread over the split; ``samples`` defaults to their number, at most 10,000;
     ``temperature`` defaults to the model's. ``features`` is the path of an ``.onnx`` file,
     ``"inception"``, or None for a classifier of the data.
     """
@@ -136,8 +137,18 @@ def evaluate(
 def _protocol(conditioning: Conditioning, plan: Plan) -> Protocol:
     data = conditioning.data
     spec, count = data.image_spec, _image_count(data, plan)
-    protocol = Protocol(data.name, plan.split, count, plan.seed, spec.bits, spec.dimensions, "")
-    return replace(protocol, left_out=conditioning.left_out or None)
+    total = len(data.splits[plan.split])
+    return Protocol(
+        data.name,
+        plan.split,
+        count,
+        plan.seed,
+        spec.bits,
+        spec.dimensions,
+        "",
+        left_out=conditioning.left_out or None,
+        split_images=None if count == total else total,
+    )
 
 
 def _image_count(data: Dataset, plan: Plan) -> int:
@@ -225,8 +236,8 @@ def _distances(
         by_class = ", of each class in turn since the images have none"
     elif model.latent.classes:
         by_class = ", of the classes of these images"
-        images = data.splits[plan.split].labels[: _image_count(data, plan)]
-        labels = sample_labels(images, _sample_count(data, plan))
+        images, _ = spread_split(data.splits[plan.split], plan.images)
+        labels = sample_labels(images.labels, _sample_count(data, plan))
     network = feature_network(model.device, data, plan.features, progress)
     real = _real_features(model, data, plan, network, progress)
     generated = _generated_features(model, data, plan, labels, network, progress)
@@ -281,21 +292,14 @@ def _distances(
 def _real_features(
     model: Model, data: Dataset, plan: Plan, network: FeatureNetwork, progress: Progress
 ) -> Tensor:
-    total = _image_count(data, plan)
-
-    def images() -> Iterator[Tensor]:
-        remaining = total
-        for batch in in_order(data.splits[plan.split], data.image_spec, BATCH_SIZE, model.device):
-            yield batch.images[:remaining]
-            remaining -= len(batch)
-            if remaining <= 0:
-                return
+    split, indices = spread_split(data.splits[plan.split], plan.images)
+    batches = in_order(split, data.image_spec, BATCH_SIZE, model.device)
 
     def name(index: int) -> str:
-        return f"image {index} of the {plan.split} split"
+        return f"image {indices[index]} of the {plan.split} split"
 
-    report = _reporter("computing features of images", total, progress)
-    return features_of(network, images(), name, report)
+    report = _reporter("computing features of images", len(split), progress)
+    return features_of(network, (batch.images for batch in batches), name, report)
 
 
 def _generated_features(

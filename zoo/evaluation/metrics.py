@@ -37,7 +37,8 @@ class Protocol:
 
     ``images`` is the number of real images, of a ``split`` of ``data``, with ``dimensions`` values
     of ``bits`` bits each; ``seed`` determines all random numbers. ``left_out`` counts the images of
-    the split that have no class of a conditional model. ``method`` describes the rest.
+    the split that have no class of a conditional model. Where not all others are measured,
+    ``images`` are spread over these ``split_images``. ``method`` describes the rest.
 
     Likelihoods: ``importance_samples`` per image, k. Distances: the number of ``samples`` and their
     ``temperature``; ``features`` names the network, with the beginning of its file's SHA-256, of
@@ -63,11 +64,15 @@ class Protocol:
     neighbors: int | None = None
     subsets: int | None = None
     subset_size: int | None = None
+    split_images: int | None = None
 
     def __str__(self) -> str:
         values = f"{self.dimensions:,} values of {self.bits} bit{'s' * (self.bits > 1)} each"
+        of = "" if self.split_images is None else f" of the {self.split_images:,}"
+        spread = "" if self.split_images is None else ", evenly spread"
         without = f", without {self.left_out:,} of no known class" if self.left_out else ""
-        real = f"{self.images:,} images of the {self.split} split of {self.data}{without}, {values}"
+        split = f"the {self.split} split of {self.data}"
+        real = f"{self.images:,}{of} images of {split}{spread}{without}, {values}"
         if self.samples is None:
             return f"mean over {real}, {self.method}, seed {self.seed}"
         return (

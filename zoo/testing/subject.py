@@ -17,6 +17,7 @@ from zoo.data import Dataset, open_data
 from zoo.data.batch import Batch
 from zoo.data.batches import in_order
 from zoo.data.prepare import MAX_PAD
+from zoo.data.spread import spread_split
 from zoo.errors import UsageError
 from zoo.model import Model, build
 from zoo.plugins.plugin import package_of
@@ -95,15 +96,15 @@ class Subject:
 
     @cached_property
     def data(self) -> Dataset:
-        return open_data(self.config.data)
+        return open_data(self.config.data, seed=self.config.training.seed)
 
     @property
     def image(self) -> ImageSpec:
         return self.data.image_spec
 
     def batch(self, n: int) -> Batch:
-        """Returns the first ``n`` training images."""
-        split = self.data.splits["train"]
+        """Returns ``n`` training images, spread over the split."""
+        split, _ = spread_split(self.data.splits["train"], n)
         return next(in_order(split, self.image, n, self.device))
 
     # Models

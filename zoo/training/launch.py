@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,8 +78,10 @@ def launch(
             data = open_data(
                 config.data,
                 lambda done, total: shown.show("reading images", done, total),
+                seed=config.training.seed,
                 class_names=None if stored is None else stored.matched,
             )
+            config = replace(config, data=data.config)
             with _locked(folder, processes), own_environment(processes, device):
                 accelerator = make_accelerator(config, device, folder, request.track)
                 run = RunFolder(_broadcast(folder))
