@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import zoo
-from zoo.data import open_data
+from zoo.data.spread import spread_split
 from zoo.errors import UsageError
 from zoo.evaluation.difference import difference
 from zoo.report.grids import pairs
@@ -98,8 +98,8 @@ def photographs(here: Path) -> Path:
     return folder
 
 
-def first_of_test_split(run: zoo.Run, count: int) -> np.ndarray:
-    split = open_data(run.config.data).splits["test"]
+def spread_over_test_split(run: zoo.Run, count: int) -> np.ndarray:
+    split, _ = spread_split(run.open_data().splits["test"], count)
     return np.float32([(split[i][0] >> 4) / np.float32(15) for i in range(count)])
 
 
@@ -109,13 +109,13 @@ def test_the_test_split_is_reconstructed_by_default(commands, trained: zoo.Run, 
     path, message = result.out.splitlines()
     assert path == "both.npy"
     originals, reconstructions = np.load("both.npy")
-    np.testing.assert_array_equal(originals, first_of_test_split(trained, 16))
+    np.testing.assert_array_equal(originals, spread_over_test_split(trained, 16))
     np.testing.assert_array_equal(
         reconstructions, trained.reconstruct(torch.tensor(originals)).numpy()
     )
     np.testing.assert_allclose(reconstructions, originals, atol=1e-4)
     match = re.fullmatch(
-        r"first 16 of the test split of digits: mean difference (\S+), largest (\S+) "
+        r"16 of the 90 images of the test split of digits, evenly spread: mean difference (\S+), largest (\S+) "
         r"\(of 0 to 1\), PSNR (\S+) dB",
         message,
     )
@@ -137,7 +137,7 @@ def test_a_grid_of_pairs_and_a_folder(commands, trained: zoo.Run, here) -> None:
         f"{i}-{kind}.png" for i in range(3) for kind in ("original", "reconstruction")
     ]
     pixels = np.asarray(Image.open("folder/2-original.png"))
-    np.testing.assert_array_equal(pixels, np.rint(first_of_test_split(trained, 3)[2, 0] * 255))
+    np.testing.assert_array_equal(pixels, np.rint(spread_over_test_split(trained, 3)[2, 0] * 255))
 
 
 def test_pairs_show_each_original_above_its_reconstruction() -> None:
@@ -173,7 +173,7 @@ def test_images_of_any_mode_are_converted_to_the_image_spec(
 
 def test_omitted_images_are_reported(commands, trained: zoo.Run, photographs: Path) -> None:
     result = commands("reconstruct", trained.path, photographs, "-n", 1, "-o", "x.npy")
-    assert result.err == "using the first 1 of 4 images (-n)\n"
+    assert result.err == "using 1 of 4 images, evenly spread (-n)\n"
     assert result.out.splitlines()[1].startswith("1 image: ")
     assert np.load("x.npy").shape == (2, 1, 1, 8, 8)
 
@@ -241,7 +241,8 @@ def test_a_vae_decodes_the_posterior_mean(commands, half, here) -> None:
 def test_a_conditional_run_uses_the_labels_of_the_images(commands, half, here) -> None:
     run = half("classy")
     assert commands("reconstruct", run.path, "-n", 40, "-o", "own.npy").status == 0
-    labels = open_data(run.config.data).splits["test"].labels[:40]
+    labels = spread_split(run.open_data().splits["test"], 40)[0].labels
+    assert np.bincount(labels).tolist() == [4] * 10
     np.testing.assert_array_equal(np.load("own.npy")[1, :, 0, 0, 0], labels / np.float32(16))
     Image.new("L", (8, 8)).save("seven.png")
     message = commands.fails(2, "reconstruct", run.path, "seven.png")

@@ -78,12 +78,12 @@ def test_every_class_has_its_share_of_distinct_images(labels, seed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "drawn"),
+    ("count", "chosen"),
     [(1, 0), (2, 0), (3, 1), (5, 1), (19, 1), (20, 1), (21, 1), (31, 2), (100, 5), (1000, 50)],
 )
-def test_small_classes(count: int, drawn: int) -> None:
+def test_small_classes(count: int, chosen: int) -> None:
     splits = divided(range(count), [0] * count)
-    assert [splits.count(split) for split in MISSING_SPLITS] == [drawn, drawn]
+    assert [splits.count(split) for split in MISSING_SPLITS] == [chosen, chosen]
     others = divided(range(1000, 1000 + count), [1] * count)
     together = divided([*range(count), *range(1000, 1000 + count)], [0] * count + [1] * count)
     assert together == splits + others

@@ -65,14 +65,15 @@ def test_every_metric_states_its_protocol(trained: zoo.Run) -> None:
     evaluation = trained.evaluate(seed=3, temperature=0.5, samples=70, images=80)
     bits, fid = evaluation["bits_per_dim"], evaluation["fid_cnn"]
     assert str(bits.protocol) == (
-        "mean over 80 images of the test split of digits, 64 values of 4 bits each, an upper "
-        "bound with one uniform dequantization noise per image, seed 3"
+        "mean over 80 of the 90 images of the test split of digits, evenly spread, 64 values of 4 "
+        "bits each, an upper bound with one uniform dequantization noise per image, seed 3"
     )
     assert evaluation["nats"].value == pytest.approx(bits.value * 64 * math.log(2))
     assert fid.title == "FID-CNN"
     text, protocol = str(fid.protocol), fid.protocol
     assert text.startswith(
-        "70 samples at temperature 0.5, seed 3, against 80 images of the test split of digits, "
+        "70 samples at temperature 0.5, seed 3, against 80 of the 90 images of the test split of digits, "
+        "evenly spread, "
         "64 values of 4 bits each, in the 64 features of a small CNN trained on the 10 classes of "
         f"the training split (test accuracy {100 * protocol.accuracy:.2f} %, "
     )

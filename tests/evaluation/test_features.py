@@ -81,7 +81,8 @@ def test_real_images_are_close_to_each_other_and_noise_is_far(digits: Dataset) -
         for i in (0, 1)
     )
     assert 2 * fid["test"] < fid["mirrored"] < fid["noise"]
-    assert 4 * abs(kid["test"]) < kid["mirrored"] < kid["noise"]
+    # Unbiased, so below 0 for a split that has every class's share.
+    assert -0.1 < kid["test"] < kid["mirrored"] / 4 < kid["noise"] / 4
     assert precision["test"] > 0.6
     assert precision["test"] > precision["mirrored"] > precision["noise"]
     assert recall["test"] > recall["mirrored"] >= recall["noise"]

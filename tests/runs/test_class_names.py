@@ -109,13 +109,14 @@ def test_images_without_a_class_of_the_run_are_left_out_and_counted(
     other = palette.write_folders(tmp_path / "other", counts, LEVELS)
     metric = run.evaluate(str(other), "train", metrics=["bits_per_dim"])["bits_per_dim"]
     assert metric.value == pytest.approx(RIGHT, rel=1e-3)
-    assert (metric.protocol.images, metric.protocol.left_out) == (12, 3)
-    assert "of the train split of other, without 3 of no known class" in str(metric.protocol)
+    assert (metric.protocol.images, metric.protocol.left_out) == (10, 2)
+    assert "of the train split of other, without 2 of no known class" in str(metric.protocol)
     result = commands("evaluate", run.path, "--data", other, "--split", "train")
-    assert "The class fox is unknown to the run: its images have no label (3 in train)." in (
-        result.err
-    )
-    assert zoo.evaluation.metrics.read_evaluation(run.path)["nats"].protocol.left_out == 3
+    assert (
+        "The class fox is unknown to the run: its images have no label (2 in train, 1 in "
+        "validation)."
+    ) in result.err
+    assert zoo.evaluation.metrics.read_evaluation(run.path)["nats"].protocol.left_out == 2
 
 
 @pytest.mark.parametrize("labels", [["fox"] * 30, [-1] * 15 + [9] * 15, None])

@@ -50,33 +50,33 @@ def by_position(stored: Mapping[str, StoredSplit]) -> dict[str, StoredSplit]:
     import numpy as np
 
     remainder = np.arange(len(stored["train"])) % 20
-    drawn = {
+    chosen = {
         split: np.flatnonzero(remainder == wanted)
         for split, wanted in {"validation": 19, "test": 9}.items()
         if split not in stored
     }
-    return select(stored, drawn)
+    return select(stored, chosen)
 
 
 def select(
-    stored: Mapping[str, StoredSplit], drawn: Mapping[str, NDArray[np.int64]]
+    stored: Mapping[str, StoredSplit], chosen: Mapping[str, NDArray[np.int64]]
 ) -> dict[str, StoredSplit]:
-    """Returns all splits, with training images at the indices ``drawn`` moved to other splits.
+    """Returns all splits, with training images at the indices ``chosen`` moved to other splits.
 
     Every split keeps the order of the source.
     """
     train = stored["train"]
-    divided = {**stored, **{split: train.select(indices) for split, indices in drawn.items()}}
-    divided["train"] = train.select(rest(len(train), drawn))
+    divided = {**stored, **{split: train.select(indices) for split, indices in chosen.items()}}
+    divided["train"] = train.select(rest(len(train), chosen))
     return {split: divided[split] for split in SPLITS}
 
 
-def rest(count: int, drawn: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Returns the indices below ``count`` that are not ``drawn``, ascending."""
+def rest(count: int, chosen: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Returns the indices below ``count`` that are not ``chosen``, ascending."""
     import numpy as np
 
     remaining = np.ones(count, dtype=bool)
-    for indices in drawn.values():
+    for indices in chosen.values():
         remaining[indices] = False
     return np.flatnonzero(remaining)
 
