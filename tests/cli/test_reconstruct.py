@@ -115,8 +115,8 @@ def test_the_test_split_is_reconstructed_by_default(commands, trained: zoo.Run, 
     )
     np.testing.assert_allclose(reconstructions, originals, atol=1e-4)
     match = re.fullmatch(
-        r"16 of the 90 images of the test split of digits, evenly spread: mean difference (\S+), largest (\S+) "
-        r"\(of 0 to 1\), PSNR (\S+) dB",
+        r"16 of the 90 images of the test split of digits, evenly spread: mean difference "
+        r"(\S+), largest (\S+) \(of 0 to 1\), PSNR (\S+) dB",
         message,
     )
     assert match, message

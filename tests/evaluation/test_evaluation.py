@@ -72,8 +72,8 @@ def test_every_metric_states_its_protocol(trained: zoo.Run) -> None:
     assert fid.title == "FID-CNN"
     text, protocol = str(fid.protocol), fid.protocol
     assert text.startswith(
-        "70 samples at temperature 0.5, seed 3, against 80 of the 90 images of the test split of digits, "
-        "evenly spread, "
+        "70 samples at temperature 0.5, seed 3, against 80 of the 90 images of the test split "
+        "of digits, evenly spread, "
         "64 values of 4 bits each, in the 64 features of a small CNN trained on the 10 classes of "
         f"the training split (test accuracy {100 * protocol.accuracy:.2f} %, "
     )

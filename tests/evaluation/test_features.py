@@ -151,12 +151,12 @@ def test_the_classifier_takes_images_of_any_shape(
         )
         for name, n in (("train", 20), ("validation", 1), ("test", 5))
     }
-    data = Dataset("noise", image_spec, splits)
+    data = Dataset("noise", image_spec, splits, DataConfig())
     network = classifier_features(data, CPU, Progress(), tmp_path)
     assert network.extract(torch.rand(7, *shape)).shape == (7, 64)
     assert 0 <= network.accuracy <= 1
     unlabeled = {**splits, "test": ResidentSplit(splits["test"].images, np.full(5, -1))}
-    data = Dataset("noise", image_spec, unlabeled)
+    data = Dataset("noise", image_spec, unlabeled, DataConfig())
     network = classifier_features(data, CPU, Progress(), tmp_path)
     assert network.accuracy is None
     assert "test accuracy" not in network.method
