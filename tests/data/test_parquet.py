@@ -51,7 +51,7 @@ def test_columns_of_bytes_words_and_lists(tmp_path: Path) -> None:
         tmp_path / "a.parquet",
         {"img": [png(numbered_image(i)) for i in range(3)], "label": ["dog", "cat", "dog"]},
     )
-    data = opened(tmp_path / "a.parquet", split_rule="position")
+    data = opened(tmp_path / "a.parquet")
     assert numbers(data)["train"] == [0, 1, 2]
     assert data.image_spec.class_names == ("cat", "dog")
     assert data.splits["train"].labels.tolist() == [1, 0, 1]

@@ -69,6 +69,7 @@ def _smallest_type(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype == bool:
         return values.astype(np.uint8)
     if values.dtype.kind == "f":
+        values = values.astype(np.float64)
         whole = (np.abs(values) < 2**31) & (np.floor(values) == values)  # false for NaN
         if not whole.all():
             return values.astype("<f4")
