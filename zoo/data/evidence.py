@@ -92,7 +92,9 @@ class StoredValues:
     def ranges(self, strict: bool, legacy: bool) -> Ranges:
         """Returns the ranges of all images; ``legacy``, those of runs before format version 3."""
         if legacy and self._stated is None:
-            return Ranges(clip=True)
+            integers = self._observed.get(Kind.INTEGERS)
+            is_list = integers is not None and integers.dtype == "int64"  # of pixels, in a cell
+            return Ranges(integers=BYTES if is_list else WORDS, clip=True)
         return find_ranges(self._observed, self._stated, strict)
 
     def limits(self, ranges: Ranges) -> Range:
