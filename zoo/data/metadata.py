@@ -87,9 +87,7 @@ def read_metadata(root: Path, tables: Sequence[str], images: Sequence[str]) -> M
             metadata.notes.append(f"Labels are those of the column {label!r} in {table}.")
     if missing:
         metadata.left_out.append(
-            LeftOut(
-                counted(missing, "image", "images"), "named in metadata, but there is no such file"
-            )
+            LeftOut(counted(missing, "image", "images"), "no such file, though metadata names it")
         )
     return metadata
 
