@@ -15,6 +15,7 @@ from zoo.errors import ZooError, nearest
 BUILT_IN = (
     "list",
     "show",
+    "data",
     "train",
     "sample",
     "reconstruct",
