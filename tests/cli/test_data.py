@@ -165,9 +165,7 @@ def test_a_wrong_call_is_refused(
     assert message in commands.fails(2, "data", photos, *arguments)
 
 
-def test_training_prints_the_data_first(
-    photos: Path, tmp_path: Path, commands: Commands
-) -> None:
+def test_training_prints_the_data_first(photos: Path, tmp_path: Path, commands: Commands) -> None:
     result = commands(
         "train", "vae", "--data", photos, "--set", "data.size=8", "--steps", "1",
         "--out", tmp_path / "run",

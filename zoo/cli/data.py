@@ -57,7 +57,7 @@ def command(
     config = _resolve(source, assignments, model, preset, file)
 
     from zoo.data import open_data
-    from zoo.report.dataset import as_json
+    from zoo.report.dataset import as_document
     from zoo.system.progress import progress
 
     reporter = progress()
@@ -76,7 +76,7 @@ def command(
 
         save_png(out, contact_sheet(data))
     if as_json:
-        echo_json(as_json(data, source))
+        echo_json(as_document(data, source))
     else:
         click.echo(as_text(data))
     if out is not None:

@@ -21,7 +21,7 @@ def class_counts(split: Split, class_names: tuple[str, ...]) -> dict[str, int]:
     return {name: int(count) for name, count in zip(class_names, counts, strict=False)}
 
 
-def as_json(data: Dataset, source: str) -> dict[str, Any]:
+def as_document(data: Dataset, source: str) -> dict[str, Any]:
     """Returns a dataset as JSON, with the hashes of the images if it has them."""
     spec = data.image_spec
     splits: dict[str, dict[str, Any]] = {

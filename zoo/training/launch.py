@@ -14,6 +14,7 @@ from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.model import Model, build
 from zoo.plugins.owner import Owner
 from zoo.report.card import DamagedCard, write_card
+from zoo.report.dataset import remarks, summary
 from zoo.runs.folder import CHECKPOINTS, CONFIG, DATA_RECORD, RunFolder
 from zoo.sampling.seeding import WEIGHTS, seeded
 from zoo.system.console import duration
@@ -129,8 +130,8 @@ def _train(
     accelerator.wait_for_everyone()
     if (note := default_preset_note(owner.spec, request)) is not None:
         progress.say(note)
-    for note in data.notes:
-        progress.say(note)
+    for line in (summary(data), *remarks(data)):
+        progress.say(line)
     progress.say(_description(model, config, loop, data))
     stopped = loop.fit(request.resume)
     if accelerator.is_main_process:
