@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.command_line import Commands
 from PIL import Image
 
 import zoo
-from tests.helpers.command_line import Commands
 
 CLASSES = {"cat": 30, "dog": 22, "10": 3}
 """The number of images of each class."""
