@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.command_line import Commands
+from command_line import Commands
 from PIL import Image
 
 import zoo
