@@ -115,6 +115,7 @@ def as_text(data: Dataset) -> str:
     """Returns what ``zoo data`` prints: kind, shape, splits by class, values and notes."""
     from zoo.report.dataset import remarks
 
+    assert data.values is not None, "set by open_data"
     spec = data.image_spec
     levels = f", {spec.bits} bits" if spec.bits < 8 else ""
     lines = [
@@ -125,7 +126,8 @@ def as_text(data: Dataset) -> str:
         columns(_table(data)),
     ]
     notes = remarks(data)
-    return "\n".join([*lines, *([""] if notes else []), *notes])
+    ids = [f"{name}  {value}" for name, values in data.ids.items() for value in values]
+    return "\n".join([*lines, *([""] if notes else []), *notes, *([""] if ids else []), *ids])
 
 
 def _sizes(data: Dataset) -> str:

@@ -86,10 +86,11 @@ class Dataset:
     and "test" may be empty. ``config`` is the configuration with everything that was determined
     from the data. ``license`` is None if unknown. ``kind`` says what the source is ("a folder of
     class folders"). ``notes`` are sentences for the user about the preparation, ``left_out`` are
-    parts of the source that are not used. ``unknown_classes`` are the classes of training images
-    that the run, whose classes the data were opened with, does not know. ``ids``, filled on
-    request, are the hashes of the images of each split, in hexadecimal digits; equal images have
-    equal ids, whatever the seed.
+    parts of the source that are not used. ``values`` are those of the training images; ``sizes``
+    are width and height of the smallest and the largest image as stored. ``unknown_classes`` are
+    the classes of training images that the run, whose classes the data were opened with, does not
+    know. ``ids``, filled on request, are the hashes of the images of each split, in hexadecimal
+    digits; equal images have equal ids, whatever the seed.
     """
 
     name: str
@@ -101,5 +102,6 @@ class Dataset:
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     values: Values | None = None
+    sizes: tuple[tuple[int, int], ...] = ()
     unknown_classes: tuple[str, ...] = ()
     ids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from zoo.data.division import (
     rest,
     select,
 )
-from zoo.data.reading import Reader, Reading
+from zoo.data.reading import Reader, Reading, extremes
 from zoo.data.source import Source, StoredSplit
 from zoo.data.splits import SPLITS
 from zoo.data.spread import spread
@@ -125,6 +125,7 @@ def prepare_dataset(
         ),
         left_out=source.left_out,
         values=values.get("train"),
+        sizes=extremes([size for reading in readings.values() for size in reading.sizes]),
         unknown_classes=classes.unknown,
         ids={
             split: tuple(value.hex() for value in hashes.get(split, ()))

@@ -23,6 +23,7 @@ def class_counts(split: Split, class_names: tuple[str, ...]) -> dict[str, int]:
 
 def as_document(data: Dataset, source: str) -> dict[str, Any]:
     """Returns a dataset as JSON, with the hashes of the images if it has them."""
+    assert data.values is not None, "set by open_data"
     spec = data.image_spec
     splits: dict[str, dict[str, Any]] = {
         name: {"images": len(split), "per_class": class_counts(split, spec.class_names)}
@@ -41,11 +42,7 @@ def as_document(data: Dataset, source: str) -> dict[str, Any]:
         },
         "class_names": list(spec.class_names),
         "splits": splits,
-        "values": {
-            "min": data.values.min,
-            "max": data.values.max,
-            "distinct": data.values.distinct,
-        },
+        "values": data.values.as_json(),
         "notes": list(data.notes),
         "left_out": [{"what": part.what, "why": part.why} for part in data.left_out],
     }
@@ -53,12 +50,12 @@ def as_document(data: Dataset, source: str) -> dict[str, Any]:
 
 def summary(data: Dataset) -> str:
     """Returns kind, splits and classes in one line."""
-    counts = ", ".join(f"{len(split):,} {name}" for name, split in data.splits.items())
-    names = data.image_spec.class_names
-    shown = ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
-    return f"{data.name}: {data.kind}; {counts}" + (
-        f"; {len(names)} classes: {shown}" * bool(names)
-    )
+    text = f"{data.name}: {data.kind}; "
+    text += ", ".join(f"{len(split):,} {name}" for name, split in data.splits.items())
+    if names := data.image_spec.class_names:
+        more = ", ..." if len(names) > MAX_NAMES else ""
+        text += f"; {len(names)} classes: {', '.join(names[:MAX_NAMES])}{more}"
+    return text
 
 
 def remarks(data: Dataset) -> list[str]:
