@@ -197,6 +197,16 @@ def test_masks_are_left_out(
     assert classes_of(source_of(tmp_path, layout=source.layout)) == classes
 
 
+@pytest.mark.parametrize("name", ["README.md", "LICENSE", "Citation.txt"])
+def test_documents_beside_images_are_left_out(name: str, tmp_path: Path) -> None:
+    make_tree(tmp_path, ["set/train/images/*3", "set/test/images/*2"])
+    (tmp_path / name).write_text("About the images.")
+    source = source_of(tmp_path)
+    assert classes_of(source) == {"train": {None: 3}, "test": {None: 2}}
+    assert source.kind == "a folder of splits"
+    assert [part.what for part in source.left_out] == [f"the file {name}"]
+
+
 def test_masks_that_are_named_as_the_source_are_images(tmp_path: Path) -> None:
     make_tree(tmp_path, ["train/*1", "ground_truth/masks/*2"])
     assert classes_of(source_of(tmp_path / "ground_truth"))["train"].keys() != set()

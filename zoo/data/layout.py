@@ -163,6 +163,8 @@ def _splits(
             layout_checks.check_deeper(
                 f"{where}/{folder}", [file.folders[1:] for file in part], "splits"
             )
+    names = {file.folders[0] for part in inside.values() for file in part if file.folders}
+    labeled = labeled or (len(names) == 1 and all(map(is_generic, names)))
     by_split = defaultdict[str, list[tuple[str, str | None]]](list)
     for folder, part in inside.items():
         by_split[splits[folder]] += [

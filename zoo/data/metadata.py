@@ -23,6 +23,9 @@ NAMES = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
 _TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xml")
 """Suffixes of annotations that are not read."""
 
+_DOCUMENTS = ("readme", "license", "licence", "copying", "citation", "changelog")
+"""Names of files about a dataset, without suffix."""
+
 
 @dataclass
 class Metadata:
@@ -34,14 +37,17 @@ class Metadata:
 
 
 def split_off(files: Sequence[str]) -> tuple[list[str], list[str], list[LeftOut]]:
-    """Returns the images among ``files``, the files of metadata, and the other annotations."""
-    images, tables, others = [], [], []
+    """Returns the images among ``files``, the files of metadata, and what is neither: annotations
+    and documents."""
+    images, tables, others, documents = [], [], [], []
     for file in files:
         name = posixpath.basename(file).lower()
         if name in NAMES:
             tables.append(file)
         elif name.endswith(_TABLES):
             others.append(file)
+        elif name.endswith(".md") or name.partition(".")[0] in _DOCUMENTS:
+            documents.append(file)
         else:
             images.append(file)
     if not images:
@@ -50,7 +56,8 @@ def split_off(files: Sequence[str]) -> tuple[list[str], list[str], list[LeftOut]
     return (
         images,
         tables,
-        [LeftOut(f"the file {file}", why) for file in others[:3]]
+        [LeftOut(f"the file {file}", "a document, not an image") for file in documents]
+        + [LeftOut(f"the file {file}", why) for file in others[:3]]
         + ([LeftOut(f"{len(others) - 3:,} more such files", why)] if len(others) > 3 else []),
     )
 
