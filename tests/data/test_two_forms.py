@@ -224,7 +224,7 @@ def test_metadata_wins_over_class_folders_unless_the_layout_says_so(tmp_path: Pa
     (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
     source = source_of(tmp_path)
     assert (source.layout, classes_of(source)) == ("images", {"train": {"0": 2, "1": 2}})
-    assert left_out(source) == ["the image gone.png: named in metadata, but there is no such file"]
+    assert left_out(source) == ["the image gone.png: no such file, though metadata names it"]
     assert "Folders have no meaning beside a file of labels" in source.notes[-1]
     source = source_of(tmp_path, layout="classes")
     assert classes_of(source) == {"train": {"x": 2, "y": 2}}
