@@ -61,3 +61,49 @@ def test_a_run_reads_later_data_with_its_value_range(tmp_path: Path) -> None:
     ink = np.where(binary[:9], 255, 0).astype(np.uint8)
     assert actual == bits_per_dim(run, tmp_path / "ink", ink)
     zoo.train("glow", steps=2, out=run.path, resume=True, **options)
+
+
+def test_the_background_of_training_is_that_of_later_images(tmp_path: Path) -> None:
+    """Bright images are laid on black; dark ones, seen later, too."""
+    bright = np.full((8, 8, 4), 250, np.uint8)
+    bright[2:6, 2:6, 3] = 0
+    bright[0, 0, :3] = 100
+    dark = bright.copy()
+    dark[..., :3] = 20
+    for name, image in (("bright", bright), ("dark", dark)):
+        (tmp_path / name).mkdir()
+        for number in range(20):
+            image[0, 1, :3] = number
+            Image.fromarray(image).save(tmp_path / name / f"{number:02}.png")
+    config = {"depth": 1, "width": 4, "data.channels": 1}
+    run = zoo.train(
+        "glow", data=tmp_path / "bright", steps=1, out=tmp_path / "run", config=config,
+        device="cpu", quiet=True,
+    )  # fmt: skip
+    assert run.config.data.background == "black"
+    loaded = zoo.load(run.path, "cpu")
+    assert loaded.config.data.background == "black"
+    from zoo.data import open_data
+    from zoo.data.image_files import find_images, read_images
+
+    later = loaded.data_config(str(tmp_path / "dark"))
+    assert open_data(later).splits["train"][0][0][0, 3, 3] == 0
+    files, _ = find_images([tmp_path / "dark" / "00.png"])
+    assert read_images(files, later)[0, 0, 3, 3] == 0
+    fresh = later.model_copy(update={"background": None})
+    assert read_images(files, fresh)[0, 0, 3, 3] == 255
+
+
+def test_a_range_that_was_found_is_stored(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=IMAGES.astype(np.int32))
+    run = zoo.train(
+        "glow", data=tmp_path / "a.npz", steps=1, out=tmp_path / "run",
+        config={"depth": 1, "width": 4}, device="cpu", quiet=True,
+    )  # fmt: skip
+    assert run.config.data.value_range == [0, 255]
+    dark = tmp_path / "dark.tiff"
+    Image.fromarray((IMAGES[0] // 16).astype(np.int32)).save(dark)
+    from zoo.data.image_files import find_images, read_images
+
+    (pixels,) = read_images(find_images([dark])[0], zoo.load(run.path).data_config())
+    np.testing.assert_array_equal(pixels[0], IMAGES[0] // 16)
