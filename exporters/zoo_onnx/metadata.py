@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from zoo.run import Run
     from zoo.specs import Graph
 
+MAX_NAMES = 2**20
+"""Maximum characters of all class names in a file."""
+
 
 def describe(model: onnx.ModelProto, run: Run, graph: Graph, precision: str, opset: int) -> None:
     """Writes into the model what an application needs to sample from it and to show it."""
@@ -81,6 +84,7 @@ def _description(run: Run, graph: Graph, precision: str, opset: int) -> Descript
         latent_size=latent.size,
         latent_distribution=latent.distribution,
         classes=latent.classes,
+        class_names=_class_names(run),
         temperature=spec.temperature,
         image_shape=(image.channels, image.size, image.size),
         image_bits=image.bits,
@@ -88,6 +92,12 @@ def _description(run: Run, graph: Graph, precision: str, opset: int) -> Descript
         data_licence=_data_license(run),
         weights_sha256=run.folder.weights_digest(),
     )
+
+
+def _class_names(run: Run) -> tuple[str, ...]:
+    """Returns the names of classes; none if they would fill the file."""
+    names = run.class_names
+    return names if sum(map(len, names)) <= MAX_NAMES else ()
 
 
 def _data_license(run: Run) -> str | None:

@@ -96,6 +96,11 @@ class OnnxModel(Sampler["NDArray[Any]"]):
         return self.metadata.latent
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class; empty for an unconditional model, and for a file without names."""
+        return self.metadata.class_names
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         return self.metadata.image_shape
 

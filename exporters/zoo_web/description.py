@@ -85,6 +85,7 @@ def describe(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
         "latent_size": sampler.latent_size,
         "latent_distribution": sampler.latent_distribution,
         "classes": sampler.classes,
+        "class_names": list(sampler.class_names),
         "temperature": sampler.temperature,
         "data": sampler.data,
         **license,

@@ -14,6 +14,8 @@ from string import Template
 from typing import Any
 
 from zoo.errors import UsageError
+from zoo.report.card import markdown
+from zoo.sampling.names import listed
 from zoo.system.files import replacing_folder, write_json, write_text
 from zoo_web.description import FORMAT, describe, graph_files
 
@@ -109,11 +111,16 @@ def space_card(model: Mapping[str, Any]) -> str:
         f"custom_headers:\n{headers}tags:\n  - genzoo\n  - onnx\n---\n\n"
         f"# {title}\n\n"
         f"{model['title']} ({model['paper']}), trained on {model['data']}, runs in your browser "
-        "with onnxruntime-web.\n\n"
+        f"with onnxruntime-web.{_classes(model)}\n\n"
         "Any web server can serve this folder: run `python -m http.server` in it and open the "
         "address that it prints.\nThe headers above let a browser use several threads; without "
         "them it uses one.\n"
     )
+
+
+def _classes(model: Mapping[str, Any]) -> str:
+    names = model["class_names"]
+    return f" Its classes: {markdown.escaped(listed(names))}." if names else ""
 
 
 def _filled(page: str, model: Mapping[str, Any]) -> str:

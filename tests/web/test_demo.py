@@ -83,6 +83,7 @@ def test_the_folder_has_page_graphs_and_description(commands, exported: Path) ->
     assert {model[key] for key in ("channels", "size", "bits", "pad")} == {1, 8, 4, 0}
     assert (model["latent_size"], model["latent_distribution"]) == (64, "normal")
     assert (model["classes"], model["temperature"], model["data"]) == (0, 0.7, "digits")
+    assert model["class_names"] == []
     assert model["paper"].startswith("https://")
     assert model["ort"] == ORT_CDN
     for name, graph in model["graphs"].items():

@@ -70,7 +70,7 @@ def test_seed_temperature_and_class_change_the_samples(glow: Demo, page) -> None
     cold = page.images("#grid canvas")
     assert differ(cold, glow.samples(n, 7, 0.25)) <= 1
     assert differ(cold, before) > 10
-    page.page.get_by_label("3", exact=True).check(force=True)
+    page.page.select_option("#class-choice", label="3")
     page.settle()
     threes = page.images("#grid canvas")
     assert differ(threes, glow.samples(n, 7, 0.25, np.full(n, 3))) <= 1
@@ -84,6 +84,39 @@ def test_seed_temperature_and_class_change_the_samples(glow: Demo, page) -> None
     page.settle()
     seed = int(page.page.input_value("#seed"))
     assert differ(page.images("#grid canvas"), glow.samples(n, seed, 0.25, np.full(n, 3))) <= 1
+
+
+NAMES = ["cat", "dog & <b>wolf</b>", "caf\u00e9", 9 * "a long name ", *map(str, range(6, 0, -1))]
+
+
+def test_classes_are_chosen_and_linked_by_name(glow: Demo, opened, tmp_path: Path) -> None:
+    folder = shutil.copytree(glow.folder, tmp_path / "demo")
+    model = json.loads((folder / "model.json").read_text("utf-8"))
+    assert model["class_names"] == [str(digit) for digit in range(10)]
+    (folder / "model.json").write_text(json.dumps(model | {"class_names": NAMES}))
+    with browser.served(folder) as address:
+        page = opened(f"{address}#seed=7&label=caf\u00e9")
+        count = len(page.images("#grid canvas"))
+        expected = glow.samples(count, 7, 0.7, np.full(count, 2))
+        assert differ(page.images("#grid canvas"), expected) <= 1
+        options = page.page.locator("#class-choice option").all_text_contents()
+        assert options == ["All in turn", *NAMES]
+        assert page.page.locator("#own-label option").all_text_contents() == NAMES
+        page.page.select_option("#class-choice", label=NAMES[1])
+        page.settle()
+        expected = glow.samples(count, 7, 0.7, np.full(count, 1))
+        assert differ(page.images("#grid canvas"), expected) <= 1
+        assert NAMES[1] in page.page.get_attribute("#grid button", "aria-label")
+        page.page.wait_for_function("/label=dog.*wolf/.test(location.hash)")
+        link = page.page.evaluate("location.href")
+        again = opened(link)
+        assert differ(again.images("#grid canvas"), expected) <= 1
+        again.page.set_viewport_size({"width": 390, "height": 844})
+        again.page.evaluate("document.getElementById('own-result').hidden = false")
+        assert again.page.evaluate("document.documentElement.scrollWidth") == 390
+        # An index is no name, so an unknown one is left out: classes in turn.
+        turns = opened(f"{address}#seed=7&label=0").images("#grid canvas")
+        assert differ(turns, glow.samples(count, 7, 0.7)) <= 1
 
 
 def test_an_invalid_seed_shows_an_error_and_changes_nothing(page) -> None:

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from zoo.config import text as texts
 from zoo.errors import ZooError
@@ -30,7 +37,10 @@ class _Record(BaseModel):
 
 
 class Description(_Record):
-    """The graph, its model and its data, as file and report state them alike."""
+    """The graph, its model and its data, as file and report state them alike.
+
+    ``class_names`` has a name for each of ``classes``, or is empty.
+    """
 
     library_name: Literal["genzoo"]
     genzoo_version: str
@@ -44,6 +54,7 @@ class Description(_Record):
     latent_size: Size
     latent_distribution: LatentDistribution
     classes: Count
+    class_names: Annotated[tuple[str, ...], Field(strict=False)] = ()
     temperature: Finite
     image_shape: Annotated[tuple[Size, Size, Size], Field(strict=False)]
     image_range: Annotated[tuple[int, int], Field(strict=False)] = (0, 1)
@@ -54,17 +65,30 @@ class Description(_Record):
 
     OF_MODEL: ClassVar = (
         *("model", "family", "title", "paper", "latent_size", "latent_distribution", "classes"),
-        *("temperature", "image_shape", "image_bits", "data"),
+        *("class_names", "temperature", "image_shape", "image_bits", "data"),
     )
     """The fields that the graphs of one model share."""
+
+    @field_validator("class_names")
+    @classmethod
+    def _a_name_for_each_class(
+        cls, names: tuple[str, ...], info: ValidationInfo
+    ) -> tuple[str, ...]:
+        if len({*names}) != len(names) or len(names) not in (0, info.data.get("classes")):
+            raise ValueError("must be a name for each class")
+        return names
 
     @property
     def latent(self) -> Latent:
         return Latent(self.latent_size, self.latent_distribution, self.classes)
 
     def values(self) -> dict[str, Any]:
-        """The values to store, by key; without those that are None."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        """The values to store, by key; without those that are None, and without names if there are
+        none."""
+        values = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if not self.class_names:
+            del values["class_names"]
+        return values
 
     def difference(self, other: Description) -> str | None:
         """The first field that shows two graphs to be of different models, or None."""

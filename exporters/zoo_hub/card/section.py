@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from zoo.export.metadata import ParityReport
 from zoo.report.card import RunSummary, markdown
+from zoo.sampling.names import listed
 from zoo_hub.card.graphs import ExportedGraph
 from zoo_hub.card.snippet import snippet
 from zoo_hub.contents import size_text
@@ -59,13 +60,21 @@ def _described(name: str, report: ParityReport) -> str:
         if "z" in report.inputs
         else latents,
         "temperature": "float32, a scalar",
-        "label": f"int64 [batch], 0 to {report.classes - 1}",
+        "label": f"int64 [batch], 0 to {report.classes - 1}{_class_names(report)}",
         "image": f"float32 [batch, {channels}, {height}, {width}] in [0, 1]",
         "log_prob": "float32 [batch], nats",
         "mean": latents,
         "log_variance": latents,
     }
     return f"`{name}` {types[name]}" if name in types else f"`{name}`"
+
+
+def _class_names(report: ParityReport) -> str:
+    """The names of the classes, where they are not their indices."""
+    names = report.class_names
+    if not names or list(names) == [str(index) for index in range(len(names))]:
+        return ""
+    return f": {markdown.escaped(listed(names))}"
 
 
 def _note(graphs: Sequence[ExportedGraph]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoo.export.metadata import ParityReport
 from zoo.report.card.use import example_label
+from zoo.sampling.names import listed
 
 N = 16
 
@@ -17,6 +18,9 @@ def snippet(file: str, report: ParityReport, source: str) -> str | None:
         "temperature": f"np.array({report.temperature:g}, np.float32)",
         "label": f"np.full({N}, {label})",
     }
+    comment = ""
+    if label is not None and report.class_names and report.class_names[label] != str(label):
+        comment = f"  # {listed(report.class_names[label : label + 1])}"
     if label is None:
         del feeds["label"]
     if (
@@ -39,7 +43,10 @@ def snippet(file: str, report: ParityReport, source: str) -> str | None:
         "session = onnxruntime.InferenceSession(path)",
         f"z = {_latents(report)}",
         "feeds = {",
-        *(f'    "{name}": {feeds[name]},' for name in report.inputs),
+        *(
+            f'    "{name}": {feeds[name]},{comment if name == "label" else ""}'
+            for name in report.inputs
+        ),
         "}",
         f'(images,) = session.run(["image"], feeds)  # float32 [{shape}] in [0, 1]',
     ]

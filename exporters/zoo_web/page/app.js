@@ -35,6 +35,7 @@ async function start() {
     throw new Error("model.json is damaged: write this folder again with zoo demo.");
   }
   settings.temperature = model.temperature;
+  if (!model.class_names.length) model.class_names = [...Array(model.classes).keys()].map(String);
   describe();
   offerClasses();
   worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
@@ -44,7 +45,7 @@ async function start() {
   worker.postMessage({ kind: "start", model });
   progress("Loading the model");
   listen();
-  show(settingsOf(location.hash.slice(1), model.classes));
+  show(settingsOf(location.hash.slice(1), model.class_names));
   layOut(model, STEPS);
   update();
 }
@@ -171,8 +172,8 @@ function labelOf(index) {
 
 function listen() {
   addEventListener("hashchange", () => {
-    if (location.hash === `#${linkOf(settings)}`) return;
-    show(settingsOf(location.hash.slice(1), model.classes));
+    if (location.hash === `#${linkOf(settings, model.class_names)}`) return;
+    show(settingsOf(location.hash.slice(1), model.class_names));
     update();
   });
   let [width, height] = [innerWidth, innerHeight];
@@ -198,8 +199,9 @@ function listen() {
   $("temperature").oninput = () => {
     change({ temperature: Number($("temperature").value) });
   };
-  $("class-choice").onchange = (event) => {
-    change({ label: event.target.value === "" ? null : Number(event.target.value) });
+  $("class-choice").onchange = () => {
+    const { value } = $("class-choice");
+    change({ label: value === "" ? null : Number(value) });
   };
   $("t").oninput = () => {
     stop();
@@ -244,11 +246,7 @@ function show(values) {
   $("seed-problem").hidden = true;
   $("temperature").value = settings.temperature;
   $("t").value = settings.t;
-  for (const input of $("class-choice").querySelectorAll("input")) {
-    input.checked = input.value === String(settings.label ?? "");
-  }
-  const select = $("class-choice").querySelector("select");
-  if (select) select.value = settings.label ?? "";
+  $("class-choice").value = settings.label ?? "";
 }
 
 /* Makes an image of the grid the end that was chosen longer ago; always B if A is the user's own
@@ -307,7 +305,7 @@ function remember() {
 
 function keepAddress() {
   try {
-    history.replaceState(null, "", `#${linkOf(settings)}`);
+    history.replaceState(null, "", `#${linkOf(settings, model.class_names)}`);
   } catch {
     // an embedded page may not be allowed to
   }
@@ -340,6 +338,7 @@ function describe() {
     Images: `${size} x ${size} pixels, ${colors}, ${2 ** bits} levels`,
     Latents: `${model.latent_size} values, ${model.latent_distribution}`,
   };
+  if (model.classes) about.Classes = listed(model.class_names);
   const parity = Object.values(graphs).flatMap((graph) => Object.entries(graph.parity));
   for (const [name, { file, bytes }] of Object.entries(graphs)) {
     about[name === "sampler" ? "Sampler" : "Encoder"] = `${file}, ${megabytes(bytes)}`;
@@ -357,30 +356,17 @@ function describe() {
 
 function offerClasses() {
   if (!model.classes) return;
-  const all = [...Array(model.classes).keys()];
   $("classes").hidden = $("own-class").hidden = false;
-  $("own-label").append(...all.map((label) => new Option(label, label)));
-  if (model.classes > 16) {
-    const select = element("select", "");
-    select.setAttribute("aria-label", "Class");
-    select.append(new Option("in turn", ""), ...all.map((label) => new Option(label, label)));
-    $("class-choice").append(select);
-    return;
-  }
-  for (const value of ["", ...all]) {
-    const label = element("label", "");
-    const input = document.createElement("input");
-    Object.assign(input, { type: "radio", name: "class", value, checked: value === "" });
-    label.append(input, element("span", value === "" ? "In turn" : value));
-    $("class-choice").append(label);
-  }
+  const options = () => model.class_names.map((name, label) => new Option(name, label));
+  $("class-choice").append(new Option("All in turn", ""), ...options());
+  $("own-label").append(...options());
 }
 
 function mark() {
   const { a, b, temperature, t } = settings;
   cells.forEach((cell, i) => {
     const end = i === b ? "B" : i === a && !own?.ready ? "A" : "";
-    const labelText = model.classes ? `, class ${labelOf(i)}` : "";
+    const labelText = model.classes ? `, class ${model.class_names[labelOf(i)]}` : "";
     cell.dataset.end = end;
     cell.setAttribute("aria-pressed", Boolean(end));
     cell.setAttribute("aria-label", `Image ${i}${labelText}${end && `, end ${end}`}`);
@@ -391,6 +377,11 @@ function mark() {
   $("temperature").style.setProperty("--at", temperature / 1.5);
   $("t").style.setProperty("--at", t);
   $("t").setAttribute("aria-valuetext", `${Math.round(t * 100)}% of the way to B`);
+}
+
+/* The names, or the first of many and their number. */
+function listed(names) {
+  return names.length > 12 ? `${names.slice(0, 10).join(", ")}, ... (${names.length} classes)` : names.join(", ");
 }
 
 function megabytes(bytes) {

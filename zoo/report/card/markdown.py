@@ -34,6 +34,11 @@ def code(language: str, text: str) -> str:
     return f"```{language}\n{text}\n```"
 
 
+def literal(text: str) -> str:
+    """``text`` as a string in code, in ASCII and without HTML tags."""
+    return json.dumps(text).replace("<", "\\u003c")
+
+
 def as_json(value: Any) -> str:
     """JSON in ASCII without HTML tags."""
     return json.dumps(value, indent=2, allow_nan=False).replace("<", "\\u003c")

@@ -16,6 +16,7 @@ from zoo.plugins.owner import Owner
 from zoo.report.card import markdown
 from zoo.report.card.metrics import NO_METRICS, CardMetrics, read_card_metrics
 from zoo.runs.folder import WEIGHTS, RunFolder
+from zoo.sampling.names import listed
 from zoo.specs import ImageSpec, Latent, ModelSpec
 from zoo.system.console import duration
 from zoo.system.hardware import hardware_text
@@ -105,6 +106,7 @@ def summary_part(summary: RunSummary) -> str:
         ("data", _data(summary)),
         ("data license", markdown.escaped(summary.data_license or "unknown")),
         ("image", f"{shape}, {image.bits} bit{'s' * (image.bits > 1)} per value"),
+        ("classes", _classes(summary)),
         ("parameters", "" if summary.parameters is None else f"{summary.parameters:,}"),
         ("stored values", _stored_values(summary)),
         ("steps", str(_count(last.get("step")) or 0)),
@@ -177,6 +179,14 @@ def _data(summary: RunSummary) -> str:
     if summary.dataset is None:
         return name
     return f"[{name}](https://huggingface.co/datasets/{summary.dataset})"
+
+
+def _classes(summary: RunSummary) -> str:
+    """The names of the classes of a conditional run; empty for another."""
+    if summary.latent is None or not summary.latent.classes:
+        return ""
+    names = summary.image.class_names
+    return markdown.escaped(listed(names) if names else f"{summary.latent.classes}, without names")
 
 
 def _stored_values(summary: RunSummary) -> str:

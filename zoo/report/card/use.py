@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from zoo.report.card import markdown
 from zoo.report.card.summary import RunSummary
+from zoo.sampling.names import integers
 
 
 def use_part(summary: RunSummary) -> str:
@@ -21,8 +23,9 @@ def use_part(summary: RunSummary) -> str:
 def snippet(summary: RunSummary) -> str:
     """Code that loads the run and samples, with one line more for what the model offers beside."""
     spec, image = summary.spec, summary.image
-    label = example_label(summary.latent.classes if summary.latent else 0)
-    labels = "" if label is None else f", labels={label}"
+    classes = summary.latent.classes if summary.latent else 0
+    label = example_label(classes)
+    labels = "" if label is None else f", labels={label_code(label, image.class_names)}"
     temperature = "" if spec.temperature == 1 else f", temperature={spec.temperature:g}"
     shape = f"[16, {image.channels}, {image.size}, {image.size}]"
     lines = [
@@ -41,5 +44,15 @@ def snippet(summary: RunSummary) -> str:
 
 
 def example_label(classes: int) -> int | None:
-    """A class for the example, or None without classes."""
+    """Index of a class for the example, or None without classes."""
     return min(7, classes - 1) if classes else None
+
+
+def label_code(index: int, class_names: Sequence[str]) -> str:
+    """The class as ``labels`` of :meth:`zoo.Model.sample`, in Python: its name, an index without
+    names."""
+    if index >= len(class_names):
+        return str(index)
+    name = class_names[index]
+    integer = integers(class_names) and str(int(name)) == name
+    return name if integer else markdown.literal(name)
