@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.config.sections import Config, DataConfig
+from zoo.data.names import absolute
 from zoo.errors import ZooError
 from zoo.model import Model, build
 from zoo.plugins.formats import format_of
@@ -116,13 +117,13 @@ class Run(Model):
 
     def data_config(self, source: str | None = None) -> DataConfig:
         """Returns the configuration that opens ``source`` (default: the training data) at the
-        run's size and channels."""
+        run's size and channels; the layout and the column of other data are found anew."""
         stored = self.folder.read_data_record().get("source", self.config.data.source)
-        spec = self.image_spec
-        update: dict[str, Any] = {"size": spec.size, "channels": spec.channels}
-        if source not in (None, stored, self.config.data.source):
-            update |= {"layout": None, "column": None}  # those of the training data
-        return self.config.data.model_copy(update={"source": source or stored, **update})
+        shape = {"size": self.image_spec.size, "channels": self.image_spec.channels}
+        update: dict[str, Any] = {"source": source or stored, **shape}
+        if source is not None and absolute(source) != absolute(stored):
+            update |= {"layout": None, "column": None}
+        return self.config.data.model_copy(update=update)
 
     def export(self, format: str | None = None, **options: Any) -> Sequence[Any]:
         """Exports the run to a plugin's format, by default the only one, and returns the files.

@@ -28,6 +28,7 @@ DESCRIPTION = Description(
     latent_size=64,
     latent_distribution="normal",
     classes=10,
+    class_names=(*"abcdefghi", 'jürgen, "7"'),
     temperature=0.7,
     image_shape=(1, 8, 8),
     image_bits=4,
@@ -58,6 +59,10 @@ def test_a_file_is_read_as_it_was_written() -> None:
         ({"latent_distribution": "cauchy"}, "state latent_distribution 'cauchy'"),
         ({"library_name": "other"}, "state library_name 'other'"),
         ({"graph": "encoder"}, "state graph 'encoder'"),
+        ({"class_names": '["a", "b"]'}, "state class_names ['a', 'b']"),
+        ({"class_names": '["a", 1]'}, "state class_names.1 1"),
+        ({"class_names": json.dumps(["a"] * 10)}, f"state class_names {['a'] * 10}"),
+        ({"class_names": "cat, dog"}, "state class_names 'cat, dog'"),
     ],
 )
 def test_metadata_of_another_kind_are_refused(changes: dict[str, str | None], reason: str) -> None:
@@ -66,6 +71,13 @@ def test_metadata_of_another_kind_are_refused(changes: dict[str, str | None], re
         Metadata.read(stored, PATH, "sampler")
     expected = f"sampler.onnx is not a genzoo sampler: its metadata {reason}; zoo export writes one"
     assert str(error.value) == expected
+
+
+def test_a_file_without_names_of_classes_is_read() -> None:
+    stored = {key: value for key, value in STORED.items() if key != "class_names"}
+    metadata = Metadata.read(stored, PATH, "sampler")
+    assert metadata.class_names == ()
+    assert "class_names" not in metadata.values()
 
 
 def test_graphs_of_different_models_name_the_difference() -> None:

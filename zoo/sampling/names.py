@@ -54,6 +54,9 @@ def listed(names: Sequence[str]) -> str:
 
 
 def suggested(label: object, names: Sequence[str]) -> str:
-    """Returns ``": did you mean 'x'?"`` for the name nearest to ``label``, else nothing."""
+    """Returns ``": did you mean 'x'?"`` for the name nearest to ``label``, else nothing; integers
+    are near to none."""
+    if integers([str(label)]):
+        return ""
     close = difflib.get_close_matches(str(label), names[:_COMPARED], n=1, cutoff=0.5)
     return f": did you mean {close[0]!r}?" if close else ""
