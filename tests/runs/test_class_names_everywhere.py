@@ -103,7 +103,7 @@ class Case:
                 assert {*samples.flatten().tolist()} == {self.levels[name]}
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, database=None)
+@settings(max_examples=4, deadline=None, derandomize=True, database=None)
 @given(labels(), st.booleans(), st.randoms(use_true_random=False))
 def test_names_survive_resumption_and_evaluation(
     labels: list[str], arrays: bool, random: Any
