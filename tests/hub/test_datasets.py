@@ -1,0 +1,99 @@
+"""Datasets on the Hub in two forms: parquet files and folders of images, with classes by name."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hub_steps import run_steps
+from loopback_hub import LoopbackHub
+from numbered import numbered_image, png
+
+OPEN = """
+import json
+from zoo.config.sections import DataConfig
+from zoo.data.find import find_source
+
+source = find_source(DataConfig(source={name!r}))
+names = [*source.class_names, None]
+print(json.dumps({{
+    "kind": source.kind,
+    "column": source.column,
+    "left_out": [part.what for part in source.left_out],
+    "labels": {{k: [names[i] for i in part.labels.tolist()] for k, part in source.splits.items()}},
+    "first": {{k: part.images.open(0).getpixel((0, 0))[0] for k, part in source.splits.items()}},
+}}))
+"""
+
+
+def parquet(start: int, labels: list[str]) -> bytes:
+    images = [
+        {"bytes": png(numbered_image(start + i)), "path": f"{i}.png"} for i in range(len(labels))
+    ]
+    table = pa.table({"image": images, "label": labels, "id": list(range(len(labels)))})
+    features = {
+        "image": {"_type": "Image"},
+        "label": {"dtype": "string", "_type": "Value"},
+        "id": {"dtype": "int64", "_type": "Value"},
+    }
+    table = table.replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": features}})}
+    )
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+FORMS: dict[str, dict[str, bytes]] = {
+    "parquet": {
+        "data/train-00000-of-00001.parquet": parquet(10, ["wren", "10", "2", "wren"]),
+        "data/test-00000-of-00001.parquet": parquet(20, ["2", "eel"]),
+    },
+    "images": {
+        f"{folder}/{name}/{i}.png": png(numbered_image(number))
+        for folder, name, i, number in (
+            ("train", "wren", 0, 12),
+            ("train", "10", 1, 10),
+            ("train", "2", 2, 11),
+            ("test", "2", 0, 20),
+            ("test", "wren", 1, 21),
+        )
+    },
+}
+
+FOUND: dict[str, dict[str, Any]] = {
+    "parquet": {
+        "left_out": ["the column id"],
+        "labels": {"train": ["wren", "10", "2", "wren"], "test": ["2", "eel"]},
+        "first": {"train": 10, "test": 20},
+    },
+    "images": {
+        "left_out": [],
+        "labels": {"train": ["10", "2", "wren"], "test": ["2", "wren"]},
+        "first": {"train": 10, "test": 20},
+    },
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_dataset_on_the_hub_is_read_with_its_classes_by_name(
+    form: str, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    hub.create(f"tester/{form}", "dataset", FORMS[form])
+    environment = hub.environment(tmp_path / "home", hub.tokens.read)
+    code = OPEN.format(name=f"tester/{form}")
+    (step,) = run_steps(environment, tmp_path, code, torch=False)
+    assert json.loads(step.out) == {
+        "kind": "a dataset on the Hub",
+        "column": "image",
+        **FOUND[form],
+    }
+    # From the cache.
+    offline = hub.environment(tmp_path / "home", hub.tokens.read, offline=True)
+    (again,) = run_steps(offline, tmp_path, code, torch=False)
+    assert again.out == step.out
