@@ -14,6 +14,7 @@ from zoo.model import Model, build
 from zoo.plugins.formats import format_of
 from zoo.plugins.host import Host
 from zoo.report.card import write_card
+from zoo.report.dataset import remarks
 from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.sources import require_here
 from zoo.runs.weights import load_weights, no_larger_than
@@ -84,8 +85,8 @@ class Run(Model):
         dataset = self.open_data(
             data, lambda done, total: progress.show("reading images", done, total)
         )
-        for note in dataset.notes:
-            progress.say(note)
+        for line in remarks(dataset):
+            progress.say(line)
         if self.latent.classes and not self.class_names and dataset.image_spec.classes:
             progress.say(f"this {self.name} has no class names: labels are matched by their order")
         return evaluate(self, dataset, plan, self.folder.short_digest(), progress)
