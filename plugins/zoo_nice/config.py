@@ -39,6 +39,10 @@ class NICEConfig(ModelConfig):
     prior: Annotated[Literal["logistic", "normal"], Field(description="of each latent, p_H")] = (
         "logistic"
     )
+    memory: Annotated[
+        Literal["standard", "reversible"],
+        Field(description="reversible: recompute activations; memory does not grow with couplings"),
+    ] = "standard"
 
 
 PRESETS: dict[str, Preset] = {

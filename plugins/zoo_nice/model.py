@@ -44,7 +44,8 @@ class NICE(Flow):
 
     def __init__(self, config: NICEConfig, image: ImageSpec) -> None:
         super().__init__(image, Latent(image.dimensions, config.prior))
-        self.layers = Composition(make_layers(config, image.dimensions))
+        layers = make_layers(config, image.dimensions)
+        self.layers = Composition(layers, reversible=config.memory == "reversible")
         self.log_prior = PRIORS[config.prior]
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -51,6 +51,10 @@ class RealNVPConfig(ModelConfig):
         float,
         Field(ge=0, le=1, description="L2 penalty on the scales of weight normalization, in nats"),
     ] = 5e-5
+    memory: Annotated[
+        Literal["standard", "reversible"],
+        Field(description="reversible: recompute activations; memory does not grow with couplings"),
+    ] = "standard"
 
 
 PRESETS: dict[str, Preset] = {

@@ -49,7 +49,8 @@ class RealNVP(Flow):
         scales: list[Bijection] = []
         for index in range(config.scales):
             last = index == config.scales - 1
-            scales.append(Composition(make_layers(config, channels, size, width, last)))
+            layers = make_layers(config, channels, size, width, last)
+            scales.append(Composition(layers, reversible=config.memory == "reversible"))
             if not last or not config.checkerboard:
                 channels, size = 4 * channels, size // 2
             if not last:

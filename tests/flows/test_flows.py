@@ -4,23 +4,18 @@ import math
 
 import pytest
 import torch
+from flow_layers import LAYERS, small_network
 from torch import nn
 
 from zoo.flows import (
     ActNorm,
     ActNormConv2d,
-    BatchNorm,
     Bijection,
     ChannelCoupling,
-    CheckerboardCoupling,
-    Composition,
     Invertible1x1,
     InvertibleLU1x1,
-    LearnedTanhScale,
-    Logit,
     Scaling,
     SigmoidScale,
-    SplitPrior,
     Squeeze,
     TanhScale,
     TopPrior,
@@ -35,53 +30,6 @@ from zoo.flows import (
     swap,
 )
 from zoo.freezing import freeze
-
-
-def small_network(inputs: int, outputs: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(inputs, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, outputs, 1))
-
-
-def initialized_units() -> Units:
-    units = Units(2)
-    units.initialize(torch.randn(8, 2, 4, 4) * torch.tensor([0.01, 3.0])[:, None, None])
-    return units
-
-
-def fitted_batch_norm() -> BatchNorm:
-    """A batch normalization in evaluation mode, with the running statistics of a batch."""
-    layer = BatchNorm(4)
-    layer(3 * torch.randn(50, 4, 4, 4) + torch.arange(4.0)[:, None, None])
-    return layer.eval()
-
-
-LAYERS = {
-    "actnorm": lambda: ActNorm(4, "zero"),
-    "1x1": lambda: Invertible1x1(4),
-    "lu": lambda: InvertibleLU1x1(4),
-    "reverse": lambda: reverse(4),
-    "shuffle": lambda: shuffle(4),
-    "odd even": lambda: odd_even(4),
-    "swap": lambda: swap(4),
-    "scaling": lambda: Scaling(4),
-    "squeeze": Squeeze,
-    "additive": lambda: ChannelCoupling(small_network(2, 2)),
-    "affine sigmoid": lambda: ChannelCoupling(small_network(2, 4), SigmoidScale()),
-    "affine tanh": lambda: ChannelCoupling(small_network(2, 4), TanhScale()),
-    "additive in units": lambda: ChannelCoupling(small_network(2, 2), units=initialized_units()),
-    "affine in units": lambda: ChannelCoupling(
-        small_network(2, 4), TanhScale(), initialized_units()
-    ),
-    "split prior": lambda: SplitPrior(small_network(2, 4)),
-    "affine learned tanh": lambda: ChannelCoupling(small_network(2, 4), LearnedTanhScale()),
-    "checkerboard affine": lambda: CheckerboardCoupling(
-        small_network(4, 8), 4, scale=LearnedTanhScale(0.0)
-    ),
-    "checkerboard additive": lambda: CheckerboardCoupling(small_network(4, 4), 4, odd=True),
-    "batch norm": fitted_batch_norm,
-    "logit": Logit,
-    "top prior": lambda: TopPrior(4),
-    "composition": lambda: Composition([ActNorm(4, "zero"), Invertible1x1(4), reverse(4)]),
-}
 
 
 @pytest.fixture(params=LAYERS)
@@ -324,51 +272,3 @@ def test_scaling_starts_as_the_identity_and_its_log_determinant_is_known() -> No
     y, log_det = layer(x)
     assert log_det.tolist() == [-10.0, -10.0]
     assert torch.allclose(y[:, 1], x[:, 1] * math.exp(-2))
-
-
-def chain(reversible: bool) -> Composition:
-    torch.manual_seed(3)
-    layers = [
-        layer
-        for _ in range(3)
-        for layer in (
-            ActNorm(4, "zero"),
-            InvertibleLU1x1(4),
-            ChannelCoupling(small_network(2, 4), TanhScale()),
-            shuffle(4),
-        )
-    ]
-    return Composition(layers, reversible).double()
-
-
-def test_reversible_gradients_equal_the_standard_ones() -> None:
-    x = torch.randn(2, 4, 4, 4, dtype=torch.float64)
-    gradients = []
-    for reversible in (False, True):
-        layers, start = chain(reversible), x.clone().requires_grad_()
-        y, log_det = layers(start)
-        (y.square().sum() - (log_det * torch.tensor([1.0, 2.0])).sum()).backward()
-        gradients.append([start.grad, *(p.grad for p in layers.parameters())])
-    for standard, recomputed in zip(*gradients, strict=True):
-        assert torch.allclose(standard, recomputed, atol=1e-9)
-
-
-def test_reversible_stores_no_activations() -> None:
-    """The tensors that autograd saves do not grow with the number of layers."""
-
-    def saved_bytes(depth: int, reversible: bool) -> int:
-        layers = Composition(
-            [ChannelCoupling(small_network(2, 4), TanhScale()) for _ in range(depth)], reversible
-        )
-        sizes: dict[int, int] = {}
-
-        def save(tensor: torch.Tensor) -> torch.Tensor:
-            sizes[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(save, lambda t: t):
-            layers(torch.randn(2, 4, 16, 16))
-        return sum(sizes.values())
-
-    assert saved_bytes(8, True) == saved_bytes(2, True)
-    assert saved_bytes(8, False) > 3 * saved_bytes(2, False)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.flows.bijection import per_channel, per_image
+from zoo.flows.bijection import Kept, per_channel, per_image
 from zoo.flows.channelwise import Affine, Channelwise
 from zoo.flows.from_data import FromData, Start
+from zoo.flows.gradients import Gradients
 
 LOG_SCALE_FACTOR = 3.0
 """log(scale) over the learned parameter, as in the paper's official code: at the same learning
@@ -58,6 +59,17 @@ class ActNorm(Channelwise):
 
     def inverse(self, y: Tensor) -> Tensor:
         return y / per_channel(self.statistics.scale()) - per_channel(self.statistics.bias)
+
+    def backward_through(
+        self, y: Tensor, grad_y: Tensor, grad_log_det: Tensor, kept: Kept, gradients: Gradients
+    ) -> tuple[Tensor, Tensor]:
+        scale, bias = self.statistics.scale(), self.statistics.bias
+        x, grad_x = self.inverse(y), grad_y * per_channel(scale)
+        pixels = y.shape[2] * y.shape[3]
+        grad_log_scale = (grad_y * y).sum((0, 2, 3)) + grad_log_det.sum() * pixels
+        gradients.add(bias, grad_x.sum((0, 2, 3)))
+        gradients.add(self.statistics.log_scale, LOG_SCALE_FACTOR * grad_log_scale)
+        return x, grad_x
 
     def affine(self) -> Affine:
         scale, bias = self.statistics.scale_and_bias()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zoo.flows.bijection import per_channel, per_image
+from zoo.flows.bijection import Kept, per_channel, per_image
 from zoo.flows.channelwise import Affine, Channelwise
+from zoo.flows.gradients import Gradients
 from zoo.system.distributed import mean_over_processes
 
 EPSILON = 1e-4
@@ -39,21 +40,44 @@ class BatchNorm(Channelwise):
         self.register_buffer("batches", torch.zeros(()))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, variance = self._update(x) if self.training else (self.mean, self.variance)
-        variance = variance + EPSILON
-        y = (x - per_channel(mean)) * per_channel(torch.rsqrt(variance))
-        log_det = -0.5 * torch.log(variance).sum() * (x.shape[2] * x.shape[3])
-        return y, per_image(log_det, x)
+        mean, variance, *_ = self._update(x) if self.training else (self.mean, self.variance)
+        return _normalize(x, mean, variance)
 
     def inverse(self, y: Tensor) -> Tensor:
         return y * per_channel(torch.sqrt(self.variance + EPSILON)) + per_channel(self.mean)
+
+    def forward_keeping(self, x: Tensor) -> tuple[Tensor, Tensor, Kept]:
+        """Keeps the mean and variance that ``x`` is normalized by; in training also the mean of the
+        batch, and the weight of the batch in both."""
+        kept = self._update(x) if self.training else (self.mean.clone(), self.variance.clone())
+        return *_normalize(x, *kept[:2]), kept
+
+    def backward_through(
+        self, y: Tensor, grad_y: Tensor, grad_log_det: Tensor, kept: Kept, gradients: Gradients
+    ) -> tuple[Tensor, Tensor]:
+        mean, variance, *batch = kept
+        variance = variance + EPSILON
+        centered = y * per_channel(torch.sqrt(variance))
+        x, grad_x = centered + per_channel(mean), grad_y * per_channel(torch.rsqrt(variance))
+        if not batch:
+            return x, grad_x
+        batch_mean, weight = batch
+        pixels = y.shape[2] * y.shape[3]
+        grad_mean = -grad_x.sum((0, 2, 3))
+        grad_log_variance = -0.5 * ((grad_y * y).sum((0, 2, 3)) + pixels * grad_log_det.sum())
+        both = torch.stack([grad_mean, grad_log_variance / variance])
+        # The variance of the batch does not change with the mean that it is computed from.
+        grad_mean, grad_variance = mean_over_processes(both * weight) / (y.shape[0] * pixels)
+        deviations = x - per_channel(batch_mean)
+        return x, grad_x + per_channel(grad_mean) + 2 * deviations * per_channel(grad_variance)
 
     def affine(self) -> Affine:
         scale = torch.rsqrt(self.variance.double() + EPSILON)
         return Affine(scale, -self.mean.double() * scale)
 
-    def _update(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Updates the running average; returns the mean and variance to normalize ``x`` by."""
+    def _update(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Updates the running average; returns the mean and variance to normalize ``x`` by, the
+        mean of the batch, and the weight of the batch in the first two."""
         mean = mean_over_processes(x.mean((0, 2, 3)))
         variance = mean_over_processes((x - per_channel(mean)).square().mean((0, 2, 3)))
         # The first batches have equal weights, so the initial values vanish with the first batch.
@@ -66,4 +90,13 @@ class BatchNorm(Channelwise):
             self.batches += 1
             self.mean.copy_(running[0])
             self.variance.copy_(running[1])
-        return running if self.momentum else (mean, variance)
+        if self.momentum:
+            return *running, mean, weight
+        return mean, variance, mean, torch.ones_like(weight)
+
+
+def _normalize(x: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    variance = variance + EPSILON
+    y = (x - per_channel(mean)) * per_channel(torch.rsqrt(variance))
+    log_det = -0.5 * torch.log(variance).sum() * (x.shape[2] * x.shape[3])
+    return y, per_image(log_det, x)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from zoo.flows.bijection import Kept
 from zoo.flows.coupling import Coupling, Scale
+from zoo.flows.gradients import Gradients, through_shift_and_scale
 
 
 def checkerboard(size: int, odd: bool = False) -> Tensor:
@@ -39,6 +41,14 @@ class CheckerboardCoupling(Coupling):
     def inverse(self, y: Tensor) -> Tensor:
         shift, log_scale = self._shift_and_log_scale(y)
         return y * torch.exp(-log_scale) - shift
+
+    def backward_through(
+        self, y: Tensor, grad_y: Tensor, grad_log_det: Tensor, kept: Kept, gradients: Gradients
+    ) -> tuple[Tensor, Tensor]:
+        x, grad_x, through_network = through_shift_and_scale(
+            self, self._shift_and_log_scale, y, y, grad_y, grad_log_det, gradients
+        )
+        return x, grad_x if through_network is None else grad_x + through_network
 
     def _shift_and_log_scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """t and log s, both 0 at the pixels that stay."""

@@ -8,8 +8,9 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
-from zoo.flows.bijection import Bijection
+from zoo.flows.bijection import Bijection, Kept
 from zoo.flows.channelwise import Channelwise, join
+from zoo.flows.gradients import Gradients
 from zoo.flows.reversible import forward_without_activations
 from zoo.freezing import frozen_parts
 
@@ -29,7 +30,7 @@ class Composition(Bijection):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.reversible and torch.is_grad_enabled():
-            return forward_without_activations(self.layers, x)
+            return forward_without_activations(self, x)
         log_det = x.new_zeros(x.shape[0])
         for layer in self.layers:
             x, layer_log_det = layer(x)
@@ -40,6 +41,21 @@ class Composition(Bijection):
         for layer in reversed(self.layers):
             y = layer.inverse(y)  # type: ignore[operator]
         return y
+
+    def forward_keeping(self, x: Tensor) -> tuple[Tensor, Tensor, Kept]:
+        log_det, kept = x.new_zeros(x.shape[0]), []
+        for layer in self.layers:
+            x, layer_log_det, layer_kept = layer.forward_keeping(x)  # type: ignore[operator]
+            log_det = log_det + layer_log_det
+            kept.append(layer_kept)
+        return x, log_det, tuple(kept)
+
+    def backward_through(
+        self, y: Tensor, grad_y: Tensor, grad_log_det: Tensor, kept: Kept, gradients: Gradients
+    ) -> tuple[Tensor, Tensor]:
+        for layer, layer_kept in zip(reversed(self.layers), reversed(kept), strict=True):
+            y, grad_y = layer.backward_through(y, grad_y, grad_log_det, layer_kept, gradients)  # type: ignore[operator]
+        return y, grad_y
 
     def frozen(self) -> nn.Module:
         layers: list[nn.Module] = []

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.flows.bijection import per_image
+from zoo.flows.bijection import Kept, per_image
 from zoo.flows.channelwise import Affine, Channelwise
+from zoo.flows.gradients import Gradients
 
 
 class Invertible1x1(Channelwise):
@@ -37,9 +38,20 @@ class Invertible1x1(Channelwise):
 
     def inverse(self, y: Tensor) -> Tensor:
         with torch.autocast(y.device.type, enabled=False):
-            # Not torch.linalg.inv, which synchronizes with the device to check for singularity.
-            inverse, _ = torch.linalg.inv_ex(self.matrix().double())
-            return _at_every_pixel(inverse.to(y.dtype), y)
+            return _at_every_pixel(_inverse(self.matrix()).to(y.dtype), y)
+
+    def backward_through(
+        self, y: Tensor, grad_y: Tensor, grad_log_det: Tensor, kept: Kept, gradients: Gradients
+    ) -> tuple[Tensor, Tensor]:
+        with torch.autocast(y.device.type, enabled=False):
+            with torch.enable_grad():
+                matrix, log_abs_det = self.matrix(), self.log_abs_det()
+            x = _at_every_pixel(_inverse(matrix.detach()).to(y.dtype), y)
+            grad_x = _at_every_pixel(matrix.detach().T, grad_y)
+            grad_matrix = _pixels(grad_y).T @ _pixels(x)
+            grad_log_abs_det = grad_log_det.sum() * (y.shape[2] * y.shape[3])
+            gradients.add_through(self, [matrix, log_abs_det], [grad_matrix, grad_log_abs_det])
+            return x, grad_x
 
     def affine(self) -> Affine:
         matrix = copy.deepcopy(self).double().matrix().detach()
@@ -81,6 +93,18 @@ def random_rotation(channels: int) -> Tensor:
     """A random orthogonal matrix ``[channels, channels]``, by QR in float64."""
     q, r = torch.linalg.qr(torch.randn(channels, channels, dtype=torch.float64))
     return (q * r.diagonal().sign()).float()
+
+
+def _inverse(matrix: Tensor) -> Tensor:
+    """The inverse, computed in float64."""
+    # Not torch.linalg.inv, which synchronizes with the device to check for singularity.
+    inverse, _ = torch.linalg.inv_ex(matrix.double())
+    return inverse
+
+
+def _pixels(x: Tensor) -> Tensor:
+    """The channels of every pixel, ``[N * H * W, C]``."""
+    return x.permute(0, 2, 3, 1).flatten(0, 2)
 
 
 def _at_every_pixel(matrix: Tensor, x: Tensor) -> Tensor:

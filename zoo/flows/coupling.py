@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.flows.bijection import Bijection, in_dtype_of
+from zoo.flows.bijection import Bijection, Kept, in_dtype_of
+from zoo.flows.gradients import Gradients, through_second_half
 from zoo.flows.units import Units, fold_units
 from zoo.freezing import Freezable, freeze_children
 
@@ -102,10 +103,9 @@ class ChannelCoupling(Coupling):
         a, b = x.chunk(2, dim=1)
         if self.units is not None and self.units.initializing:
             self.units.initialize(b)
-        shift, raw = self.shift_and_raw(a)
-        if self.scale is None:
+        shift, log_scale = self._shift_and_log_scale(a)
+        if log_scale is None:
             return torch.cat([a, b + shift], dim=1), x.new_zeros(x.shape[0])
-        log_scale = self.scale(raw)
         y = torch.cat([a, (b + shift) * log_scale.exp()], dim=1)
         return y, log_scale.sum((1, 2, 3))
 
@@ -116,6 +116,12 @@ class ChannelCoupling(Coupling):
             b = b * self.scale.reciprocal(raw)
         return torch.cat([a, b - shift], dim=1)
 
+    def backward_through(
+        self, y: Tensor, grad_y: Tensor, grad_log_det: Tensor, kept: Kept, gradients: Gradients
+    ) -> tuple[Tensor, Tensor]:
+        function = self._shift_and_log_scale
+        return through_second_half(self, function, y, grad_y, grad_log_det, gradients)
+
     def frozen(self) -> nn.Module:
         freeze_children(self)
         self.units = fold_units(self.units, self.network)
@@ -124,3 +130,7 @@ class ChannelCoupling(Coupling):
     def shift_and_raw(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         shift, raw = super().shift_and_raw(x)
         return (shift if self.units is None else self.units(shift)), raw
+
+    def _shift_and_log_scale(self, a: Tensor) -> tuple[Tensor, Tensor | None]:
+        shift, raw = self.shift_and_raw(a)
+        return shift, None if self.scale is None else self.scale(raw)

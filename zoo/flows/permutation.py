@@ -7,8 +7,9 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from zoo.flows.bijection import Bijection
+from zoo.flows.bijection import Bijection, Kept
 from zoo.flows.channelwise import Affine, Channelwise
+from zoo.flows.gradients import Gradients
 
 MAX_BLOCKS = 4
 """Permutations of at most this many blocks of channels move the blocks as a whole."""
@@ -32,6 +33,11 @@ class Permutation(Channelwise):
 
     def inverse(self, y: Tensor) -> Tensor:
         return y.index_select(1, self.order.argsort())
+
+    def backward_through(
+        self, y: Tensor, grad_y: Tensor, grad_log_det: Tensor, kept: Kept, gradients: Gradients
+    ) -> tuple[Tensor, Tensor]:
+        return self.inverse(y), self.inverse(grad_y)
 
     def affine(self) -> Affine:
         matrix = torch.eye(len(self.order), dtype=torch.float64, device=self.order.device)

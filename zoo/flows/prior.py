@@ -11,7 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from zoo.flows.bijection import Bijection, in_dtype_of, per_image
+from zoo.flows.bijection import Bijection, Kept, in_dtype_of, per_image
+from zoo.flows.gradients import Gradients, through_second_half
 
 
 class SplitPrior(Bijection):
@@ -35,6 +36,15 @@ class SplitPrior(Bijection):
         a, z = y.chunk(2, dim=1)
         mean, log_std = self._mean_and_log_std(a)
         return torch.cat([a, mean + z * log_std.exp()], dim=1)
+
+    def backward_through(
+        self, y: Tensor, grad_y: Tensor, grad_log_det: Tensor, kept: Kept, gradients: Gradients
+    ) -> tuple[Tensor, Tensor]:
+        def shift_and_log_scale(a: Tensor) -> tuple[Tensor, Tensor]:
+            mean, log_std = self._mean_and_log_std(a)
+            return -mean, -log_std
+
+        return through_second_half(self, shift_and_log_scale, y, grad_y, grad_log_det, gradients)
 
     def _mean_and_log_std(self, a: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_std = in_dtype_of(a, self.network(a)).chunk(2, dim=1)

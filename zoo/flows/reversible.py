@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from zoo.flows.bijection import Bijection
+from zoo.flows.gradients import Gradients
 
 
-def forward_without_activations(layers: nn.ModuleList, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The output and log-determinant of consecutive bijections, whose inputs are recomputed from
-    their outputs in the backward pass.
+def forward_without_activations(layers: Bijection, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The output and log-determinant of a bijection whose input is recomputed from its output in
+    the backward pass, by :meth:`zoo.flows.Bijection.backward_through`.
 
     Gradients equal those of standard backpropagation up to the rounding of the inverses.
     """
@@ -23,40 +26,28 @@ class _Reversible(torch.autograd.Function):
     """Takes the parameters as inputs, so that they are visible to autograd and its hooks."""
 
     @staticmethod
-    def forward(ctx: Any, layers: nn.ModuleList, x: Tensor, *parameters: Tensor) -> Any:
-        y = x
-        log_det = x.new_zeros(x.shape[0])
-        for layer in layers:
-            y, layer_log_det = layer(y)
-            log_det = log_det + layer_log_det
-        ctx.layers, ctx.parameters = layers, parameters
+    def forward(ctx: Any, layers: Bijection, x: Tensor, *parameters: Tensor) -> Any:
         device = x.device.type
+        # Without its cache, which would keep a copy of all weights, and hand those of the forward
+        # pass, which have no gradients, to a backward pass in the same context.
         ctx.autocast = {
             "device_type": device,
             "enabled": torch.is_autocast_enabled(device),
             "dtype": torch.get_autocast_dtype(device),
+            "cache_enabled": False,
         }
+        with torch.autocast(**ctx.autocast):
+            y, log_det, ctx.kept = layers.forward_keeping(x)
+        ctx.layers, ctx.parameters = layers, parameters
         ctx.save_for_backward(y)
         return y, log_det
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        grad_y, grad_log_det = gradients
+    def backward(ctx: Any, grad_y: Tensor, grad_log_det: Tensor) -> Any:
+        if torch.is_grad_enabled():
+            raise RuntimeError("reversible memory has no second derivatives: use standard memory")
         (y,) = ctx.saved_tensors
-        by_parameter: dict[int, Tensor] = {}
-        for layer in reversed(ctx.layers):
-            own = [p for p in layer.parameters() if p.requires_grad]
-            with torch.autocast(**ctx.autocast):
-                with torch.no_grad():
-                    x = layer.inverse(y)
-                x.requires_grad_()
-                with torch.enable_grad():
-                    recomputed, log_det = layer(x)
-            outputs, weights = [recomputed], [grad_y]
-            if log_det.requires_grad:
-                outputs.append(log_det)
-                weights.append(grad_log_det)
-            grad_y, *grads = torch.autograd.grad(outputs, [x, *own], weights, allow_unused=True)
-            by_parameter.update((id(p), g) for p, g in zip(own, grads, strict=True))
-            y = x.detach()
-        return None, grad_y, *(by_parameter.get(id(p)) for p in ctx.parameters)
+        gradients = Gradients(ctx.parameters)
+        with torch.autocast(**ctx.autocast):
+            _, grad_x = ctx.layers.backward_through(y, grad_y, grad_log_det, ctx.kept, gradients)
+        return None, grad_x, *gradients.take()

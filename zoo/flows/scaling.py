@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.flows.bijection import per_channel, per_image
+from zoo.flows.bijection import Kept, per_channel, per_image
 from zoo.flows.channelwise import Affine, Channelwise
 from zoo.flows.from_data import FromData, Start
+from zoo.flows.gradients import Gradients
 
 
 class Scaling(Channelwise, FromData):
@@ -33,6 +34,14 @@ class Scaling(Channelwise, FromData):
 
     def inverse(self, y: Tensor) -> Tensor:
         return y * per_channel(torch.exp(-self.log_scale))
+
+    def backward_through(
+        self, y: Tensor, grad_y: Tensor, grad_log_det: Tensor, kept: Kept, gradients: Gradients
+    ) -> tuple[Tensor, Tensor]:
+        pixels = y.shape[2] * y.shape[3]
+        grad_log_scale = (grad_y * y).sum((0, 2, 3)) + grad_log_det.sum() * pixels
+        gradients.add(self.log_scale, grad_log_scale)
+        return self.inverse(y), grad_y * per_channel(self.log_scale.exp())
 
     def affine(self) -> Affine:
         scale = self.log_scale.double().exp()

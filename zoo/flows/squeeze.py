@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.flows.bijection import Bijection
+from zoo.flows.bijection import Bijection, Kept
+from zoo.flows.gradients import Gradients
 
 
 class Squeeze(Bijection):
@@ -18,3 +19,8 @@ class Squeeze(Bijection):
 
     def inverse(self, y: Tensor) -> Tensor:
         return F.pixel_shuffle(y, 2)
+
+    def backward_through(
+        self, y: Tensor, grad_y: Tensor, grad_log_det: Tensor, kept: Kept, gradients: Gradients
+    ) -> tuple[Tensor, Tensor]:
+        return self.inverse(y), self.inverse(grad_y)
