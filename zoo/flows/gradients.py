@@ -8,7 +8,6 @@ from itertools import groupby
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 ALIGNMENT = 16
 """Elements between the starts of two gradients are a multiple of this."""
@@ -140,21 +139,15 @@ def through_second_half(
 
 @contextmanager
 def recomputing(module: nn.Module) -> Iterator[None]:
-    """Enables autograd, and leaves running statistics of torch's batch normalization as they
-    are."""
-    tracking = [
-        norm
-        for norm in module.modules()
-        if isinstance(norm, _BatchNorm) and norm.training and norm.track_running_stats
-    ]
-    for norm in tracking:
-        norm.track_running_stats = False
-    try:
-        with torch.enable_grad():
-            yield
-    finally:
-        for norm in tracking:
-            norm.track_running_stats = True
+    """Enables autograd, and afterwards restores the buffers of ``module``, such as running
+    statistics, which the forward pass has updated already."""
+    buffers = list(module.buffers()) if module.training else []
+    before = [buffer.clone() for buffer in buffers]
+    with torch.enable_grad():
+        yield
+    for buffer, values in zip(buffers, before, strict=True):
+        # By data, since autograd refuses to use a saved buffer that changed.
+        buffer.data.copy_(values)
 
 
 def _place(parameter: Tensor) -> tuple[str, str]:
