@@ -136,7 +136,7 @@ def test_columns_that_are_not_used_are_said(tmp_path: Path) -> None:
     assert classes_of(source) == {"train": {"3": 1, "4": 1}}
     assert left_out(source) == [
         "the column 'coarse_label': labels are those of 'fine_label'",
-        "the column id: not needed",
+        "the column id: neither images nor labels",
     ]
 
 

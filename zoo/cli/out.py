@@ -60,7 +60,7 @@ def write_folder(out: Path, images: Iterable[NDArray[np.uint8]], names: Sequence
 
     with replacing_folder(out) as folder:
         for name, pixels in zip(names, images, strict=True):
-            save_png(folder / f"{name}.png", pil_image(pixels), mark=False)
+            save_png(folder / f"{name}.png", pil_image(pixels), one_image=True)
 
 
 def say_label(generator: object, label: str | None) -> None:

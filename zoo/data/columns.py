@@ -145,7 +145,10 @@ def _unused(features: Mapping[str, Any], columns: Sequence[str]) -> list[LeftOut
     images = [column for column in columns if column in image_columns(features)]
     others = [column for column in columns if column not in images]
     parts = []
-    for group, why in ((images, "images of another column are used"), (others, "not needed")):
+    for group, why in (
+        (images, "images of another column are used"),
+        (others, "neither images nor labels"),
+    ):
         if group:
             more = f" and {len(group) - 5} more" if len(group) > 5 else ""
             word = "columns" if len(group) > 1 else "column"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def open_folder(listing: Listing, layout: Layout | None = None) -> Source:
         local_name(path),
         splits,
         class_names,
-        notes=(*metadata.notes, *reading.notes),
+        notes=(*listing.notes, *metadata.notes, *reading.notes),
         kind=reading.kind + (" with a file of labels" if metadata.labels is not None else ""),
         layout=reading.layout,
         left_out=(
@@ -123,7 +124,7 @@ def _check_other_suffixes(path: Path, files: Sequence[str]) -> None:
 
     suffixes = set(Image.registered_extensions())
     for file in files:
-        if Path(file).suffix.lower() not in suffixes:
+        if posixpath.splitext(file)[1].lower() not in suffixes:
             check_readable(path / file)
             try:
                 check_header(path / file)

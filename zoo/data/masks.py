@@ -29,37 +29,42 @@ def without_masks(
     folders with names like ``images``, and files ``x_mask.png`` beside ``x.png``. Raises ZooError
     for a folder ``masks`` beside classes, unless the layout is ``decided``: then it is a class.
     """
-    children = defaultdict[str, set[str]](set)
-    for file in files:
-        *folders, _ = file.split("/")
-        for depth, folder in enumerate(folders):
-            children["/".join(folders[:depth])].add(folder)
-    masks = {
-        f"{parent}/{folder}".lstrip("/")
-        for parent, folders in children.items()
-        for folder in sorted(folders)
-        if _holds_masks(name, parent, folder, folders, decided)
-    }
+    masks = _mask_folders(name, {posixpath.dirname(file) for file in files}, decided)
     kept: list[str] = []
-    counts = defaultdict[str, int](int)
+    counts = dict.fromkeys(sorted(masks), 0)
     for file in files:
-        outermost = next((parent for parent in _parents(file) if parent in masks), None)
-        if outermost is None:
+        folder = next((mask for mask in masks if file.startswith(f"{mask}/")), None)
+        if folder is None:
             kept.append(file)
         else:
-            counts[outermost] += 1
+            counts[folder] += 1
     if not kept:
         return list(files), []
     left_out = [
         LeftOut(f"the folder {folder} ({count:,} file{'s' * (count > 1)})", _WHY)
-        for folder, count in sorted(counts.items())
+        for folder, count in counts.items()
     ]
     return _without_mask_files(kept, left_out)
 
 
-def _parents(file: str) -> list[str]:
-    """Returns the folders that a file is in, the outermost first."""
-    return [file[: match.start()] for match in re.finditer("/", file)]
+def _mask_folders(name: str, folders: Iterable[str], decided: bool) -> list[str]:
+    """Returns the outermost of ``folders`` and their parents that hold masks."""
+    children = defaultdict[str, set[str]](set)
+    for folder in folders:
+        while folder:
+            parent, child = posixpath.split(folder)
+            children[parent].add(child)
+            folder = parent
+    masks: list[str] = []
+    for parent, siblings in sorted(children.items()):
+        if f"{parent}/".startswith(tuple(f"{mask}/" for mask in masks)):
+            continue
+        masks += (
+            posixpath.join(parent, folder)
+            for folder in sorted(siblings)
+            if _holds_masks(name, parent, folder, siblings, decided)
+        )
+    return masks
 
 
 def _holds_masks(
@@ -87,12 +92,12 @@ def _without_mask_files(
     files: list[str], left_out: list[LeftOut]
 ) -> tuple[list[str], list[LeftOut]]:
     stems = {posixpath.splitext(file)[0] for file in files}
-    masks = []
-    for file in files:
-        folder, name = posixpath.split(file)
-        stem = masked_stem(posixpath.splitext(name)[0])
-        if stem is not None and posixpath.join(folder, stem) in stems:
-            masks.append(file)
+    masks = [
+        file
+        for file in files
+        if "_" in file or "-" in file or " " in file
+        if (stem := masked_stem(posixpath.splitext(file)[0])) is not None and stem in stems
+    ]
     if not masks:
         return files, left_out
     what = f"{len(masks):,} files" if len(masks) > 1 else "the file"

@@ -1,20 +1,23 @@
 """genzoo's own output: marked where it is written, so that a folder of images can leave it out.
 
-Grids, plots and contact sheets carry a text chunk; a run is known by its config.json. Single
-generated images carry no mark: they are images like others.
+Grids, plots and contact sheets carry a text chunk; a run is known by its config.json. A single
+generated image carries another text: it is an image like others, but said to be generated.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from PIL.PngImagePlugin import PngInfo
 
 SOFTWARE = "genzoo"
 """The value of the text chunk ``Software``, and ``library_name`` of a run's config.json."""
+
+_IMAGE = f"{SOFTWARE}, one image"
+"""The value of the text chunk of a single generated image."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MARK = b"tEXtSoftware\0" + SOFTWARE.encode()
@@ -24,23 +27,26 @@ _HEAD = 512
 _MAX_CONFIG = 2**20
 
 
-def png_mark() -> PngInfo:
-    """Returns the text chunk of a PNG with several images or a plot, for Pillow's ``pnginfo``."""
+def png_mark(one_image: bool = False) -> PngInfo:
+    """Returns the text chunk of a PNG with several images or a plot, or of ``one_image``, for
+    Pillow's ``pnginfo``."""
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
-    info.add_text("Software", SOFTWARE)
+    info.add_text("Software", _IMAGE if one_image else SOFTWARE)
     return info
 
 
-def is_marked(path: Path) -> bool:
-    """Whether a file is a PNG with genzoo's mark; reads its first bytes only."""
+def mark_of(path: str) -> Literal["sheet", "image"] | None:
+    """Returns genzoo's mark of a PNG, None without one; reads the first bytes of the file only."""
     try:
-        with path.open("rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as file:
             head = file.read(_HEAD)
     except OSError:  # said when the image is read
-        return False
-    return head.startswith(_SIGNATURE) and _MARK in head
+        return None
+    if not head.startswith(_SIGNATURE) or _MARK not in head:
+        return None
+    return "image" if b"Software\0" + _IMAGE.encode() in head else "sheet"
 
 
 def is_run(folder: Path) -> bool:

@@ -103,7 +103,7 @@ def _margin(height: int) -> int:
     return max(2, height // 8)
 
 
-def save_png(path: Path, image: Image, mark: bool = True) -> None:
-    """Writes a PNG atomically, with genzoo's ``mark`` unless it is a single generated image."""
+def save_png(path: Path, image: Image, one_image: bool = False) -> None:
+    """Writes a PNG atomically, with genzoo's mark of a sheet or of ``one_image``."""
     with replacing(path) as temporary:
-        image.save(temporary, format="PNG", pnginfo=png_mark() if mark else None)
+        image.save(temporary, format="PNG", pnginfo=png_mark(one_image))
