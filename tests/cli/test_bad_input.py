@@ -103,7 +103,7 @@ def test_images_of_different_or_small_sizes(commands, here, untouched, image_fol
 def test_a_file_that_is_not_data(commands, here, untouched, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("1,2")
-    assert f"{table} has an unknown format" in commands.fails(2, *TRAIN, "--data", table)
+    assert f"{table} is a table without images" in commands.fails(2, *TRAIN, "--data", table)
     array = tmp_path / "array.npz"
     array.write_text("no zip")
     assert f"{array} is not an .npz file" in commands.fails(1, *TRAIN, "--data", array)
