@@ -45,7 +45,7 @@ def card(summary: RunSummary, results: Mapping[str, Any], record: Mapping[str, A
         .replace(f" on {record['data']}\n", f" on {data}\n")
     )
     head, mark, citation = text.partition("## Citation\n")
-    return head + _section(results, record) + "\n" + mark + citation
+    return head + _section(results, record, summary) + "\n" + mark + citation
 
 
 def folder_of(record: Mapping[str, Any]) -> str:
@@ -54,7 +54,7 @@ def folder_of(record: Mapping[str, Any]) -> str:
     return name if name.endswith(data) or data in name else f"{name}-{data}"
 
 
-def _section(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+def _section(results: Mapping[str, Any], record: Mapping[str, Any], summary: RunSummary) -> str:
     lines = ["## Reference run", "", f"The grid shows the first {IMAGES} samples of seed 0.", ""]
     if trip := record["round_trip"]:
         count = trip["images"]
@@ -82,6 +82,13 @@ def _section(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     published = f"Metric of the paper: {record['published']}."
     if record["note"]:
         published += f" {sentence(record['note'])}"
-    lines += [wrapped(published), "", "To reproduce it:", "", "```console"]
+    lines += [wrapped(published), ""]
+    if summary.config.data.split_rule == "position":
+        lines += [
+            "Its validation split was chosen by position, not by the hashes of images:",
+            "`--set data.split_rule=position` trains on the same splits.",
+            "",
+        ]
+    lines += ["To reproduce it:", "", "```console"]
     lines += [*(f"$ {command}" for command in record["commands"]), "```"]
     return "\n".join(lines) + "\n"

@@ -125,7 +125,9 @@ def card_summary(
     owner = host().owner(record["model"])
     match = re.search(r"```json\n(.*?)\n```", text, re.DOTALL)
     assert match is not None, f"the card of {name} has no configuration"
-    config = upgraded_config({"config": json.loads(match[1])})["config"]
+    config = json.loads(match[1])
+    if "split_rule" not in config["data"]:  # of format version 1 or 2
+        config = upgraded_config({"format_version": 1, "config": config})["config"]
     settings = sectioned_settings(owner.spec, config, name)
     image = ImageSpec(**record["image"])
     valid = validate(owner.spec, settings)

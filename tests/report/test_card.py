@@ -85,6 +85,44 @@ def test_a_file_with_the_name_of_a_dataset_is_not_that_dataset(here: Path) -> No
     assert "datasets" not in text.partition("# ")[0]
 
 
+NAMES = ("cat", 'a "dog" | <b>`', *(f"n{number}" for number in range(11)))
+
+
+@pytest.mark.parametrize(
+    ("names", "row", "labels"),
+    [
+        (
+            NAMES,
+            'cat, a "dog" \\| &lt;b&gt;\\`, n0, n1, n2, n3, n4, n5, ..., n10 (13 classes)',
+            '"n5"',
+        ),
+        (NAMES[:2], 'cat, a "dog" \\| &lt;b&gt;\\`', r'"a \"dog\" | \u003cb>`"'),
+        (("3", "5", "9"), "3, 5, 9", "9"),
+        (("03", "5"), "03, 5", "5"),
+        (("5", "-07"), "5, -07", '"-07"'),
+        ((), "3, without names", "2"),
+    ],
+)
+def test_a_card_names_the_classes_of_a_conditional_run(
+    trained: zoo.Run, names: tuple[str, ...], row: str, labels: str
+) -> None:
+    summary = read_summary(trained.path, trained.host.owner)
+    assert "| classes |" not in new_card(summary), "it is unconditional"
+    count = len(names) or 3
+    assert summary.latent is not None
+    card = new_card(
+        replace(
+            summary,
+            latent=replace(summary.latent, classes=count),
+            image=replace(summary.image, classes=count, class_names=names),
+        )
+    )
+    assert f"| classes | {row} |\n" in card
+    (code,) = re.findall(r"^```python\n(.*?)^```$", card, re.DOTALL | re.MULTILINE)
+    assert f", seed=0, labels={labels})" in code
+    compile(code, "card", "exec")
+
+
 # The texts of models
 
 

@@ -17,7 +17,10 @@ import zoo
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
+from zoo.export.metadata import ParityReport
 from zoo_hub.card import refresh
+from zoo_hub.card.section import described
+from zoo_hub.card.snippet import snippet
 
 SHOW = """
 import sys
@@ -53,6 +56,20 @@ def run(request: pytest.FixtureRequest, exported: Callable[[str], zoo.Run], tmp_
     path = Path(shutil.copytree(exported(request.param).path, tmp_path / "run"))
     refresh(path)
     return path
+
+
+def test_the_onnxruntime_code_names_the_class(exported: Callable[[str], zoo.Run]) -> None:
+    """In a comment, since the graph takes its index."""
+    names = tuple("abcdefg") + ("a\ndog", "eel", "fox")
+    report = ParityReport.read(exported("glow").path / "onnx/sampler.json")
+    assert report.class_names == tuple(map(str, range(10)))
+    assert '    "label": np.full(16, 7),\n' in str(snippet("x.onnx", report, "."))
+    assert described("label", report) == "`label` int64 [batch], 0 to 9"
+    named = report.model_copy(update={"class_names": names})
+    assert "    \"label\": np.full(16, 7),  # 'a\\ndog'\n" in str(snippet("x.onnx", named, "."))
+    assert described("label", named) == (
+        "`label` int64 [batch], 0 to 9: a, b, c, d, e, f, g, 'a\\\\ndog', eel, fox"
+    )
 
 
 def test_the_onnxruntime_code_samples(run: Path) -> None:

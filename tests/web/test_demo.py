@@ -26,7 +26,7 @@ import zoo
 from zoo.run import Run
 from zoo.sampling import latents
 from zoo.sampling.interpolation import interpolate
-from zoo_web.folder import ORT_CDN, ORT_FILES, write
+from zoo_web.folder import ORT_CDN, ORT_FILES, space_card, write
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
@@ -109,6 +109,19 @@ def test_the_folder_is_a_static_space(commands, exported: Path) -> None:
         "tags": ["genzoo", "onnx"],
     }
     assert text.startswith("\n# Glow on digits\n")
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ([], "with onnxruntime-web.\n"),
+        (["cat", "<b>"], "with onnxruntime-web. Its classes: cat, &lt;b&gt;.\n"),
+        (list("abcdefghijklmn"), "Its classes: a, b, c, d, e, f, g, h, ..., n (14 classes).\n"),
+    ],
+)
+def test_a_space_names_the_classes(names: list[str], sentence: str) -> None:
+    model = {"title": "Glow", "paper": "-", "data": "pets", "class_names": names}
+    assert sentence in space_card(model)
 
 
 def test_ort_files_are_copied_and_no_others(commands, exported: Path, dist: Path) -> None:

@@ -63,11 +63,13 @@ def _no_format(subject: Subject) -> str | None:
 )
 def every_format(subject: Subject) -> str:
     run, results = subject.trained, []
+    named = [(SIZES[-1], run.class_names[-1])] if run.class_names else []
     for format in _usable(subject):
         format.export(run)
         generator, max_difference = format.open(run.path, "cpu"), 0.0
-        for size in SIZES:
-            images, expected = generator.sample(size, seed=1), run.sample(size, seed=1).numpy()
+        for size, label in [*((size, None) for size in SIZES), *named]:
+            images = generator.sample(size, seed=1, labels=label)
+            expected = run.sample(size, seed=1, labels=label).numpy()
             if images.shape != expected.shape:
                 raise Broken(
                     f"{format.name}: at batch size {size}, images must be {list(expected.shape)}, "

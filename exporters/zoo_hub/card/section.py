@@ -45,13 +45,13 @@ def _row(graph: ExportedGraph) -> tuple[str, ...]:
         f"`{graph.file}`",
         size_text(graph.bytes),
         {"fp32": "float32", "fp16": "float16"}.get(report.precision, report.precision),
-        "<br>".join(_described(name, report) for name in report.inputs),
-        "<br>".join(_described(name, report) for name in report.outputs),
+        "<br>".join(described(name, report) for name in report.inputs),
+        "<br>".join(described(name, report) for name in report.outputs),
         "<br>".join(f"`{name}` {output.error:.1e}" for name, output in report.outputs.items()),
     )
 
 
-def _described(name: str, report: ParityReport) -> str:
+def described(name: str, report: ParityReport) -> str:
     """An input or output, with type and shape if genzoo defines it."""
     channels, height, width = report.image_shape
     latents = f"float32 [batch, {report.latent_size}]"

@@ -109,6 +109,7 @@ def summary_part(summary: RunSummary) -> str:
         ("classes", _classes(summary)),
         ("parameters", "" if summary.parameters is None else f"{summary.parameters:,}"),
         ("stored values", _stored_values(summary)),
+        ("missing splits", f"by {summary.config.data.split_rule}"),
         ("steps", str(_count(last.get("step")) or 0)),
         ("epochs", f"{_number(last.get('epoch')) or 0:g}"),
         ("training time", duration(seconds)),
