@@ -60,7 +60,7 @@ def run(request: pytest.FixtureRequest, exported: Callable[[str], zoo.Run], tmp_
 
 def test_the_onnxruntime_code_names_the_class(exported: Callable[[str], zoo.Run]) -> None:
     """In a comment, since the graph takes its index."""
-    names = tuple("abcdefg") + ("a\ndog", "eel", "fox")
+    names = (*"abcdefg", "a\ndog", "eel", "fox")
     report = ParityReport.read(exported("glow").path / "onnx/sampler.json")
     assert report.class_names == tuple(map(str, range(10)))
     assert '    "label": np.full(16, 7),\n' in str(snippet("x.onnx", report, "."))

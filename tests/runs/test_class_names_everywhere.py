@@ -45,12 +45,12 @@ NAMES = st.one_of(
 
 
 @st.composite
-def labels(draw: Any) -> list[str]:
+def labels(pick: Any) -> list[str]:
     """The label of each image, in any order: 8 to 20 images of each class."""
-    names = draw(NAMES)
-    counts = [draw(st.integers(8, 20)) for _ in names]
+    names = pick(NAMES)
+    counts = [pick(st.integers(8, 20)) for _ in names]
     each = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
-    return draw(st.permutations(each))
+    return pick(st.permutations(each))
 
 
 def write(path: Path, labels: list[str], levels: dict[str, int]) -> str:
