@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 import zoo
-from zoo.data import open_data
 from zoo.errors import UsageError, ZooError
 from zoo.report.grids import grid, to_bytes
 
@@ -51,7 +50,7 @@ def test_temperature_scales_the_latents(trained: zoo.Run) -> None:
 
 
 def test_real_images_are_reconstructed_from_their_latents(trained: zoo.Run) -> None:
-    data = open_data(trained.config.data)
+    data = trained.open_data()
     levels = torch.from_numpy(np.stack([data.splits["test"][i][0] for i in range(40)])) >> 4
     images = levels / 15
     z = trained.encode(images)
@@ -61,7 +60,7 @@ def test_real_images_are_reconstructed_from_their_latents(trained: zoo.Run) -> N
 
 
 def test_bits_per_dim_of_images_agrees_with_the_evaluation(trained: zoo.Run) -> None:
-    data = open_data(trained.config.data)
+    data = trained.open_data()
     test = data.splits["test"]
     images = torch.from_numpy(np.stack([test[i][0] for i in range(len(test))])) / 255
     bits = trained.bits_per_dim(((images * 255).to(torch.uint8) >> 4) / 15)

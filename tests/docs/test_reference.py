@@ -146,11 +146,10 @@ def test_real_images_are_measured_as_zoo_evaluate_measures_samples(
     finished: Path, module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that generates the images of the anchor gets the metrics of the anchor."""
-    from zoo.data import open_data
     from zoo.system.progress import Progress
 
     run = zoo.load(finished / "out/nice")
-    data = open_data(run.data_config())
+    data = run.open_data()
     images = torch.cat([*module("anchors")._training_images(data, 90)])
     monkeypatch.setattr(zoo.Run, "stream", lambda *_, **__: iter(images.split(16)))
     evaluation = run.evaluate(metrics=("fid", "kid", "precision", "recall"))

@@ -145,7 +145,9 @@ def test_a_file_is_self_contained_clean_and_described(exported, model: str) -> N
             assert largest["image"] < 1e-4
         elif model in FLOWS:
             assert report["round_trip"]["max_abs_error"] < 1e-3
-            assert report["inputs"]["image"] == "the first 64 of the test split of digits"
+            assert report["inputs"]["image"] == (
+                "64 of the 90 images of the test split of digits, evenly spread"
+            )
 
 
 def test_a_step_of_glow_has_three_convolutions_and_a_folded_one(exported) -> None:

@@ -16,7 +16,6 @@ import torch
 from exported import SMALL
 
 import zoo
-from zoo.data import open_data
 from zoo.sampling import latents
 from zoo_onnx.runtime import OnnxModel
 from zoo_onnx.session import Session
@@ -45,7 +44,7 @@ def inputs_of(run: zoo.Run, graph: str) -> dict[str, torch.Tensor]:
         z = latents.draw(SIZE, latent.size, latent.distribution, seed=7)
         temperature = torch.tensor(run.spec.temperature)
         return {"z": torch.from_numpy(z), "temperature": temperature, **label}
-    test = open_data(run.data_config()).splits["test"]
+    test = run.open_data().splits["test"]
     pixels = np.stack([test[index][0] for index in range(SIZE)])
     return {"image": run.as_images(pixels), **label}
 

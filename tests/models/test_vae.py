@@ -352,9 +352,7 @@ def test_reconstructions_of_digits_resemble_them(tmp_path: Path) -> None:
     """After a few seconds of training a reconstruction is closer to its image than the mean image
     is."""
     run = zoo.train("vae", steps=400, out=tmp_path / "run", quiet=True)
-    from zoo.data import open_data
-
-    split = open_data(run.config.data).splits["train"]
+    split = run.open_data().splits["train"]
     images = run.as_images(split.images[:200])
     error = (run.reconstruct(images) - images).square().mean()
     variance = (images - images.mean(0)).square().mean()
