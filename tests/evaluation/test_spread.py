@@ -68,5 +68,5 @@ def test_an_image_without_a_finite_value_is_named_by_its_place_in_the_split() ->
         nats[nats == 3] = torch.nan
         return nats
 
-    with pytest.raises(Exception, match="^image 910 of the test split has no finite likelihood"):
+    with pytest.raises(Exception, match=r"^image 910 of the test split has no finite likelihood"):
         list(image_nats(MODEL, data_of(BY_CLASS["class folders"]), "test", 0, count, 60))
