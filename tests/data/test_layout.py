@@ -87,7 +87,7 @@ AMBIGUOUS: list[Any] = [
     (
         ["bus/*20", "car/*20", "train/*20"],
         r"'train' beside 'bus', 'car': --set data\.layout=splits .* leaves out 40 of 60 images, "
-        r"data\.layout=classes makes 'train' classes",
+        r"data\.layout=classes makes 'train' a class",
         {
             "splits": {"train": {None: 20}},
             "classes": {"train": {"bus": 20, "car": 20, "train": 20}},

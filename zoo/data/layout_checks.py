@@ -32,7 +32,7 @@ def find_splits(where: str, folders: Mapping[str, int], loose: Sequence[str]) ->
     if outside and (len(set(splits.values())) == 1 or outside > STRAY * total):
         beside = _listed(others) if others else counted(loose, "image", "images")
         alternative = (
-            f"classes makes {_listed(splits)} classes"
+            f"classes makes {_listed(splits)} {'classes' if len(splits) > 1 else 'a class'}"
             if others
             else "images gives the folders no meaning"
         )
