@@ -70,7 +70,7 @@ def step(config: GlowConfig, channels: int) -> list[Bijection]:
     """Actnorm, a permutation, a coupling (paper, figure 2a)."""
     half = channels // 2
     scale = SCALES[config.scale]() if config.coupling == "affine" else None
-    network = coupling_network(config, half, half if scale is None else channels)
+    network = CouplingNetwork(config, half, half if scale is None else channels)
     return [
         ActNorm(channels, config.actnorm),
         PERMUTATIONS[config.permutation](channels),
@@ -78,12 +78,20 @@ def step(config: GlowConfig, channels: int) -> list[Bijection]:
     ]
 
 
-def coupling_network(config: GlowConfig, in_channels: int, out_channels: int) -> nn.Sequential:
+class CouplingNetwork(nn.Sequential):
     """Three convolutions, 3x3, 1x1 and 3x3; the last one starts at zero (paper, appendix B)."""
-    return nn.Sequential(
-        ActNormConv2d(in_channels, config.width, 3, config.actnorm),
-        nn.ReLU(),
-        ActNormConv2d(config.width, config.width, 1, config.actnorm),
-        nn.ReLU(),
-        ZeroConv2d(config.width, out_channels),
-    )
+
+    def __init__(self, config: GlowConfig, in_channels: int, out_channels: int) -> None:
+        super().__init__(
+            ActNormConv2d(in_channels, config.width, 3, config.actnorm),
+            nn.ReLU(),
+            ActNormConv2d(config.width, config.width, 1, config.actnorm),
+            nn.ReLU(),
+            ZeroConv2d(config.width, out_channels),
+        )
+
+    # Of its own, since torch.compile compiles the layers of torch's one by one.
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self:
+            x = layer(x)
+        return x

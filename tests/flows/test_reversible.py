@@ -6,6 +6,7 @@ import pytest
 import torch
 from flow_layers import LAYERS, small_network
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 
 import zoo
 from zoo.flows import (
@@ -286,6 +287,8 @@ def test_backward_within_autocast_gives_the_gradients_of_backward_after_it() -> 
 
 @pytest.mark.parametrize("model", ["nice", "realnvp", "glow"])
 def test_compiled_networks_of_couplings_give_the_same_gradients(model: str) -> None:
+    """Each is one graph, and one more for the backward pass, which couplings of a size share."""
+    counters.clear()
     gradients = []
     for memory in ("standard", "reversible"):
         network = flow(model, memory, width=4).double()
@@ -296,3 +299,5 @@ def test_compiled_networks_of_couplings_give_the_same_gradients(model: str) -> N
         gradients.append([p.grad for p in network.parameters()])
     for standard, reversible in zip(*gradients, strict=True):
         close(reversible, standard)
+    assert counters["stats"]["unique_graphs"] == 2
+    assert not counters["graph_break"]
