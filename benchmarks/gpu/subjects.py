@@ -68,6 +68,7 @@ QUICK = (
 @cache
 def noise_images(channels: int, size: int) -> Dataset:
     """Returns a dataset of uint8 noise in memory."""
+    from zoo.config.sections import DataConfig
     from zoo.data.dataset import ResidentSplit
     from zoo.specs import ImageSpec
 
@@ -75,4 +76,4 @@ def noise_images(channels: int, size: int) -> Dataset:
     shape = (IMAGES, channels, size, size)
     images = generator.integers(0, 256, shape, dtype=np.uint8)
     split = ResidentSplit(images, np.full(IMAGES, -1))
-    return Dataset("noise", ImageSpec(channels, size, 0, 8), {"train": split})
+    return Dataset("noise", ImageSpec(channels, size, 0, 8), {"train": split}, DataConfig())

@@ -135,7 +135,8 @@ def test_json_of_a_conditional_model_is_one_document(commands) -> None:
     report = json.loads(result.out)
     assert report["model"] == "glow"
     assert report["plugin"].keys() == {"name", "distribution", "version"}
-    assert report["image"] == {"channels": 1, "size": 8, "classes": 10, "bits": 4}
+    shape = {"channels": 1, "size": 8, "classes": 10, "bits": 4}
+    assert report["image"] == {**shape, "class_names": [*"0123456789"]}
     assert [promise["name"] for promise in report["promises"]] == PROMISES
     for promise in report["promises"]:
         assert promise.keys() == {"name", "promise", "status", "measured"}

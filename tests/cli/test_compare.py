@@ -95,7 +95,8 @@ def test_json_is_one_document(commands, trained: zoo.Run, colored: zoo.Run, here
     assert [*found] == ["runs", "remarks", "plot"]
     first, second = found["runs"]
     assert first["path"] == str(trained.path)
-    assert first["image"] == {"channels": 1, "size": 8, "classes": 10, "bits": 4}
+    shape = {"channels": 1, "size": 8, "classes": 10, "bits": 4}
+    assert first["image"] == {**shape, "class_names": [*"0123456789"]}
     speeds = [line["images_per_second"] for line in trained.folder.read_metrics()]
     assert first["images_per_second"] == pytest.approx(np.median(speeds))
     assert (first["metrics"], first["stale"]) == ({}, False)

@@ -77,7 +77,8 @@ def test_the_loss_falls_and_every_file_of_a_run_is_written(tmp_path: Path) -> No
     ]
     config = json.loads((finished.path / "config.json").read_text())
     assert config["plugin"] == {"name": "tiny", "distribution": "tests", "version": "0"}
-    assert config["image"] == {"channels": 1, "size": 8, "classes": 10, "bits": 8}
+    shape = {"channels": 1, "size": 8, "classes": 10, "bits": 8}
+    assert config["image"] == {**shape, "class_names": [*"0123456789"]}
     assert not {"model_type", "architectures", "auto_map", "_class_name"} & config.keys()
 
 
