@@ -71,7 +71,8 @@ class Model(Sampler[Tensor]):
     def class_names(self) -> tuple[str, ...]:
         """Name of each class; empty for an unconditional model, and for a run of format version 2
         or older."""
-        return self.image_spec.class_names if self.latent.classes else ()
+        names = self.image_spec.class_names
+        return names if len(names) == self.latent.classes else ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

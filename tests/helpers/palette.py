@@ -64,7 +64,8 @@ def labels_of(network, batch):
 def initialize(network, batch):
     levels = batch.images[:, 0, 1, 1]
     for index in range(network.latent.classes):
-        network.levels.data[index] = levels[batch.labels == index].mean()
+        if (of_class := batch.labels == index).any():
+            network.levels.data[index] = levels[of_class].mean()
 
 
 def score(network, batch):

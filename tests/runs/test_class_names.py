@@ -205,6 +205,22 @@ def test_an_old_run_is_not_resumed_with_another_number_of_classes(
         zoo.train("palette", **options)
 
 
+def test_a_run_by_position_keeps_the_classes_of_all_splits(site, tmp_path: Path) -> None:
+    """As before format version 3, whose conditional networks have a class of the test split."""
+    site.add("zoo-palette", Path(palette.__file__).read_text("utf-8"), "zoo_palette")
+    counts = {"train/cat": 12, "train/dog": 12, "test/eel": 4}
+    data = palette.write_folders(tmp_path / "data", counts, LEVELS)
+    options = {"out": tmp_path / "run", "device": "cpu", "quiet": True}
+    config = {"data.split_rule": "position"}
+    run = zoo.train("palette", data=data, config=config, steps=1, **options)
+    assert run.class_names == ("cat", "dog", "eel")
+    run = zoo.train("palette", steps=2, resume=True, **options)
+    assert run.class_names == ("cat", "dog", "eel")
+    (tmp_path / "data/train/dog").rename(tmp_path / "data/train/fox")
+    with pytest.raises(UsageError, match="but data has fox and lacks dog"):
+        zoo.train("palette", steps=3, resume=True, **options)
+
+
 def test_images_without_a_label_are_not_trained_on(site, tmp_path: Path, commands) -> None:
     site.add("zoo-palette", Path(palette.__file__).read_text("utf-8"), "zoo_palette")
     labels = [5, -1, 3] * 40

@@ -59,6 +59,10 @@ HOSTILE = [
         2,
         "image must have the whole numbers channels, size, classes and bits",
     ),
+    (put("image", "class_names", value=["a", "b"]), 2, "image.class_names must be 10 different"),
+    (put("image", "class_names", value=["a"] * 10), 2, "image.class_names must be 10 different"),
+    (put("image", "class_names", value=[0] * 10), 2, "image.class_names must be 10 different"),
+    (put("image", "class_names", value="0123456789"), 2, "image.class_names must be 10 different"),
     (
         put("image", "evil", value=1),
         2,

@@ -71,7 +71,9 @@ def _check_same(stored: StoredClasses, data: Dataset) -> None:
             return
         difference = f"{stored.count} classes, but {data.name} has {len(names)}: {listed(names)}"
     else:
-        present = set(data.splits["train"].labels.tolist())
+        older = data.config.split_rule == "position"  # classes were those of all splits
+        splits = data.splits.values() if older else [data.splits["train"]]
+        present = {label for split in splits for label in split.labels.tolist()}
         missing = [name for index, name in enumerate(names) if index not in present]
         parts = [f"has {listed(data.unknown_classes)}"] if data.unknown_classes else []
         parts += [f"lacks {listed(missing)}"] if missing else []
