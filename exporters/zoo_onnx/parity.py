@@ -73,7 +73,7 @@ def measure(
     threads = torch.get_num_threads()
     sessions = {graph.name: Session(paths[graph.name], "cpu", threads) for graph in selected}
     networks = [copy.deepcopy(run.network).to(dtype).eval() for dtype in _DTYPES]
-    images = _Images(run)
+    images = _Images(run, progress)
     parity: dict[str, dict[str, Any]] = {}
     largest: dict[str, tuple[dict[str, Tensor], dict[str, NDArray[Any]]]] = {}
     for index, graph in enumerate(selected):
@@ -112,8 +112,8 @@ _DTYPES = (torch.float64, torch.float32)
 class _Images:
     """Images spread over the test split if the data are on this machine, else samples."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, progress: Progress) -> None:
+        self.run, self.progress = run, progress
         self._images: Tensor | None = None
         self.origin = ""
 
@@ -130,7 +130,11 @@ class _Images:
         run, size = self.run, BATCH_SIZES[-1]
         if is_local(run.data_config().source):
             try:
-                data = run.open_data(split="test")
+                data = run.open_data(
+                    None,
+                    lambda done, total: self.progress.show("reading images", done, total),
+                    split="test",
+                )
                 test = data.splits["test"]
                 split, indices = spread_split(test, size)
                 pixels = np.stack([split[i][0] for i in range(len(split))])
