@@ -30,6 +30,7 @@ PHRASES = {
     "number": "must be a number",
     "boolean": "must be true or false",
     "string": "must be text",
+    "array": "must be a list of numbers",
 }
 
 VALUES_BY_TYPE = {
@@ -76,6 +77,9 @@ def invalid_values(schema: dict[str, Any]) -> Iterator[Invalid]:
             yield from ((value, message) for value in (math.nan, math.inf, -math.inf))
         if part.get("minLength"):
             yield "", "must not be empty"
+        if kind == "array":
+            yield [1] * (part["minItems"] - 1), f"must have at least {part['minItems']} values"
+            yield [1] * (part["maxItems"] + 1), f"must have at most {part['maxItems']} values"
 
 
 def similar(choices: list[Any]) -> Iterator[Any]:

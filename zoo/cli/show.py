@@ -91,6 +91,8 @@ def _kind(schema: dict[str, Any]) -> str:
         return "true | false"
     if schema.get("type") == "string":
         return "text"
+    if schema.get("type") == "array":
+        return f"[{', '.join([_kind(schema['items'])] * schema['minItems'])}]"
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
     above = "above " if "exclusiveMinimum" in schema else ""
