@@ -62,14 +62,14 @@ def shape(config: Config) -> tuple[int, int]:
 
 def _genzoo(subject: Subject, config: Config, device: torch.device) -> Peer:
     from zoo.system.progress import Progress
-    from zoo.training.launch import _accelerator
+    from zoo.training.accelerator import make_accelerator
     from zoo.training.loop import Loop
     from zoo.training.meter import Meter
     from zoo.training.observer import Observer
 
     data = noise_images(*shape(config))
     folder = Path(tempfile.gettempdir())  # nothing is written there
-    accelerator = _accelerator(config, device, folder, None)
+    accelerator = make_accelerator(config, device, folder, None)
     model = build(host().owner(subject.model), config.model, data.image_spec, accelerator.device)
     objective = model.objective(config)
     loop = Loop(

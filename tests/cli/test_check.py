@@ -456,7 +456,7 @@ def test_the_digits_are_padded_to_the_configured_size_and_channels() -> None:
 
 def test_the_density_of_large_images_is_not_checked() -> None:
     report = check("glow", config={**SMALL, "data.size": 40}, steps=5, device="cpu")
-    assert report.image == ImageSpec(1, 40, 10, 4)
+    assert report.image == ImageSpec(1, 40, 10, 4, tuple("0123456789"))
     assert not report.broken
     (density,) = [finding for finding in report.findings if finding.name == "density"]
     assert density.status == "does not apply"
