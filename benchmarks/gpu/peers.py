@@ -61,6 +61,8 @@ def shape(config: Config) -> tuple[int, int]:
 
 
 def _genzoo(subject: Subject, config: Config, device: torch.device) -> Peer:
+    from accelerate.state import AcceleratorState
+
     from zoo.system.progress import Progress
     from zoo.training.accelerator import make_accelerator
     from zoo.training.loop import Loop
@@ -69,6 +71,7 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Peer:
 
     data = noise_images(*shape(config))
     folder = Path(tempfile.gettempdir())  # nothing is written there
+    AcceleratorState._reset_state(reset_partial_state=True)  # the precision differs between peers
     accelerator = make_accelerator(config, device, folder, None)
     model = build(host().owner(subject.model), config.model, data.image_spec, accelerator.device)
     objective = model.objective(config)
