@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from zoo.data import ResidentSplit, StreamedSplit
-from zoo.data.arrays import ArrayImages
 from zoo.data.batch import Batch
 from zoo.data.batches import Batches, Raw, in_order
 from zoo.data.order import Order
-from zoo.data.prepare import Preparation
+from zoo.data.preparation.prepare import Preparation
 from zoo.data.quantize import dequantize, from_unit, to_unit
+from zoo.data.tables.arrays import ArrayImages
 from zoo.errors import ZooError
 from zoo.specs import ImageSpec
 

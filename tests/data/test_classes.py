@@ -11,9 +11,9 @@ from numbered import numbered_image, opened, png
 
 from zoo.config.sections import DataConfig
 from zoo.data import Dataset, open_data
-from zoo.data.arrays import ArrayImages
 from zoo.data.classes import Classes, classes_by_position, classes_of, numbered
 from zoo.data.source import StoredSplit
+from zoo.data.tables.arrays import ArrayImages
 
 IMAGES = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(1, 4, 4, 3)
 

@@ -12,7 +12,7 @@ from command_line import Commands
 from numbered import numbered_image, png
 from trees import classes_of, left_out, make_tree, source_of
 
-from zoo.data.listing import list_files
+from zoo.data.folders.listing import list_files
 from zoo.errors import ZooError
 from zoo.report.curves import save_curve
 from zoo.report.grids import grid, save_png

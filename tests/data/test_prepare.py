@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.data.decode import Change, decode_image
-from zoo.data.prepare import Preparation
+from zoo.data.preparation.decode import Change, decode_image
+from zoo.data.preparation.prepare import Preparation
 from zoo.errors import ZooError
 
 GRAY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4

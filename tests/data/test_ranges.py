@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zoo.data import Dataset
-from zoo.data.survey import SURVEYED, spread
+from zoo.data.preparation.survey import SURVEYED, spread
 from zoo.errors import UsageError, ZooError
 
 BYTES = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)

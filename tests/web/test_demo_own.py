@@ -16,7 +16,7 @@ from demo_pages import SMALL, Demo, differ, shown
 from PIL import Image
 
 import zoo
-from zoo.data.prepare import Preparation
+from zoo.data.preparation.prepare import Preparation
 from zoo.run import Run
 from zoo.sampling.interpolation import interpolate
 from zoo_web.folder import write

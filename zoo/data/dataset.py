@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.config.sections import DataConfig
-    from zoo.data.prepare import Preparation
+    from zoo.data.preparation.prepare import Preparation
+    from zoo.data.preparation.values import Values
     from zoo.data.source import LeftOut, StoredImages
-    from zoo.data.values import Values
     from zoo.specs import ImageSpec
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from importlib import resources
 
-from zoo.data.arrays import ArrayImages
 from zoo.data.names import DIGITS, KNOWN
 from zoo.data.source import Source, StoredSplit
+from zoo.data.tables.arrays import ArrayImages
 
 MAX_VALUE = 16
 """The largest value in the file, which becomes 255."""

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.data import digits, folder, hub, names, npz, parquet, saved
-from zoo.data.formats import unknown_format
-from zoo.data.listing import Listing, counted, list_files
+from zoo.data import digits, names
+from zoo.data.folders import folder
+from zoo.data.folders.formats import unknown_format
+from zoo.data.folders.listing import Listing, counted, list_files
 from zoo.data.source import LeftOut, Source
+from zoo.data.tables import hub, npz, parquet, saved
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data.decode import plain
+from zoo.data.preparation.decode import plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

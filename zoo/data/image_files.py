@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.data.decode import FORMATS, plain
-from zoo.data.folder import ImageFiles
-from zoo.data.listing import list_files
+from zoo.data.folders.folder import ImageFiles
+from zoo.data.folders.listing import list_files
+from zoo.data.preparation.decode import FORMATS, plain
+from zoo.data.preparation.survey import survey
 from zoo.data.source import LeftOut
-from zoo.data.survey import survey
 from zoo.errors import UsageError, ZooError
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import numpy as np
 
 from zoo.data.classes import Classes, classes_by_position, classes_of
 from zoo.data.dataset import Dataset, ResidentSplit, StreamedSplit
-from zoo.data.decode import Change
 from zoo.data.division import (
     MISSING_SPLITS,
     by_hash,
@@ -20,19 +19,20 @@ from zoo.data.division import (
     rest,
     select,
 )
+from zoo.data.preparation.decode import Change
+from zoo.data.preparation.survey import describe_changes, survey
+from zoo.data.preparation.values import values_of
 from zoo.data.reading import Reader, Reading, extremes
 from zoo.data.source import Source, StoredSplit
 from zoo.data.splits import SPLITS
 from zoo.data.spread import spread
-from zoo.data.survey import describe_changes, survey
-from zoo.data.values import values_of
 from zoo.specs import ImageSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.config.sections import DataConfig
-    from zoo.data.prepare import Preparation
+    from zoo.data.preparation.prepare import Preparation
 
 Progress = Callable[[int, int], None]
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from zoo.data.decode import Change
 from zoo.data.hashing import image_hash
+from zoo.data.preparation.decode import Change
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo.data.prepare import Preparation
+    from zoo.data.preparation.prepare import Preparation
     from zoo.data.source import StoredImage, StoredImages
 
 _CHUNK = 64

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.data.own_output import SOFTWARE
+from zoo.data.folders.own_output import SOFTWARE
 from zoo.runs.folder import VALIDATION, numbers
 from zoo.system.files import replacing
 

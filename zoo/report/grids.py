@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data.own_output import png_mark
+from zoo.data.folders.own_output import png_mark
 from zoo.system.files import replacing
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data.own_output import SOFTWARE
+from zoo.data.folders.own_output import SOFTWARE
 from zoo.report.comparison import (
     Entry,
     Row,

@@ -16,7 +16,7 @@ from zoo.config.sections import LIMITS, Config, DataConfig
 from zoo.data import Dataset, open_data
 from zoo.data.batch import Batch
 from zoo.data.batches import in_order
-from zoo.data.prepare import MAX_PAD
+from zoo.data.preparation.prepare import MAX_PAD
 from zoo.data.spread import spread_split
 from zoo.errors import UsageError
 from zoo.model import Model, build

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.data.own_output import SOFTWARE
+from zoo.data.folders.own_output import SOFTWARE
 from zoo.system.files import replacing
 from zoo.system.hardware import hardware_text
 from zoo_onnx.bench.backends import TITLES

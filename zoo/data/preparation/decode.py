@@ -11,7 +11,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.ranges import BYTES, UNIT, Kind, Ranges, kind_of
+from zoo.data.preparation.ranges import BYTES, UNIT, Kind, Ranges, kind_of
 from zoo.errors import ZooError, first_line
 
 if TYPE_CHECKING:

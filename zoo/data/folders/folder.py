@@ -1,4 +1,4 @@
-"""A folder of images, whose folders may be splits, classes, or both; see :mod:`zoo.data.layout`."""
+"""A folder of images, whose folders may be splits, classes, or both: see ``layout``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.data.classes import numbered, unlabeled
-from zoo.data.decode import check_header, decode_image
-from zoo.data.formats import advice, check_readable
-from zoo.data.layout import Layout, Reading, read_layout
-from zoo.data.listing import Listing
-from zoo.data.masks import without_masks
-from zoo.data.metadata import Metadata, read_metadata, split_off
+from zoo.data.folders.formats import advice, check_readable
+from zoo.data.folders.layout import Layout, Reading, read_layout
+from zoo.data.folders.listing import Listing
+from zoo.data.folders.masks import without_masks
+from zoo.data.folders.metadata import Metadata, read_metadata, split_off
 from zoo.data.names import local_name
+from zoo.data.preparation.decode import check_header, decode_image
 from zoo.data.source import LeftOut, Source, StoredSplit
 from zoo.errors import ZooError
 

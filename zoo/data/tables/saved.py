@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from zoo.data.hub import named_splits
-from zoo.data.listing import Listing
+from zoo.data.folders.listing import Listing
 from zoo.data.names import local_name
 from zoo.data.source import Source
-from zoo.data.table import Rows, open_tables, quiet, root_cause
+from zoo.data.tables.hub import named_splits
+from zoo.data.tables.table import Rows, open_tables, quiet, root_cause
 from zoo.errors import ZooError
 
 _TABLE = {"state.json", "dataset_info.json"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.classes import numbered
-from zoo.data.folder_names import names_masks
+from zoo.data.folders.folder_names import names_masks
 from zoo.data.labels import LABEL_COLUMNS, as_labels, class_labels, in_order
 from zoo.data.source import LeftOut
 from zoo.errors import UsageError, ZooError, nearest

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo.data.folders.listing import counted
 from zoo.data.labels import LABEL_COLUMNS, as_labels, label_column
-from zoo.data.listing import counted
 from zoo.data.source import LeftOut
 from zoo.errors import ZooError, first_line
 

@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from zoo.data import layout_checks
-from zoo.data.folder_names import is_generic, is_split, split_folders
-from zoo.data.listing import counted
+from zoo.data.folders import layout_checks
+from zoo.data.folders.folder_names import is_generic, is_split, split_folders
+from zoo.data.folders.listing import counted
 from zoo.data.source import LeftOut
 from zoo.data.splits import ALIASES
 from zoo.errors import ZooError

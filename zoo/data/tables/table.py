@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.classes import unlabeled
-from zoo.data.columns import Labels, Part, image_column, read_labels
-from zoo.data.decode import decode_image
+from zoo.data.preparation.decode import decode_image
 from zoo.data.source import Source, StoredSplit
+from zoo.data.tables.columns import Labels, Part, image_column, read_labels
 from zoo.errors import ZooError, first_line
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from zoo.data.ranges import (
+from zoo.data.preparation.ranges import (
     BYTES,
     NARROW,
     TOLERANCE,

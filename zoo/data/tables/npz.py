@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.arrays import ArrayImages
 from zoo.data.classes import numbered, unlabeled
-from zoo.data.formats import check_readable
+from zoo.data.folders.formats import check_readable
 from zoo.data.labels import as_labels
 from zoo.data.names import local_name
 from zoo.data.source import LeftOut, Source, StoredSplit
 from zoo.data.splits import ALIASES
+from zoo.data.tables.arrays import ArrayImages
 from zoo.errors import UsageError, ZooError, first_line, nearest
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from zoo.data.folder_names import is_split, split_folders, splits_stated
-from zoo.data.listing import counted
+from zoo.data.folders.folder_names import is_split, split_folders, splits_stated
+from zoo.data.folders.listing import counted
 from zoo.errors import ZooError
 
 STRAY = 0.1

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from zoo.data.folder_names import (
+from zoo.data.folders.folder_names import (
     is_generic,
     is_never_class,
     is_split,

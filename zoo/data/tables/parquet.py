@@ -15,15 +15,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.columns import Part, image_column, read_labels
-from zoo.data.formats import check_readable
-from zoo.data.layout_checks import STRAY
-from zoo.data.listing import Listing, counted
-from zoo.data.metadata import NAMES
+from zoo.data.folders.formats import check_readable
+from zoo.data.folders.layout_checks import STRAY
+from zoo.data.folders.listing import Listing, counted
+from zoo.data.folders.metadata import NAMES
 from zoo.data.names import local_name
 from zoo.data.source import LeftOut, Source
 from zoo.data.splits import SPLITS, split_in
-from zoo.data.table import Rows, cache_error, quiet, root_cause, with_labels
+from zoo.data.tables.columns import Part, image_column, read_labels
+from zoo.data.tables.table import Rows, cache_error, quiet, root_cause, with_labels
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.data.ranges import BYTES, NARROW, Range, setting
+from zoo.data.preparation.ranges import BYTES, NARROW, Range, setting
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:

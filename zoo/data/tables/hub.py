@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from zoo.data.folder_names import split_folders
+from zoo.data.folders.folder_names import split_folders
 from zoo.data.names import KNOWN, Origin
 from zoo.data.source import LeftOut, Source
-from zoo.data.table import Rows, cache_error, open_tables, quiet, root_cause
+from zoo.data.tables.table import Rows, cache_error, open_tables, quiet, root_cause
 from zoo.errors import ZooError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.data.decode import FORMATS, Change, flatten_alpha, has_color, plain
+from zoo.data.preparation.decode import FORMATS, Change, flatten_alpha, has_color, plain
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from zoo.data.ranges import Ranges
+    from zoo.data.preparation.ranges import Ranges
     from zoo.data.source import StoredImage
 
 MAX_SIZE = 1024

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.data.own_output import is_run, mark_of
+from zoo.data.folders.own_output import is_run, mark_of
 from zoo.data.source import LeftOut
 from zoo.errors import ZooError
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.decode import Change, has_color, plain
-from zoo.data.evidence import StoredValues
-from zoo.data.prepare import MAX_SIZE, Preparation, sizes_differ
-from zoo.data.ranges import BYTES, Range, stated_range
+from zoo.data.preparation.decode import Change, has_color, plain
+from zoo.data.preparation.evidence import StoredValues
+from zoo.data.preparation.prepare import MAX_SIZE, Preparation, sizes_differ
+from zoo.data.preparation.ranges import BYTES, Range, stated_range
+from zoo.data.preparation.transparency import Transparency
+from zoo.data.preparation.values import Values, check_span, check_values
 from zoo.data.spread import spread
-from zoo.data.transparency import Transparency
-from zoo.data.values import Values, check_span, check_values
 
 if TYPE_CHECKING:
     from zoo.config.sections import DataConfig
@@ -74,8 +74,7 @@ def survey(
     Settings of ``config`` win. Otherwise the size is that of the first image, which must be square,
     and there are 3 channels if any surveyed image has color, else 1. Transparent parts are laid on
     white, or on black if the visible parts are nearly white. The stored values of black and white
-    are those of :func:`zoo.data.ranges.find_ranges`, from ``others`` too, the images of other
-    splits. Raises ZooError.
+    are found from ``others`` too, the images of other splits. Raises ZooError.
     """
     stated = stated_range(config.value_range)
     strict = strict and config.split_rule != "position"
