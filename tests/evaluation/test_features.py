@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,16 @@ def images_of(data: Dataset, name: str) -> torch.Tensor:
     return (torch.from_numpy(split.images) >> 4) / 15
 
 
+def deviation_of_kid(real: torch.Tensor, size: int) -> float:
+    """The standard deviation of the KID between ``size`` random images and all others."""
+    generator = torch.Generator().manual_seed(0)
+    values = []
+    for _ in range(20):
+        order = torch.randperm(len(real), generator=generator)
+        values.append(kernel_distance(real[order[size:]], real[order[:size]])[0])
+    return statistics.pstdev(values)
+
+
 # The classifier
 
 
@@ -81,8 +92,9 @@ def test_real_images_are_close_to_each_other_and_noise_is_far(digits: Dataset) -
         for i in (0, 1)
     )
     assert 2 * fid["test"] < fid["mirrored"] < fid["noise"]
-    # Unbiased, so below 0 for a split that has every class's share.
-    assert -0.1 < kid["test"] < kid["mirrored"] / 4 < kid["noise"] / 4
+    deviation = deviation_of_kid(real, len(test))
+    assert abs(kid["test"]) < 3 * deviation
+    assert 4 * deviation < kid["mirrored"] < kid["noise"] / 4
     assert precision["test"] > 0.6
     assert precision["test"] > precision["mirrored"] > precision["noise"]
     assert recall["test"] > recall["mirrored"] >= recall["noise"]
