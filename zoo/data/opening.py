@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,44 +73,34 @@ def prepare_dataset(
             hashed = ids or (config.split_rule == "hash" and (is_divided or resident))
             readers[split] = Reader(part.images, prepared, hashed)
     readings = _read(readers, preparation, progress)
-    hashes = {split: reading.hashes for split, reading in readings.items() if reading.hashes}
-    duplicates = duplicate_notes(
-        hashes, {split: stored[split].labels for split in hashes}, bool(missing)
+    parts = _Parts(
+        stored,
+        {split: reading.images for split, reading in readings.items()},
+        {split: reading.hashes for split, reading in readings.items() if reading.hashes},
     )
-    images = {split: reading.images for split, reading in readings.items()}
+    duplicates = duplicate_notes(
+        parts.hashes, {split: stored[split].labels for split in parts.hashes}, bool(missing)
+    )
     if missing:
-        train = stored["train"]
-        chosen = by_hash(hashes["train"], train.labels, source.class_names, missing, seed)
-        kept = rest(len(train), chosen)
-        stored = select(stored, chosen)
-        hashes |= {
-            split: [hashes["train"][index] for index in indices]
-            for split, indices in {**chosen, "train": kept}.items()
-        }
-        if resident:
-            images |= {split: images["train"][indices] for split, indices in chosen.items()}
-            images["train"] = _keep_rows(images["train"], kept)
+        labels = stored["train"].labels
+        chosen = by_hash(parts.hashes["train"], labels, source.class_names, missing, seed)
+        parts = parts.divided(chosen, resident)
 
-    values = {split: values_of(part) for split, part in images.items()}
+    values = {split: values_of(images) for split, images in parts.images.items()}
     value_notes = surveyed.check(config, values)
-    classes = _classes(source, stored, config, class_names)
+    classes = _classes(source, parts.stored, config, class_names)
     changes = sum((reading.changes for reading in readings.values()), Counter[Change]())
     decoded = sum(len(reader.prepared) for reader in readers.values())
     total = sum(len(reader.stored) for reader in readers.values())
     found = {"layout": source.layout or config.layout, "column": source.column or config.column}
+    channels, count = preparation.channels, len(classes.names)
     return Dataset(
         name=source.name,
-        image_spec=ImageSpec(
-            preparation.channels,
-            preparation.size,
-            len(classes.names),
-            config.bits,
-            classes.names,
-        ),
+        image_spec=ImageSpec(channels, preparation.size, count, config.bits, classes.names),
         splits={
-            split: ResidentSplit(images[split], classes.labels[split])
+            split: ResidentSplit(parts.images[split], classes.labels[split])
             if resident
-            else StreamedSplit(stored[split].images, classes.labels[split], preparation)
+            else StreamedSplit(parts.stored[split].images, classes.labels[split], preparation)
             for split in splits
         },
         config=surveyed.resolved(config, changes).model_copy(update=found),
@@ -128,10 +119,36 @@ def prepare_dataset(
         sizes=extremes([size for reading in readings.values() for size in reading.sizes]),
         unknown_classes=classes.unknown,
         ids={
-            split: tuple(value.hex() for value in hashes.get(split, ()))
+            split: tuple(value.hex() for value in parts.hashes.get(split, ()))
             for split in (splits if ids else ())
         },
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Splits as stored, their prepared images and their hashes."""
+
+    stored: dict[str, StoredSplit]
+    images: dict[str, NDArray[np.uint8]]
+    hashes: dict[str, Sequence[bytes]]
+
+    def divided(self, chosen: Mapping[str, NDArray[np.int64]], resident: bool) -> _Parts:
+        """Moves training images at the indices ``chosen`` to other splits; changes ``images``.
+
+        Unless they are ``resident``, ``images`` are a sample of a split and stay as they are.
+        """
+        train = self.hashes["train"]
+        kept = rest(len(train), chosen)
+        moved = {
+            split: [train[index] for index in indices]
+            for split, indices in {**chosen, "train": kept}.items()
+        }
+        images = self.images
+        if resident:
+            images = images | {split: images["train"][rows] for split, rows in chosen.items()}
+            images["train"] = _keep_rows(images["train"], kept)
+        return _Parts(select(self.stored, chosen), images, self.hashes | moved)
 
 
 def _read(
