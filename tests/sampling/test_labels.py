@@ -76,7 +76,7 @@ def test_without_names_labels_are_indices(labels: Any, index: int | None) -> Non
             tuple(map(str, range(100))),
             "there is no class 'x' among 0, 1, 2, 3, 4, 5, 6, 7, ..., 99 (100 classes)",
         ),
-        ("cat", (), "this glow has no class names, it is older than they: the label must be an"),
+        ("cat", (), "this glow was trained before runs kept class names: the label must be an"),
         (3, (), "labels must be from 0 to 2, got 3"),
         (1.5, ANIMALS, "labels must be names of classes or integers, got 1.5"),
         ([["cat"]], ANIMALS, "labels must be names of classes or integers, got ['cat']"),

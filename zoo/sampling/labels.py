@@ -107,7 +107,7 @@ def _index(label: str | int, classes: int, model: str, class_names: Sequence[str
         index = int(label)
     except ValueError:
         raise UsageError(
-            f"this {model} has no class names, it is older than they: the label must be an index "
+            f"this {model} was trained before runs kept class names: the label must be an index "
             f"from 0 to {classes - 1}, got {label!r:.80}"
         ) from None
     if not 0 <= index < classes:
