@@ -16,7 +16,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.plugins.owner import Owner
 from zoo.sampling.checks import check_seed
 from zoo.sampling.sampler import Sampler
-from zoo.sampling.seeding import EVALUATION, HOOK, generator_for, seeded
+from zoo.sampling.seeding import HOOK, SCORING, generator_for, seeded
 from zoo.specs import Capability, Graph, ImageSpec, Labels, Latent, ModelConfig, ModelSpec
 from zoo.system.torch_state import default_state
 
@@ -183,10 +183,10 @@ class Model(Sampler[Tensor]):
         classes = self._on_device(self.class_labels(len(images), labels))
         if not len(images):
             return torch.empty(0)
-        generator = generator_for(seed, EVALUATION, device=self.device)
+        generator = generator_for(seed, SCORING, device=self.device)
         bits = self.image_spec.bits
         batch = Batch(levels.to(self.device), classes, bits, generator=generator)
-        with seeded(seed, HOOK + EVALUATION, device=self.device):
+        with seeded(seed, HOOK + SCORING, device=self.device):
             nats = self.score(batch)
         return (nats / (self.image_spec.dimensions * math.log(2))).cpu()
 

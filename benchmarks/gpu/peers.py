@@ -32,7 +32,7 @@ from zoo.gan.spectral import iterate_power
 from zoo.model import build
 from zoo.objectives.optimizers import make_optimizer
 from zoo.runs.folder import RunFolder
-from zoo.sampling.seeding import WEIGHTS, seed_for
+from zoo.sampling.seeding import INITIALIZATION, seed_for
 
 
 class MissingPackage(Exception):
@@ -50,7 +50,7 @@ class Peer:
 def make(name: str, subject: Subject, batch: int, precision: str, device: torch.device) -> Peer:
     """Returns the peer ``name``, ready to train; raises MissingPackage if it is not installed."""
     config = subject.config(precision, batch)
-    torch.manual_seed(seed_for(0, WEIGHTS))
+    torch.manual_seed(seed_for(0, INITIALIZATION))
     return _MAKERS[name](subject, config, device)
 
 

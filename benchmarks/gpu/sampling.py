@@ -15,9 +15,9 @@ import zoo
 from zoo.api import host
 from zoo.errors import ZooError
 from zoo.model import build
-from zoo.runs.folder import WEIGHTS, RunFolder
+from zoo.runs.folder import INITIALIZATION, RunFolder
 from zoo.runs.weights import save_tensors
-from zoo.sampling.seeding import WEIGHTS as WEIGHTS_SEED
+from zoo.sampling.seeding import INITIALIZATION as WEIGHTS_SEED
 from zoo.sampling.seeding import seed_for
 from zoo.system.hardware import hardware
 from zoo.system.onnxruntime import require_provider
@@ -73,7 +73,7 @@ def _measure(
         hardware=cpu,
         summary={},
     )
-    save_tensors(folder / WEIGHTS, model.network.state_dict())
+    save_tensors(folder / INITIALIZATION, model.network.state_dict())
     run = zoo.load(folder, device.type)
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         measured = report.as_json(bench(run, names, SIZES, seconds))

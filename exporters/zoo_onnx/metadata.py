@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +12,7 @@ from zoo.data.names import name_of
 from zoo.export.metadata import Description, parity_values
 from zoo.report.card.summary import data_origin
 from zoo.runs.folder import CONFIG
+from zoo.system.files import sha256_of
 
 if TYPE_CHECKING:
     import onnx
@@ -64,9 +64,7 @@ def report(
 
 def file_entry(path: Path, name: str) -> dict[str, Any]:
     """Returns size and SHA-256 of the file that will be called ``name``."""
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"file": name, "bytes": path.stat().st_size, "sha256": digest}
+    return {"file": name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def _description(run: Run, graph: Graph, precision: str, opset: int) -> Description:

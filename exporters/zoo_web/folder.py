@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
 import json
 import shutil
@@ -16,7 +15,7 @@ from typing import Any
 from zoo.errors import UsageError
 from zoo.report.card import markdown
 from zoo.sampling.names import listed
-from zoo.system.files import replacing_folder, write_json, write_text
+from zoo.system.files import replacing_folder, sha256_of, write_json, write_text
 from zoo_web.description import FORMAT, describe, graph_files
 
 PAGE = "index.html"
@@ -161,10 +160,7 @@ def _hashes(folder: Path) -> dict[str, str]:
     """Returns the SHA-256 of every file below ``folder``, by relative path."""
     hashes = {}
     for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
-        with open(path, "rb") as file:
-            hashes[path.relative_to(folder).as_posix()] = hashlib.file_digest(
-                file, "sha256"
-            ).hexdigest()
+        hashes[path.relative_to(folder).as_posix()] = sha256_of(path)
     return hashes
 
 

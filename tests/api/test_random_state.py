@@ -22,7 +22,7 @@ from zoo.errors import ZooError
 from zoo.objectives import MaximumLikelihood, discrete_nats
 from zoo.plugins.host import Host, Plugin
 from zoo.run import load_with, train
-from zoo.sampling.seeding import EVALUATION, generator_for, preserved, seed_for, seeded
+from zoo.sampling.seeding import SCORING, generator_for, preserved, seed_for, seeded
 from zoo.system.progress import Progress
 from zoo.training.request import Request
 
@@ -294,9 +294,9 @@ def test_a_training_inside_another_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_generator_has_the_stream_of_the_global_one() -> None:
-    torch.manual_seed(seed_for(4, EVALUATION, 2))
+    torch.manual_seed(seed_for(4, SCORING, 2))
     expected = [torch.rand(3, 5), torch.randn(17), torch.randn(3), torch.randperm(9)]
-    generator = generator_for(4, EVALUATION, 2)
+    generator = generator_for(4, SCORING, 2)
     values = [f(*shape, generator=generator) for f, *shape in (
         (torch.rand, 3, 5), (torch.randn, 17), (torch.randn, 3), (torch.randperm, 9),
     )]  # fmt: skip
@@ -308,12 +308,12 @@ def test_seeded_contexts_nest_and_restore() -> None:
         return torch.rand(()).item()
 
     with unchanged():
-        with seeded(1, EVALUATION):
+        with seeded(1, SCORING):
             first = uniform()
-            with seeded(1, EVALUATION):
+            with seeded(1, SCORING):
                 assert uniform() == first
             second = uniform()
             with preserved():
                 assert uniform() not in (first, second)
-        with seeded(1, EVALUATION):
+        with seeded(1, SCORING):
             assert [uniform(), uniform()] == [first, second]

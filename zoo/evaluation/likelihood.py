@@ -12,7 +12,7 @@ from torch import Tensor
 from zoo.data.batches import in_order
 from zoo.data.spread import spread_split
 from zoo.errors import ZooError
-from zoo.sampling.seeding import EVALUATION, HOOK, generator_for, seeded
+from zoo.sampling.seeding import HOOK, SCORING, generator_for, seeded
 
 if TYPE_CHECKING:
     from zoo.data.batch import Batch
@@ -83,8 +83,8 @@ def image_nats(
     """
     images, indices = spread_split(data.splits[split], max_images)
     for index, batch in enumerate(in_order(images, data.image_spec, BATCH_SIZE, model.device)):
-        generator = generator_for(seed, EVALUATION, index, model.device)
-        with seeded(seed, HOOK + EVALUATION, index, model.device):
+        generator = generator_for(seed, SCORING, index, model.device)
+        with seeded(seed, HOOK + SCORING, index, model.device):
             nats = count(batch.with_generator(generator))
         if nats.shape != (len(batch),):
             raise ZooError(

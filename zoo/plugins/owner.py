@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -49,3 +50,7 @@ class Owner:
     def blame(self, hook: str) -> AbstractContextManager[None]:
         """Turns exceptions inside into a PluginError that names the plugin and ``hook``."""
         return self.caller.blame(self.plugin, hook)
+
+
+FindOwner = Callable[[str], Owner]
+"""Returns the owner of a model's name; raises UsageError for an unknown one."""

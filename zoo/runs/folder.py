@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import platform
@@ -17,7 +16,7 @@ from zoo.config.sections import Config
 from zoo.errors import UsageError, ZooError
 from zoo.runs.upgrade import SUMMARY_KEYS, upgraded_config
 from zoo.specs import ImageSpec, ModelSpec
-from zoo.system.files import write_errors, write_json, write_text
+from zoo.system.files import sha256_of, write_errors, write_json, write_text
 
 FORMAT_VERSION = 3
 MAX_CLASSES = 1_000_000
@@ -145,8 +144,7 @@ class RunFolder:
     def weights_digest(self) -> str | None:
         """Returns the SHA-256 of the weights; None without weights."""
         try:
-            with open(self.path / WEIGHTS, "rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return sha256_of(self.path / WEIGHTS)
         except FileNotFoundError:
             return None
 
@@ -202,8 +200,7 @@ class RunFolder:
 
 def short_hash(path: Path) -> str:
     """Returns the first twelve digits of a file's SHA-256."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    return sha256_of(path)[:12]
 
 
 def numbers(line: Mapping[str, Any]) -> dict[str, float]:

@@ -29,9 +29,9 @@ def seed_for(seed: int, purpose: int, index: int = 0) -> int:
     return state >> 1
 
 
-WEIGHTS, STEP, FIRST_BATCH, EVALUATION, SUBSETS, CLASSIFIER = range(6)
-"""Purposes: initial weights, a training step, the batch of data-dependent initialization, an
-evaluation, the subsets of KID, the feature classifier."""
+INITIALIZATION, STEP, FIRST_BATCH, SCORING, SUBSETS, CLASSIFIER = range(6)
+"""Purposes: initial weights, a training step, the batch of data-dependent initialization, scores,
+the subsets of KID, the feature classifier."""
 
 HOOK = 100
 """Added to the purpose of a batch: torch's global generators in the hook that gets the batch. Noise

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.model import Model
-from zoo.sampling.seeding import EVALUATION, seeded
+from zoo.sampling.seeding import SCORING, seeded
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 
@@ -73,7 +73,7 @@ def deterministic(subject: Subject) -> str:
     z = subject.latents(model, N)
     batches = []
     for seed in (1, 2):
-        with seeded(seed, EVALUATION, device=subject.device):
+        with seeded(seed, SCORING, device=subject.device):
             np.random.seed(seed)
             random.seed(seed)
             before = _generator_states(subject)

@@ -13,7 +13,7 @@ from zoo.errors import ZooError
 from zoo.model import Model
 from zoo.runs import folder as files
 from zoo.runs.weights import load_tensors, save_tensors
-from zoo.sampling.seeding import EVALUATION, seeded
+from zoo.sampling.seeding import SCORING, seeded
 from zoo.testing.promise import Broken, promise
 from zoo.testing.sampling import TOLERANCE, N, distance
 from zoo.testing.subject import Subject
@@ -60,7 +60,7 @@ def reloads(subject: Subject) -> str:
 def outputs(subject: Subject, model: Model) -> dict[str, Tensor]:
     """Returns the images, encodings and scores of a model."""
     batch = subject.batch(N)
-    with seeded(0, EVALUATION, device=subject.device), torch.no_grad():
+    with seeded(0, SCORING, device=subject.device), torch.no_grad():
         results = {"images": subject.sample(model, subject.latents(model, N))}
         if subject.encodes:
             results |= subject.encode(model, batch.images)

@@ -23,7 +23,7 @@ from zoo.model import Model, build
 from zoo.plugins.plugin import package_of
 from zoo.run import Run, load_with, train
 from zoo.sampling import latents
-from zoo.sampling.seeding import EVALUATION, HOOK, WEIGHTS, generator_for, seeded
+from zoo.sampling.seeding import HOOK, INITIALIZATION, SCORING, generator_for, seeded
 from zoo.specs import ImageSpec, ModelConfig
 from zoo.system.progress import Progress
 from zoo.training.request import Request
@@ -112,7 +112,7 @@ class Subject:
     def build(self, config: ModelConfig | None = None, image: ImageSpec | None = None) -> Model:
         """Builds the model with seeded random weights, in evaluation mode on the device; by default
         with the subject's own configuration and images."""
-        with seeded(self.config.training.seed, WEIGHTS, device=self.device):
+        with seeded(self.config.training.seed, INITIALIZATION, device=self.device):
             model = build(
                 self.owner,
                 self.config.model if config is None else config,
@@ -147,7 +147,7 @@ class Subject:
     def load(self, path: Path) -> Run:
         """Loads a run as ``zoo.load`` does, with another state of torch's global generator than at
         training, so that unsaved random state differs."""
-        with seeded(1, WEIGHTS, device=self.device):
+        with seeded(1, INITIALIZATION, device=self.device):
             return load_with(self.host, path, str(self.device))
 
     # Calls of hooks
@@ -181,8 +181,8 @@ class Subject:
 
     def score(self, model: Model, batch: Batch, seed: int = 0) -> Tensor:
         """Calls ``zoo_score`` with the noise of ``seed``; returns nats ``[N]``."""
-        generator = generator_for(seed, EVALUATION, device=self.device)
-        with seeded(seed, HOOK + EVALUATION, device=self.device):
+        generator = generator_for(seed, SCORING, device=self.device)
+        with seeded(seed, HOOK + SCORING, device=self.device):
             return model.score(batch.with_generator(generator))
 
     # Capabilities

@@ -12,7 +12,7 @@ from zoo.data.batch import Batch
 from zoo.data.batches import Batches
 from zoo.model import Model, build
 from zoo.runs.folder import BOOKKEEPING
-from zoo.sampling.seeding import FIRST_BATCH, HOOK, WEIGHTS, generator_for, seeded
+from zoo.sampling.seeding import FIRST_BATCH, HOOK, INITIALIZATION, generator_for, seeded
 from zoo.testing.promise import Broken, promise
 from zoo.testing.subject import Subject
 from zoo.training.loop import INITIALIZATION_IMAGES
@@ -65,7 +65,7 @@ def initialized(subject: Subject) -> Model:
     batches = Batches(split, subject.image, size, training.seed, subject.device)
     raw = next(iter(batches.iterate(0)))
     seed, device = training.seed, subject.device
-    with seeded(seed, WEIGHTS, device=device):
+    with seeded(seed, INITIALIZATION, device=device):
         model = build(subject.owner, subject.config.model, subject.image, device)
         objective = model.objective(subject.config)
     for part in [*objective.networks.values(), model.network]:

@@ -12,11 +12,11 @@ from zoo.config.sections import Config
 from zoo.data import names, open_data
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.model import Model, build
-from zoo.plugins.owner import Owner
+from zoo.plugins.owner import FindOwner, Owner
 from zoo.report.card import DamagedCard, write_card
 from zoo.report.dataset import remarks, summary
 from zoo.runs.folder import CHECKPOINTS, CONFIG, DATA_RECORD, RunFolder
-from zoo.sampling.seeding import WEIGHTS, seeded
+from zoo.sampling.seeding import INITIALIZATION, seeded
 from zoo.system.console import duration
 from zoo.system.device import choose_device
 from zoo.system.files import remove_partial, write_json
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from zoo.data.dataset import Dataset
     from zoo.training.loop import Loop
 
-
-FindOwner = Callable[[str], Owner]
-"""Returns the owner of a model's name; raises UsageError for an unknown one."""
 
 Observe = Callable[[Model, RunFolder, Config], Observer]
 """Returns the observer of a training run."""
@@ -108,7 +105,7 @@ def _train(
 ) -> Model:
     from zoo.training.loop import Loop
 
-    with seeded(config.training.seed, WEIGHTS, device=accelerator.device):
+    with seeded(config.training.seed, INITIALIZATION, device=accelerator.device):
         model = build(owner, config.model, data.image_spec, accelerator.device)
         objective = model.objective(config)
     data = for_training(model, data, stored, progress.say)

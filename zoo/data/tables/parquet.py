@@ -25,6 +25,7 @@ from zoo.data.splits import SPLITS, split_in
 from zoo.data.tables.columns import Part, image_column, read_labels
 from zoo.data.tables.table import Rows, cache_error, quiet, root_cause, with_labels
 from zoo.errors import ZooError
+from zoo.system.files import sha256_of
 
 if TYPE_CHECKING:
     from zoo.config.sections import DataConfig
@@ -166,9 +167,7 @@ def _tables(path: Path, by_split: Mapping[str, Sequence[_File]], column: str) ->
     digest = hashlib.sha256()
     for split, files in by_split.items():
         for file in files:
-            with file.path.open("rb") as content:
-                part = hashlib.file_digest(content, "sha256").hexdigest()
-            digest.update(f"{split} {file.rows} {part}\n".encode())
+            digest.update(f"{split} {file.rows} {sha256_of(file.path)}\n".encode())
     try:
         with quiet():
             return load_dataset(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from zoo.config.sections import Config
 from zoo.data import names
-from zoo.plugins.owner import Owner
+from zoo.plugins.owner import FindOwner
 from zoo.report.card import markdown
 from zoo.report.card.metrics import NO_METRICS, CardMetrics, read_card_metrics
 from zoo.runs.folder import WEIGHTS, RunFolder
@@ -20,9 +20,6 @@ from zoo.sampling.names import listed
 from zoo.specs import ImageSpec, Latent, ModelSpec
 from zoo.system.console import duration
 from zoo.system.hardware import hardware_text
-
-FindOwner = Callable[[str], Owner]
-"""Returns the owner of a model by name; raises UsageError for an unknown model."""
 
 _VERSIONS = ("genzoo", "torch", "python")
 

@@ -9,9 +9,10 @@ from string import Template
 from typing import Any
 
 from zoo.errors import ZooError
+from zoo.plugins.owner import FindOwner
 from zoo.report.card import front, markdown, parts
 from zoo.report.card.metrics import TASK, metrics_part, updated_index
-from zoo.report.card.summary import FindOwner, RunSummary, read_summary, summary_part
+from zoo.report.card.summary import RunSummary, read_summary, summary_part
 from zoo.report.card.use import use_part
 from zoo.runs.folder import CARD
 from zoo.specs import ModelSpec
