@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.config.resolve import read_as
 from zoo.config.sections import Config, DataConfig
 from zoo.data.names import absolute
 from zoo.errors import ZooError
@@ -59,12 +60,14 @@ class Run(Model):
         temperature: float | None = None,
         importance_samples: int = 100,
         features: str | Path | None = None,
+        settings: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> Evaluation:
         """Measures ``metrics`` (default: all that the model supports) on a split of ``data``
         (default: the training data) at the run's size and channels.
 
-        The other arguments are those of :class:`zoo.evaluation.measure.Plan`. Writes nothing;
+        ``settings`` are those of :meth:`data_config`. The other arguments are those of
+        :class:`zoo.evaluation.measure.Plan`. Writes nothing;
         ``zoo evaluate`` writes metrics.json.
         """
         from zoo.evaluation.measure import Plan, check_plan, evaluate
@@ -83,7 +86,9 @@ class Run(Model):
         check_plan(self, plan)
         progress = progress or Progress()
         dataset = self.open_data(
-            data, lambda done, total: progress.show("reading images", done, total)
+            data,
+            lambda done, total: progress.show("reading images", done, total),
+            settings=settings,
         )
         for line in remarks(dataset):
             progress.say(line)
@@ -97,6 +102,7 @@ class Run(Model):
         progress: Callable[[int, int], None] | None = None,
         *,
         split: str | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> Dataset:
         """Opens ``source`` (default: the training data) as :meth:`data_config` says, divided as in
         training.
@@ -105,7 +111,7 @@ class Run(Model):
         """
         from zoo.data import SPLITS, open_data
 
-        config = self.data_config(source)
+        config = self.data_config(source, settings)
         if split is not None:
             config = config.model_copy(update={"resident_gib": 0.0})
         return open_data(
@@ -116,15 +122,22 @@ class Run(Model):
             splits=SPLITS if split is None else [split],
         )
 
-    def data_config(self, source: str | None = None) -> DataConfig:
+    def data_config(
+        self, source: str | None = None, settings: Mapping[str, Any] | None = None
+    ) -> DataConfig:
         """Returns the configuration that opens ``source`` (default: the training data) at the
-        run's size and channels; the layout and the column of other data are found anew."""
+        run's size and channels; the layout and the column of other data are found anew.
+
+        ``settings`` say how ``source`` is read, by the keys of ``data`` in
+        :data:`zoo.config.sections.READING`; raises UsageError for others.
+        """
         stored = self.folder.read_data_record().get("source", self.config.data.source)
         shape = {"size": self.image_spec.size, "channels": self.image_spec.channels}
         update: dict[str, Any] = {"source": source or stored, **shape}
         if source is not None and absolute(source) != absolute(stored):
             update |= {"layout": None, "column": None}
-        return self.config.data.model_copy(update=update)
+        config = self.config.data.model_copy(update=update)
+        return config if settings is None else read_as(config, source, settings)
 
     def export(self, format: str | None = None, **options: Any) -> Sequence[Any]:
         """Exports the run to a plugin's format, by default the only one, and returns the files.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,8 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.errors import ZooError
+from zoo.cli import main
+from zoo.errors import UsageError, ZooError
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (40, 8, 8), dtype=np.uint8)
 IMAGES[:, 0, :2] = 0, 255
@@ -61,6 +65,37 @@ def test_a_run_reads_later_data_with_its_value_range(tmp_path: Path) -> None:
     ink = np.where(binary[:9], 255, 0).astype(np.uint8)
     assert actual == bits_per_dim(run, tmp_path / "ink", ink)
     zoo.train("glow", steps=2, out=run.path, resume=True, **options)
+
+
+def test_the_range_of_other_data_can_be_stated(
+    trained: zoo.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """12 bits in 16 are refused with an advice that ``zoo evaluate`` takes."""
+    expected = bits_per_dim(trained, tmp_path / "a", IMAGES)
+    with pytest.raises(ZooError, match=r"data\.value_range") as caught:
+        bits_per_dim(trained, tmp_path / "b", (IMAGES * (4095 / 255)).round().astype(np.uint16))
+    advice = re.search(r"--set '(.*?)' if they have 12 bits", str(caught.value))
+    assert advice is not None, caught.value
+    copy = shutil.copytree(trained.path, tmp_path / "run")
+    command = ["evaluate", str(copy), "--data", str(tmp_path / "b" / "a.npz"), "--json"]
+    assert main([*command, "--metric", "bits_per_dim", "--set", advice[1]]) == 0
+    (metric,) = json.loads(capsys.readouterr().out)["metrics"]
+    assert metric["value"] == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "setting", "message"),
+    [
+        ("digits", {"data.value_range": [0]}, "data.value_range must have at least 2 values"),
+        ("digits", {"size": 8}, "size=8: only layout, column, value_range and background"),
+        (None, {"value_range": [0, 1]}, "the run's own data are read as in training"),
+    ],
+)
+def test_other_settings_of_other_data_are_refused(
+    trained: zoo.Run, data: str | None, setting: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        trained.evaluate(data, settings=setting)
 
 
 def test_the_background_of_training_is_that_of_later_images(tmp_path: Path) -> None:

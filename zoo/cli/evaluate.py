@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli.group import columns, echo_json, json_option
-from zoo.errors import ZooError
+from zoo.config.text import read
+from zoo.errors import UsageError, ZooError
 from zoo.evaluation.metrics import NAMES, protocols, read_evaluation, title_of, write_evaluation
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 @click.command("evaluate")
 @click.argument("run", type=click.Path())
 @click.option("--data", "source", help="Data to evaluate on; default: the training data.")
+@click.option(
+    "assignments",
+    "--set",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="How other data are read: data.layout, column, value_range or background.",
+)
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
@@ -69,6 +77,7 @@ if TYPE_CHECKING:
 def command(
     run: str,
     source: str | None,
+    assignments: tuple[str, ...],
     split: str,
     metrics: tuple[str, ...],
     images: int | None,
@@ -90,6 +99,12 @@ def command(
     from zoo.report.card import DamagedCard, write_metrics
     from zoo.system.progress import progress
 
+    settings = {}
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text}: use KEY=VALUE")
+        settings[key.strip()] = read(value)
     loaded = load(run, device)
     reporter = progress()
     try:
@@ -103,6 +118,7 @@ def command(
             temperature=temperature,
             importance_samples=importance_samples,
             features=features,
+            settings=settings or None,
             progress=reporter,
         )
     finally:

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from zoo.config import text as texts
-from zoo.config.sections import LIMITS, SECTIONS, Config, DataConfig, TrainingConfig
+from zoo.config.sections import LIMITS, READING, SECTIONS, Config, DataConfig, TrainingConfig
 from zoo.errors import UsageError, nearest
 from zoo.specs import ModelSpec, Section
 
@@ -75,6 +75,35 @@ def validate(spec: ModelSpec, settings: Iterable[Setting]) -> Config:
         except ValidationError as error:
             raise UsageError(_message(name, values[name], error)) from None
     return Config(**built)
+
+
+def read_as(config: DataConfig, source: str | None, settings: Mapping[str, Any]) -> DataConfig:
+    """Returns ``config`` with ``settings`` on how ``source`` is read, by key with or without
+    ``data.``.
+
+    Raises UsageError for other keys, and without ``source``: a run's own data are read as in
+    training.
+    """
+    values = {}
+    for name, value in settings.items():
+        key = name.removeprefix("data.")
+        label = argument_label(name, value)
+        if key not in READING:
+            raise UsageError(
+                f"{label}: only {', '.join(READING[:-1])} and {READING[-1]} can be set, for other "
+                "data"
+            )
+        if source is None:
+            raise UsageError(
+                f"{label}: the run's own data are read as in training: name other data"
+            )
+        values[key] = Setting("data", key, value, label)
+    try:
+        return DataConfig(
+            **config.model_dump() | {key: setting.value for key, setting in values.items()}
+        )
+    except ValidationError as error:
+        raise UsageError(_message("data", values, error)) from None
 
 
 def unique(settings: Iterable[Setting]) -> list[Setting]:

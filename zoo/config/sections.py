@@ -15,6 +15,9 @@ from zoo.specs import ModelConfig, Section
 
 SECTIONS = ("model", "data", "training")
 
+READING = ("layout", "column", "value_range", "background")
+"""The keys of ``data`` that say how a source is read; null: as the data show."""
+
 MAX_VALUE = 10**9
 """The bound of numbers without a natural one, so that sums of them stay finite."""
 
@@ -22,9 +25,8 @@ MAX_VALUE = 10**9
 class DataConfig(Section):
     """The images and their preparation.
 
-    The keys ``layout``, ``column``, ``value_range`` and ``background`` are determined from the data
-    where they are null; config.json stores what was determined, so that a run reads all later
-    images in the same way.
+    The keys in READING are determined from the data where they are null; config.json stores what
+    was determined, so that a run reads all later images in the same way.
     """
 
     source: Annotated[
