@@ -169,6 +169,8 @@ def _replacing(out: Path) -> Iterator[Path]:
     """:func:`zoo.system.files.replacing_folder` for a folder that may exist: it is restored if the
     new one fails."""
     before = out.with_name(f".{out.name}.before.part")
+    if before.exists() and not out.exists():  # killed between the two renames
+        before.rename(out)
     shutil.rmtree(before, ignore_errors=True)
     try:
         with replacing_folder(out) as partial:

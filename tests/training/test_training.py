@@ -348,8 +348,8 @@ def test_tensorboard_reads_the_tracked_metrics(tmp_path: Path) -> None:
 
 def test_partial_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     finished = run("tiny", tmp_path / "r")
-    (finished.path / ".model.safetensors.abc.part").write_bytes(b"half")
-    (finished.path / "checkpoints" / ".step-00000030.abc.part").mkdir()
+    (finished.path / ".model.safetensors.abcdefgh.part").write_bytes(b"half")
+    (finished.path / "checkpoints" / ".step-00000030.abcdefgh.part").mkdir()
     run("tiny", finished.path, resume=True)
     assert not list(finished.path.rglob(".*.part"))
 

@@ -17,6 +17,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.runs.upgrade import SUMMARY_KEYS, upgraded_config
 from zoo.specs import ImageSpec, ModelSpec
 from zoo.system.files import sha256_of, write_errors, write_json, write_text
+from zoo.system.partial import remove_partial
 
 FORMAT_VERSION = 3
 MAX_CLASSES = 1_000_000
@@ -138,6 +139,11 @@ class RunFolder:
         settings = sectioned_settings(spec, values.get("config"), label)
         image = _image_spec(spec, settings, values.get("image"), label)
         return spec, validate(spec, settings), image
+
+    def remove_partial(self) -> None:
+        """Removes the temporary files and folders of killed commands."""
+        for name in (".", CHECKPOINTS, SAMPLES, "onnx"):
+            remove_partial(self.path / name)
 
     # Weights and data
 

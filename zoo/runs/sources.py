@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zoo.errors import UsageError, ZooError
+from zoo.runs.folder import CONFIG, RunFolder
 
 Fetch = Callable[[str, str | None, str | None, Sequence[str], Sequence[str]], Path | None]
 """``fetch(name, revision, token, files, optional)``: a folder with ``files`` of the run called
@@ -25,15 +26,19 @@ def local(
     """Folder of a run: ``source`` itself if such a path exists, else one that is fetched
     by that name, with ``files`` of the run and those of ``optional`` that it has.
 
-    ``fetcher`` returns the function that fetches, None where there is none; it is called only if
-    ``source`` is not a path. A fetched folder is read-only: see :func:`is_here`.
+    Temporary files of killed commands are removed from a run folder. ``fetcher`` returns the
+    function that fetches, None where there is none; it is called only if ``source`` is not a path.
+    A fetched folder is read-only: see :func:`is_here`.
     Raises UsageError if ``source`` is neither, and for a revision of a folder; ZooError if it
     cannot be fetched.
     """
     if is_here(source):
         if revision is not None:
             raise UsageError(f"{source} is a local folder, which has no revision {revision!r}")
-        return Path(source)
+        folder = RunFolder(Path(source))
+        if (folder.path / CONFIG).is_file():
+            folder.remove_partial()
+        return folder.path
     name, revision = split(source, revision)
     hint = ""
     if _may_be_elsewhere(name, revision):

@@ -7,16 +7,15 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
+from zoo.system.partial import partial_file, partial_folder, remove_partial
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_SUFFIX = ".part"
 
 
 @contextmanager
@@ -28,17 +27,16 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(_SUFFIX, f".{path.name}.", path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        try:
-            yield temporary
-            temporary.chmod(0o666 & ~_umask())
-            _sync(temporary)
-            temporary.replace(path)
-            _sync(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+        remove_partial(path.parent, path.name)
+        with partial_file(path) as temporary:
+            try:
+                yield temporary
+                temporary.chmod(0o666 & ~_umask())
+                _sync(temporary)
+                temporary.replace(path)
+                _sync(path.parent)
+            finally:
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -49,25 +47,17 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(_SUFFIX, f".{path.name}.", path.parent))
-        try:
-            yield temporary
-            temporary.chmod(0o777 & ~_umask())
-            for file in temporary.iterdir():
-                _sync(file)
-            temporary.replace(path)
-            _sync(path.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def remove_partial(folder: Path) -> None:
-    """Removes the partial files and folders below ``folder`` that a killed process left."""
-    for path in folder.rglob(f".*{_SUFFIX}"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        remove_partial(path.parent, path.name)
+        with partial_folder(path) as temporary:
+            try:
+                yield temporary
+                temporary.chmod(0o777 & ~_umask())
+                for file in temporary.iterdir():
+                    _sync(file)
+                temporary.replace(path)
+                _sync(path.parent)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

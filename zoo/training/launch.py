@@ -19,7 +19,7 @@ from zoo.runs.folder import CHECKPOINTS, CONFIG, DATA_RECORD, RunFolder
 from zoo.sampling.seeding import INITIALIZATION, seeded
 from zoo.system.console import duration
 from zoo.system.device import choose_device
-from zoo.system.files import remove_partial, write_json
+from zoo.system.files import write_json
 from zoo.system.hardware import hardware
 from zoo.system.launcher import Processes, join, launched
 from zoo.system.progress import Progress
@@ -179,7 +179,7 @@ def _locked(folder: Path, processes: Processes) -> Iterator[None]:
     except OSError as error:
         raise ZooError(f"{folder} cannot be created: {error.strerror or error}") from None
     try:
-        remove_partial(folder)
+        RunFolder(folder).remove_partial()
         yield
     finally:
         lock.release()
