@@ -35,10 +35,10 @@ def local(
     if is_here(source):
         if revision is not None:
             raise UsageError(f"{source} is a local folder, which has no revision {revision!r}")
-        folder = RunFolder(Path(source))
-        if (folder.path / CONFIG).is_file():
-            folder.remove_partial()
-        return folder.path
+        path = Path(source)
+        if (path / CONFIG).is_file():
+            RunFolder(path).remove_partial()
+        return path
     name, revision = split(source, revision)
     hint = ""
     if _may_be_elsewhere(name, revision):
