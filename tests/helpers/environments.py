@@ -31,7 +31,7 @@ def end(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
         env=inherited | QUIET | environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 
