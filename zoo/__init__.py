@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zoo.plugins.markers import HOOK_API, hookimpl
     from zoo.run import Run
     from zoo.specs import (
+        CompileGain,
         Format,
         Graph,
         ImageSpec,
@@ -39,6 +40,7 @@ _HOMES = {
     "zoo.plugins.markers": ("HOOK_API", "hookimpl"),
     "zoo.run": ("Run",),
     "zoo.specs": (
+        "CompileGain",
         "Format",
         "Graph",
         "ImageSpec",
@@ -69,6 +71,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "HOOK_API",
+    "CompileGain",
     "Config",
     "DataConfig",
     "Format",

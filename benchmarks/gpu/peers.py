@@ -15,7 +15,7 @@ import contextlib
 import importlib.util
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,12 @@ class MissingPackage(Exception):
 
 @dataclass(frozen=True)
 class Peer:
-    """A peer in one precision: ``step`` trains on ``images`` images."""
+    """A peer in one precision: ``step`` trains on ``images`` images; closing ``resources`` undoes
+    what it did to its networks."""
 
     step: Step
     images: int
+    resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
 
 def make(name: str, subject: Subject, batch: int, precision: str, device: torch.device) -> Peer:
@@ -90,7 +92,9 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Peer:
         loop._step([next(raws) for _ in range(per_step)])
         loop.position.step += 1
 
-    return Peer(step, per_step * config.training.batch_size)
+    peer = Peer(step, per_step * config.training.batch_size)
+    peer.resources.enter_context(loop.compilation.installed())
+    return peer
 
 
 def _plain(subject: Subject, config: Config, device: torch.device) -> Peer:

@@ -27,6 +27,7 @@ from zoo.system.launcher import launched
 @click.option("--batch-size", type=int, help="Images per step.")
 @click.option("--seed", type=int, help="Random seed.")
 @click.option("--precision", help="auto, fp32 or bf16.")
+@click.option("--compile", help="auto, on or off: torch.compile.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Run folder; default: runs/MODEL-DATA."
 )

@@ -113,6 +113,10 @@ class TrainingConfig(Section):
         Literal["auto", "fp32", "bf16"],
         Field(description="precision of the networks; auto: bf16 on CUDA, fp32 elsewhere"),
     ] = "auto"
+    compile: Annotated[
+        Literal["auto", "on", "off"],
+        Field(description="torch.compile in steps; auto: where a run saves time by it"),
+    ] = "auto"
     seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="of weights, order and noise")] = 0
     checkpoint_every: Annotated[
         int, Field(ge=1, le=MAX_VALUE, description="steps between checkpoints")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -69,6 +71,8 @@ class FrozenSigmoidScale(Scale):
 
 class Coupling(Bijection):
     """The network of a coupling and its scale; additive where ``scale`` is None."""
+
+    regions: ClassVar[tuple[str, ...]] = ("network",)
 
     def __init__(self, network: nn.Module, scale: Scale | None) -> None:
         super().__init__()

@@ -51,6 +51,7 @@ class GANObjective(Objective):
             for name, network in self.networks.items()
         }
         self.batches_per_step = config.critic_steps
+        self.second_derivatives = ("critic",) if config.gradient_penalty else ()
         self._config, self._loss = config, LOSSES[config.loss]
         self._latent: Latent = generator.latent  # type: ignore[assignment]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -21,11 +21,15 @@ class Objective:
     learning rate's schedule, EMA and checkpoints. Before the first step the core replaces the
     networks by wrappers for its devices and precision, so a step must look them up
     (``self.networks["generator"]``) and call them through ``forward``.
+
+    ``second_derivatives`` names the networks whose gradients are differentiated again, as by a
+    gradient penalty. They are not compiled.
     """
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     batches_per_step: int = 1
+    second_derivatives: Collection[str] = ()
 
     def initialize(self, batch: Batch) -> None:
         """Initializes layers from training images; called once, before the first step of a new run.

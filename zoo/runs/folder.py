@@ -14,7 +14,7 @@ from typing import Any
 from zoo.config.resolve import Setting, sectioned_settings, validate
 from zoo.config.sections import Config
 from zoo.errors import UsageError, ZooError
-from zoo.runs.upgrade import SUMMARY_KEYS, upgraded_config
+from zoo.runs.upgrade import SUMMARY_KEYS, upgraded_config, with_later_keys
 from zoo.specs import ImageSpec, ModelSpec
 from zoo.system.files import sha256_of, write_errors, write_json, write_text
 from zoo.system.partial import remove_partial
@@ -113,13 +113,13 @@ class RunFolder:
             raise UsageError(f"{self.path} is not a run folder: genzoo did not write its {CONFIG}")
         stored = values.get("format_version")
         if stored in (1, 2) and type(stored) is int:
-            return upgraded_config(values)
+            return with_later_keys(upgraded_config(values))
         if stored != FORMAT_VERSION or stored is True:
             raise ZooError(
                 f"{self.path} has format version {json.dumps(stored)} and this genzoo "
                 f"({version('genzoo')}) reads {FORMAT_VERSION}: use the genzoo that wrote it"
             )
-        return values
+        return with_later_keys(values)
 
     def parse_config(
         self, values: Mapping[str, Any], find: FindSpec

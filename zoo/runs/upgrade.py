@@ -9,6 +9,24 @@ SUMMARY_KEYS = {"pictures": "images", "data_licence": "data_license"}
 """Keys of a config.json's summary that version 1 had under other names."""
 
 
+LATER_KEYS = {"training": {"compile": "off"}}
+"""Keys of the configuration that runs of the current version may lack, with the values by which
+these were trained."""
+
+
+def with_later_keys(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a config.json with the keys of :data:`LATER_KEYS` that it lacks."""
+    config = values.get("config")
+    if not isinstance(config, dict):
+        return {**values}
+    added = {
+        section: {**keys, **config.get(section, {})}
+        for section, keys in LATER_KEYS.items()
+        if isinstance(config.get(section, {}), dict)
+    }
+    return {**values, "config": {**config, **added}}
+
+
 def upgraded_config(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a config.json of format version 1 or 2 in version 3.
 

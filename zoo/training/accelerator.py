@@ -119,3 +119,13 @@ def make_accelerator(
         except (ImportError, ModuleNotFoundError) as error:
             raise ZooError(f"--track {track}: {error}; pip install 'genzoo[track]'") from None
     return accelerator
+
+
+def agree(accelerator: Accelerator, seconds: float, stop: int) -> tuple[float, int]:
+    """Returns the clock of the main process and an interrupt of any process."""
+    import torch
+    from accelerate.utils import broadcast
+
+    clock = broadcast(torch.tensor(seconds, dtype=torch.float64, device=accelerator.device))
+    stops = accelerator.gather(torch.tensor([stop], device=accelerator.device))
+    return float(clock.item()), int(stops.max().item())

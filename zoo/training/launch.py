@@ -27,7 +27,9 @@ from zoo.system.torch_state import default_state
 from zoo.training.accelerator import environment_notes, make_accelerator, own_environment
 from zoo.training.checkpoint import find_checkpoints
 from zoo.training.classes import StoredClasses, for_training
+from zoo.training.compile_choice import choose_compile, work_of
 from zoo.training.exclusive import only_training
+from zoo.training.limits import Limits
 from zoo.training.observer import Observer
 from zoo.training.request import (
     Request,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from zoo.data.dataset import Dataset
+    from zoo.objectives.objective import Objective
     from zoo.training.loop import Loop
 
 
@@ -83,7 +86,7 @@ def launch(
             with _locked(folder, processes), own_environment(processes, device):
                 accelerator = make_accelerator(config, device, folder, request.track)
                 run = RunFolder(_broadcast(folder))
-                model = _train(
+                model, config = _train(
                     owner, request, run, config, data, stored, accelerator, shown, observe, find
                 )
                 return model, run, config
@@ -102,7 +105,7 @@ def _train(
     progress: Progress,
     observe: Observe,
     find: FindOwner,
-) -> Model:
+) -> tuple[Model, Config]:
     from zoo.training.loop import Loop
 
     with seeded(config.training.seed, INITIALIZATION, device=accelerator.device):
@@ -110,7 +113,10 @@ def _train(
         objective = model.objective(config)
     data = for_training(model, data, stored, progress.say)
     observer = observe(model, folder, config)
-    loop = Loop(model, folder, config, objective, data, accelerator, progress, observer)
+    used = _with_compile_chosen(config, model, objective, data, accelerator, progress)
+    if not request.resume:
+        config = used
+    loop = Loop(model, folder, used, objective, data, accelerator, progress, observer)
     if accelerator.is_main_process:
         if request.resume:
             _check_image_count(folder, data)
@@ -147,7 +153,30 @@ def _train(
     seconds = duration(loop.position.seconds)
     progress.say(f"{loop.position.step} steps in {seconds}: {folder.path}")
     model.network.eval()
-    return model
+    return model, config
+
+
+def _with_compile_chosen(
+    config: Config,
+    model: Model,
+    objective: Objective,
+    data: Dataset,
+    accelerator: Accelerator,
+    progress: Progress,
+) -> Config:
+    """Returns the configuration with ``training.compile`` on or off."""
+    training, per_step = config.training, objective.batches_per_step
+    images = training.batch_size * per_step
+    compile = choose_compile(
+        training,
+        model.spec.compile_gains,
+        "bf16" if accelerator.mixed_precision == "bf16" else "fp32",
+        work_of(objective.networks.values(), images, data.image_spec),
+        Limits(training, len(data.splits["train"]), per_step),
+        accelerator.device,
+        progress.say,
+    )
+    return replace(config, training=training.model_copy(update={"compile": compile}))
 
 
 def _broadcast(folder: Path) -> Path:

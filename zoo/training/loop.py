@@ -20,6 +20,7 @@ from zoo.runs.weights import save_tensors
 from zoo.sampling.seeding import FIRST_BATCH, HOOK, STEP, generator_for, seeded
 from zoo.system.memory import peak_memory
 from zoo.system.progress import Progress
+from zoo.training.accelerator import agree
 from zoo.training.checkpoint import (
     Position,
     find_checkpoints,
@@ -27,6 +28,7 @@ from zoo.training.checkpoint import (
     read_position,
     save_checkpoint,
 )
+from zoo.training.compilation import Compilation
 from zoo.training.ema import ema_of
 from zoo.training.interrupts import Interrupts
 from zoo.training.limits import Limits
@@ -81,6 +83,8 @@ class Loop:
         self.ema = (
             ema_of(model.network, self.training.ema_decay) if self.training.ema_decay else None
         )
+        compiled = self.plain if self.training.compile == "on" else {}
+        self.compilation = Compilation(compiled, objective.second_derivatives, progress.say)
         self._rates = {
             name: [group["lr"] for group in optimizer.param_groups]
             for name, optimizer in objective.optimizers.items()
@@ -105,7 +109,7 @@ class Loop:
         if self.main:
             self.folder.truncate_metrics(self.position.step)
             self.observer.started()
-        with Interrupts() as interrupts:
+        with Interrupts() as interrupts, self.compilation.installed():
             try:
                 stopped = self._train(interrupts)
             finally:
@@ -185,7 +189,9 @@ class Loop:
             at_log = step % self.training.log_every == 0
             seconds, stop = previous + time.perf_counter() - started, interrupts.exit_code
             if self.accelerator.num_processes > 1:
-                seconds, stop = self._agree(seconds, stop) if at_log else (self.position.seconds, 0)
+                seconds, stop = (
+                    agree(self.accelerator, seconds, stop) if at_log else (self.position.seconds, 0)
+                )
             self.position.seconds = seconds
             done = self.limits.progress(step, seconds) >= 1
             at_checkpoint = done or stop or step % self.training.checkpoint_every == 0
@@ -202,11 +208,14 @@ class Loop:
         with (
             seeded(seed, HOOK + STEP, step, device),
             self.model.owner.blame("zoo_train"),
+            self.compilation.step(),
         ):
             metrics = self.objective.step(batches, self._update)
         if self.ema is not None:
             self.ema.update_parameters(self.model.network)
-        self._meter.add(self.position.step + 1, metrics, self._norms)
+        self._meter.add(
+            self.position.step + 1, metrics, self._norms, timed=not self.compilation.compiling
+        )
         self._norms.clear()
 
     def _update(self, name: str, loss: Tensor) -> None:
@@ -328,15 +337,6 @@ class Loop:
             rank=0 if single_process else self.accelerator.process_index,
             world=1 if single_process else self.accelerator.num_processes,
         )
-
-    def _agree(self, seconds: float, stop: int) -> tuple[float, int]:
-        """Returns the clock of the main process and an interrupt of any process."""
-        from accelerate.utils import broadcast
-
-        device = self.accelerator.device
-        clock = broadcast(torch.tensor(seconds, dtype=torch.float64, device=device))
-        stops = self.accelerator.gather(torch.tensor([stop], device=device))
-        return float(clock.item()), int(stops.max().item())
 
     def _not_finite(self, step: int) -> str:
         checkpoints = find_checkpoints(self.folder.path)

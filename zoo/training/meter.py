@@ -23,15 +23,28 @@ class Meter:
         self._accelerator = accelerator
         self._bad = torch.full((), -1, dtype=torch.int64, device=accelerator.device)
         self._sums: dict[str, Tensor] = {}
-        self._steps, self._since = 0, time.perf_counter()
+        self._steps, self._timed_steps, self._since = 0, 0, time.perf_counter()
 
-    def add(self, step: int, metrics: Mapping[str, Tensor], norms: Iterable[Tensor]) -> None:
-        """Adds the metrics of a step; gradient ``norms`` are only checked to be finite."""
+    def add(
+        self,
+        step: int,
+        metrics: Mapping[str, Tensor],
+        norms: Iterable[Tensor],
+        timed: bool = True,
+    ) -> None:
+        """Adds the metrics of a step; gradient ``norms`` are only checked to be finite.
+
+        A step that is not ``timed``, and those before it, do not count in the speed.
+        """
         finite = torch.stack([value.isfinite() for value in (*metrics.values(), *norms)]).all()
         self._bad = torch.where((self._bad < 0) & ~finite, step, self._bad)
         for name, value in metrics.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._steps += 1
+        self._timed_steps += 1
+        if not timed:
+            self._timed_steps = 0
+            self.restart_clock()
 
     @property
     def first_bad_step(self) -> int | None:
@@ -46,8 +59,8 @@ class Meter:
         if self._accelerator.num_processes > 1:
             means = {name: self._accelerator.reduce(m, "mean") for name, m in means.items()}
         values = {name: float(mean) for name, mean in means.items()}
-        speed = self._steps / (time.perf_counter() - self._since)
-        self._sums, self._steps = {}, 0
+        speed = self._timed_steps / (time.perf_counter() - self._since)
+        self._sums, self._steps, self._timed_steps = {}, 0, 0
         self.restart_clock()
         return values, speed
 

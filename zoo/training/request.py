@@ -72,6 +72,8 @@ def resolve_resumed(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
         overrides = overlay(file_settings(spec, request.file), overrides)
     if request.preset is not None:
         overrides = overlay(preset_settings(spec, request.preset), overrides)
+    # The decision of a new run holds for all of it.
+    overrides = [s for s in overrides if (s.name, s.value) != ("training.compile", "auto")]
     config = validate(spec, overlay(stored, overrides))
     source = config.data.source
     named = replace(config, data=config.data.model_copy(update={"source": name_of(source)}))

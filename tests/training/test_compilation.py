@@ -1,0 +1,327 @@
+"""Compiled training: equal to eager training, without graph breaks, in as few graphs as shapes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from steps import after_steps
+from torch import nn
+from torch._dynamo.testing import CompileCounterWithBackend
+from torch._dynamo.utils import counters
+
+import zoo
+from zoo.config.resolve import Setting
+from zoo.config.sections import TrainingConfig
+from zoo.errors import UsageError, ZooError
+from zoo.run import train
+from zoo.runs.folder import RunFolder
+from zoo.specs import CompileGain, ImageSpec
+from zoo.system.progress import Progress
+from zoo.training import compilation
+from zoo.training.compilation import missing_compiler
+from zoo.training.compile_choice import choose_compile, work_of
+from zoo.training.limits import Limits
+from zoo.training.loop import Loop
+from zoo.training.regions import regions_of
+from zoo.training.request import Request
+
+GLOW = {"levels": 2, "depth": 2, "width": 4}
+GAN = {"width": 4, "critic_width": 4}
+
+MODELS = {
+    "nice": ("nice", {"couplings": 4, "width": 8, "depth": 1}, 2),
+    "realnvp": ("realnvp", {"width": 2, "blocks": 1}, 4),
+    "glow": ("glow", GLOW, 2),
+    "glow in bf16": ("glow", {**GLOW, "training.precision": "bf16"}, 2),
+    # Without gradients in the forward pass, with them in the backward pass.
+    "glow in reversible memory": ("glow", {**GLOW, "memory": "reversible"}, 4),
+    "vae": ("vae", {"width": 4, "training.ema_decay": 0.9}, 1),
+    # Of the critic, one for gradients of its weights and one for those of images alone.
+    "dcgan": ("dcgan", GAN, 3),
+    "dcgan with a gradient penalty": (
+        "dcgan",
+        {**GAN, "loss": "wasserstein", "gradient_penalty": 10.0},
+        1,
+    ),
+    "sngan": ("sngan", {**GAN, "architecture": "resnet", "critic_steps": 2}, 4),
+}
+"""Models with their settings and the number of their graphs."""
+
+
+class Said(Progress):
+    """Keeps the lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> Iterator[CompileCounterWithBackend]:
+    """Counts graphs, which run by torch's own operators instead of inductor's kernels."""
+    torch._dynamo.reset()
+    counters.clear()
+    counting = CompileCounterWithBackend("eager")
+    monkeypatch.setattr(compilation, "BACKEND", counting)
+    yield counting
+    torch._dynamo.reset()
+
+
+def steps(model: str, folder: Path, compile: str, count: int = 2, **config: object) -> Loop:
+    settings = {"training.batch_size": 4, "training.compile": compile, **config}
+    return after_steps(count, model, folder, **settings)
+
+
+def assert_equal_weights(one: Loop, other: Loop) -> None:
+    networks, others = one._checkpointed_networks(), other._checkpointed_networks()
+    for name, network in networks.items():
+        state, other_state = network.state_dict(), others[name].state_dict()
+        assert list(state) == list(other_state)
+        for key in state:
+            assert torch.equal(state[key], other_state[key]), (name, key)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_compiled_steps_equal_eager_ones_and_break_no_graph(
+    name: str, tmp_path: Path, graphs: CompileCounterWithBackend
+) -> None:
+    model, config, expected = MODELS[name]
+    eager = steps(model, tmp_path, "off", **config)
+    assert not graphs.frame_count
+    compiled = steps(model, tmp_path, "on", **config)
+    assert not counters["graph_break"]
+    assert graphs.frame_count == expected
+    assert_equal_weights(compiled, eager)
+    for network in compiled.plain.values():
+        assert not any(module._compiled_call_impl for module in network.modules())
+
+
+def test_the_number_of_graphs_does_not_grow_with_depth(
+    tmp_path: Path, graphs: CompileCounterWithBackend
+) -> None:
+    counts = []
+    for depth in (1, 4):
+        torch._dynamo.reset()
+        before = graphs.frame_count
+        steps("glow", tmp_path, "on", 1, levels=1, depth=depth, width=2)
+        counts.append(graphs.frame_count - before)
+    assert counts == [1, 1]
+
+
+# Regions
+
+
+class Blocks(nn.Module):
+    regions = ("blocks", "head")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.Linear(1, 1) for _ in range(2))
+        self.body, self.head = nn.Linear(1, 1), nn.Linear(1, 1)
+
+
+class Eager(nn.Linear):
+    regions = ()
+
+
+def test_regions_are_those_that_a_class_declares_else_the_network() -> None:
+    blocks = Blocks()
+    own = [*blocks.blocks, blocks.head]
+    assert regions_of(blocks) == own
+    assert regions_of(nn.Sequential(nn.ReLU(), blocks, blocks)) == own
+    plain = nn.Sequential(nn.ReLU())
+    assert regions_of(plain) == [plain]
+    assert regions_of(nn.Sequential(Eager(1, 1), plain)) == []
+    glow = zoo.build("glow", image_size=8, channels=1, levels=2, depth=3, width=2)
+    assert len(regions_of(glow)) == 6
+
+
+def test_a_sequential_of_torch_is_compiled(graphs: CompileCounterWithBackend) -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    compiled = compilation.Compilation({"network": network}, (), print)
+    x = torch.rand(3, 2)
+    expected = network(x)
+    with compiled.installed():
+        network(x)
+        assert not graphs.frame_count, "outside a step"
+        with compiled.step():
+            assert torch.equal(network(x), expected)
+    assert graphs.frame_count == 1
+    assert not network._compiled_call_impl
+
+
+# Runs
+
+
+def run(
+    model: str, out: Path, said: Progress | None = None, resume: bool = False, **settings: object
+):
+    chosen = [
+        Setting(*key.replace("__", ".").split("."), value, key) for key, value in settings.items()
+    ]
+    request = Request(model, settings=chosen, out=out, resume=resume, device="cpu")
+    return train(tiny.tiny_host(), request, said or Progress())
+
+
+def stored(folder: Path) -> str:
+    return json.loads((folder / "config.json").read_text())["config"]["training"]["compile"]
+
+
+def test_a_resumed_run_stays_compiled_and_ends_with_the_same_bytes(
+    tmp_path: Path, graphs: CompileCounterWithBackend
+) -> None:
+    whole = run("gan", tmp_path / "whole", training__compile="on", training__steps=4)
+    run("gan", tmp_path / "half", training__compile="on", training__steps=2)
+    count = graphs.frame_count
+    torch._dynamo.reset()
+    resumed = run("gan", tmp_path / "half", resume=True, training__steps=4)
+    assert graphs.frame_count > count > 0
+    assert stored(whole.path) == stored(resumed.path) == "on"
+    weights = [(r.path / "model.safetensors").read_bytes() for r in (whole, resumed)]
+    assert weights[0] == weights[1]
+    with pytest.raises(UsageError, match=r'training.compile = "on", not "off"'):
+        run("gan", tmp_path / "half", resume=True, training__compile="off")
+
+
+def test_an_old_run_is_resumed_without_compilation(
+    tmp_path: Path, graphs: CompileCounterWithBackend
+) -> None:
+    path = run("tiny", tmp_path / "r", training__compile="on", training__steps=1).path
+    values = json.loads((path / "config.json").read_text())
+    del values["config"]["training"]["compile"]
+    (path / "config.json").write_text(json.dumps(values))
+    assert RunFolder(path).read_config()["config"]["training"]["compile"] == "off"
+    count = graphs.frame_count
+    run("tiny", path, resume=True, training__steps=2, training__compile="auto")
+    assert graphs.frame_count == count
+    assert stored(path) == "off"
+
+
+def test_a_loss_that_is_not_finite_stops_a_compiled_run(
+    tmp_path: Path, graphs: CompileCounterWithBackend
+) -> None:
+    with pytest.raises(ZooError, match="not finite at step 2"):
+        run("tiny", tmp_path / "r", model__fail_at=2, training__compile="on", training__log_every=1)
+    assert graphs.frame_count
+
+
+def test_a_run_goes_on_where_compilation_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(graph: object, inputs: object) -> None:
+        raise OSError("no space left\nin the cache")
+
+    eager = run("gan", tmp_path / "eager", training__compile="off", training__steps=2)
+    assert stored(eager.path) == "off"
+    monkeypatch.setattr(compilation, "BACKEND", broken)
+    torch._dynamo.reset()
+    said = Said()
+    failed = run("gan", tmp_path / "failed", said, training__compile="on", training__steps=2)
+    assert "training without torch.compile, which failed: no space left" in said.lines
+    for one, other in zip(eager.network.parameters(), failed.network.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_undeclared_second_derivatives_are_an_error_with_the_fix(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compilation, "BACKEND", "aot_eager")
+    torch._dynamo.reset()
+    network, x = nn.Sequential(nn.Linear(1, 1), nn.Tanh()), torch.ones(1, 1, requires_grad=True)
+    compiled = compilation.Compilation({"network": network}, (), print)
+
+    def step() -> None:
+        with compiled.installed(), compiled.step():
+            (gradient,) = torch.autograd.grad(network(x).sum(), x, create_graph=True)
+            gradient.sum().backward()
+
+    with pytest.raises(ZooError, match="name the network in second_derivatives"):
+        step()
+
+
+# The choice
+
+GAIN = CompileGain(
+    device="cpu", precision="fp32", compile_seconds=30, step_seconds=2.0, saved=0.125
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "billions", "choice"),
+    [
+        ({"steps": 100, "compile": "on"}, 0.1, "on"),
+        ({"steps": 10**6, "compile": "off"}, 1, "off"),
+        ({"steps": 119}, 1, "off"),  # saves 0.25 s a step
+        ({"steps": 121}, 1, "on"),
+        ({"steps": 121}, 0.5, "off"),
+        ({"minutes": 3.9}, 1, "off"),  # saves an eighth
+        ({"minutes": 4.1}, 1, "on"),
+        ({"minutes": 4.1, "steps": 119}, 1, "off"),
+    ],
+)
+def test_auto_is_on_where_a_run_saves_more_than_compilation_takes(
+    settings: dict[str, object], billions: float, choice: str
+) -> None:
+    training = TrainingConfig(**settings)
+    limits, device = Limits(training, images=100), torch.device("cpu")
+    arguments = (billions, limits, device, print)
+    assert choose_compile(training, [GAIN], "fp32", *arguments) == choice
+    if training.compile == "auto":
+        assert choose_compile(training, [GAIN], "bf16", *arguments) == "off", "not measured"
+        assert choose_compile(training, [], "fp32", *arguments) == "off"
+
+
+def test_without_a_compiler_a_run_is_eager_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert missing_compiler(torch.device("cpu")) is None
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    training, said = TrainingConfig(steps=1, compile="on"), Said()
+    limits = Limits(training, images=100)
+    cpu = torch.device("cpu")
+    assert choose_compile(training, [], "fp32", 1.0, limits, cpu, said.say) == "off"
+    assert said.lines == [
+        "training without torch.compile, which needs a C++ compiler, and there is no g++ or "
+        "clang++ or c++"
+    ]
+
+
+def test_the_work_of_a_step_counts_weights_of_convolutions_at_every_pixel() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Linear(5, 3, bias=False))
+    assert work_of([network], 10, ImageSpec(1, 8)) == 10 * (18 * 64 + 2 + 15) / 1e9
+
+
+# inductor
+
+
+@pytest.mark.slow
+def test_100_steps_compiled_by_inductor_have_the_bits_per_dim_of_eager_ones(
+    tmp_path: Path,
+) -> None:
+    torch._dynamo.reset()
+    final, weights = [], []
+    for name, compile, lengths in (
+        ("eager", "off", (100,)),
+        ("compiled", "on", (100,)),
+        ("resumed", "on", (40, 100)),
+    ):
+        for steps in lengths:
+            trained = zoo.train(
+                "glow",
+                steps=steps,
+                config={**GLOW, "training.compile": compile, "training.decay": "none"},
+                out=tmp_path / name,
+                resume=steps != lengths[0],
+                device="cpu",
+                quiet=True,
+            )
+        final.append(RunFolder(trained.path).read_metrics()[-1]["validation_bits_per_dim"])
+        weights.append((trained.path / "model.safetensors").read_bytes())
+    assert abs(final[0] - final[1]) < 0.01
+    assert weights[1] == weights[2] != weights[0]
