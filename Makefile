@@ -35,7 +35,7 @@ INDEX := $(if $(strip $(TORCH_INDEX)),--extra-index-url "$(strip $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test test-slow test-gpu golden study reference bench-gpu wheel clean
+.PHONY: help quickstart test test-slow test-gpu golden study reference bench bench-gpu peers wheel clean
 
 help:  ## show this
 	@echo "genzoo: make TARGET"
@@ -70,9 +70,17 @@ reference: $(INSTALLED)  ## train and measure every model for its card: an hour 
 	$(BIN)/python benchmarks/reference/reference.py --out runs/reference --mnist "$(MNIST)" \
 	  --fashion-mnist "$(FASHION_MNIST)" --publish .
 
-bench-gpu: $(INSTALLED)  ## compare speed on an NVIDIA GPU with peers; a small test on a CPU
-	-$(BIN)/python -m pip install --disable-pip-version-check --no-deps normflows==1.7.3
-	$(BIN)/python benchmarks/gpu/bench.py --out runs/gpu
+bench: peers  ## measure speed and memory beside other libraries: 25 minutes on two CPU cores
+	$(BIN)/python benchmarks/speed/bench.py --device cpu --out runs/bench \
+	  --publish benchmarks/results
+
+bench-gpu: peers  ## the same on an NVIDIA GPU
+	$(BIN)/python benchmarks/speed/bench.py --device cuda --out runs/bench-gpu \
+	  --publish benchmarks/results
+
+peers: $(INSTALLED)
+	-$(BIN)/python -m pip install --disable-pip-version-check --no-deps \
+	  normflows==1.7.3 pythae==0.1.2 cloudpickle torch-mimicry==0.1.16
 
 wheel: $(INSTALLED)  ## build the wheel and the sdist into dist/
 	$(BIN)/python -m hatchling build -d dist

@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "gpu"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "speed"))
 
 import peers
 from measure import wait
@@ -46,7 +46,7 @@ WARM_UP = 3
 
 
 def subject(model: str, preset: str, compile: str, **changed: Any) -> Subject:
-    return Subject(model, preset, (), changed={"training.compile": compile, **changed})
+    return Subject(model, preset, changed={"training.compile": compile, **changed})
 
 
 def glow(compile: str, options: argparse.Namespace, depth: int | None = None) -> Subject:
@@ -206,7 +206,7 @@ def gain_row(model: str, options: argparse.Namespace, device: torch.device) -> R
     first = seconds_of(steps["compiled"], device)
     times = rounds_of(steps, options.rounds, device)
     config = eager.config(options.precision, batch)
-    channels, size = peers.shape(config)
+    channels, size, _ = peers.shape(config)
     image = ImageSpec(channels, size)
     network = build(host().owner(model), config.model, image, device)
     objective = network.objective(config)

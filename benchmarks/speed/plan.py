@@ -1,0 +1,246 @@
+"""The rows of the benchmark: what is measured, in which order, and about how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from subjects import COMPILE, Subject
+
+ADAM = {"training.optimizer": "adam", "training.ema_decay": 0.0, "training.clip_norm": None}
+"""What other libraries do in a step."""
+
+GLOW = {"depth": 8, "permutation": "lu", **ADAM}
+"""The 1x1 convolution as normflows has it by default."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measurement in a process of its own.
+
+    ``kind`` is a module of this folder. ``peer`` is measured in the same rounds; ``backend`` is a
+    sampler of ``zoo bench``; ``over`` and ``sizes`` are those of a cost. At most ``rounds`` rounds
+    are measured, in about ``seconds``; the whole row takes about ``estimate`` seconds.
+    """
+
+    kind: str
+    subject: Subject
+    batch: int = 0
+    precision: str = "fp32"
+    peer: str = ""
+    backend: str = ""
+    over: str = ""
+    sizes: tuple[int, ...] = ()
+    rounds: int = 30
+    seconds: float = 20.0
+    estimate: float = 10.0
+
+    @property
+    def compile(self) -> str:
+        return str(self.subject.changed.get(COMPILE, "off"))
+
+    @property
+    def key(self) -> str:
+        """The row's name in results and for ``--only``."""
+        subject = self.subject
+        parts = [self.kind, subject.model, subject.title, f"batch {self.batch}" * bool(self.batch)]
+        parts += [self.precision * (self.kind != "loading"), "compile" * (self.compile == "on")]
+        parts += [self.backend, f"by {self.over.rpartition('.')[2]}" * bool(self.over)]
+        return " / ".join(part for part in [*parts, self.peer] if part)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def row_of(values: Mapping[str, Any]) -> Row:
+    """The row of :meth:`Row.as_json`."""
+    subject = Subject(**values["subject"])
+    return Row(**{**values, "subject": subject, "sizes": tuple(values["sizes"])})
+
+
+@dataclass(frozen=True)
+class Case:
+    """Training and sampling of a subject: batch sizes, the peer of training, that of the compiled
+    step, and that of sampling."""
+
+    subject: Subject
+    batches: tuple[int, ...]
+    peer: str = "plain"
+    compiled_peer: str = "compiled"
+    sampled: bool = True
+    estimate: float = 20.0
+
+
+CPU = (
+    Case(Subject("glow", "cifar10", GLOW), (16,), "normflows", "normflows", estimate=75),
+    Case(Subject("realnvp", "mnist"), (32,), compiled_peer="plain"),
+    Case(Subject("nice", "mnist"), (100,)),
+    Case(Subject("nice", "paper", ADAM), (100,), "normflows", sampled=False),
+    Case(Subject("vae", "mnist"), (100,)),
+    Case(Subject("vae", "pythae", {"width": 512}), (100,), "pythae", sampled=False),
+    Case(Subject("dcgan", "mnist"), (64,)),
+    Case(Subject("sngan", "mnist"), (64,)),
+    Case(
+        Subject(
+            "sngan",
+            "cifar10-resnet",
+            {"width": 64, "critic_width": 32, "critic_steps": 1, "generator_batches": 1},
+        ),
+        (16,),
+        "mimicry",
+        sampled=False,
+    ),
+)
+
+GPU = (
+    Case(
+        Subject("glow", "cifar10", {**GLOW, "depth": 32}),
+        (64, 128, 256, 512),
+        "normflows",
+        "normflows",
+        estimate=120,
+    ),
+    Case(Subject("realnvp", "cifar10"), (64, 256)),
+    Case(Subject("nice", "mnist"), (64, 256)),
+    Case(Subject("nice", "paper", ADAM), (200,), "normflows", sampled=False),
+    Case(Subject("vae", "cifar10"), (64, 256)),
+    Case(Subject("vae", "pythae", {"width": 512}), (100,), "pythae", sampled=False),
+    Case(Subject("dcgan", "cifar10"), (64, 256)),
+    Case(Subject("sngan", "cifar10"), (64, 256)),
+    Case(
+        Subject("sngan", "cifar10-resnet", {"generator_batches": 1}),
+        (64,),
+        "mimicry",
+        sampled=False,
+    ),
+)
+
+QUICK = (
+    Case(
+        Subject("glow", "cifar10", {**GLOW, "depth": 1, "levels": 2, "width": 16}),
+        (4,),
+        "normflows",
+        "normflows",
+        estimate=6,
+    ),
+    Case(Subject("vae", "mnist", {"width": 32}), (8,), estimate=6),
+    Case(Subject("dcgan", "mnist", {"width": 4, "critic_width": 4}), (8,), estimate=6),
+)
+"""Small networks: a test whose speeds mean nothing."""
+
+COMPILED_SECONDS = {"cpu": 45.0, "cuda": 90.0}
+"""About what compiling a step and its peer take."""
+
+MIN_BF16 = 0.5
+"""bf16 is measured where its matrix products reach this fraction of float32's rate: other
+processors emulate it."""
+
+DEPTHS = (8, 32, 64)
+
+COSTS = {
+    "depth": (2, 4, 8, 16),
+    "width": (64, 128, 256, 512),
+    "batch": (4, 8, 16, 32),
+    "data.size": (16, 32, 64),
+}
+"""Sizes of Glow's costs, over a network of K = 4 and width 128 at batch size 16."""
+
+COMMANDS = ("zoo list", "zoo show glow", "zoo doctor", "zoo train glow", "zoo sample RUN -n 16")
+
+QUICK_RUN = {"rounds": 3, "seconds": 1.0}
+
+
+def rows(device: str, precisions: tuple[str, ...], compiled: bool, quick: bool) -> list[Row]:
+    """The default rows on ``device``; ``compiled`` if steps can be."""
+    cases = QUICK if quick else GPU if device == "cuda" else CPU
+    chosen = [*_training(cases, precisions, compiled, device, quick)]
+    chosen += _sampling(cases[1:] if quick else cases, device, quick)
+    chosen += _memory(quick)
+    chosen += _costs(quick)
+    chosen += _loading(quick)
+    chosen += _startup(quick)
+    return (
+        [replace(row, **QUICK_RUN, estimate=min(row.estimate, 6)) for row in chosen]
+        if quick
+        else chosen
+    )
+
+
+def _training(
+    cases: tuple[Case, ...], precisions: tuple[str, ...], compiled: bool, device: str, quick: bool
+) -> Iterator[Row]:
+    for case in cases:
+        for batch in case.batches:
+            for precision in precisions:
+                row = Row(
+                    "training",
+                    case.subject,
+                    batch,
+                    precision,
+                    case.peer,
+                    seconds=max(20.0, case.estimate - 15),
+                    estimate=case.estimate,
+                )
+                yield row
+                if compiled and case.sampled and not quick:
+                    changed = {**case.subject.changed, COMPILE: "on"}
+                    subject = replace(case.subject, changed=changed)
+                    seconds = case.estimate + COMPILED_SECONDS[device]
+                    yield replace(row, subject=subject, peer=case.compiled_peer, estimate=seconds)
+
+
+def _sampling(cases: tuple[Case, ...], device: str, quick: bool) -> Iterator[Row]:
+    backends = ["torch", "onnx"]
+    if device == "cuda":
+        backends.insert(1, "compile")
+    for case in cases:
+        if case.sampled:
+            peer = case.peer if case.peer == "normflows" else "plain"
+            for backend in ["torch"] if quick else backends:
+                yield Row(
+                    "sampling", case.subject, 64, "fp32", peer, backend, seconds=8, estimate=18
+                )
+
+
+def _memory(quick: bool) -> Iterator[Row]:
+    for depth in (1,) if quick else DEPTHS:
+        for memory in ("standard", "reversible"):
+            changed = {"depth": depth, "width": 8 if quick else 128, "memory": memory, **ADAM}
+            subject = Subject("glow", "cifar10", {**changed, "permutation": "lu"})
+            yield Row("memory", subject, 4 if quick else 64, estimate=10 + depth)
+
+
+def _costs(quick: bool) -> Iterator[Row]:
+    costs = {"depth": (1, 2)} if quick else COSTS
+    changed = {"depth": 1, "width": 8} if quick else {"depth": 4, "width": 128}
+    for over, sizes in costs.items():
+        subject = Subject("glow", "cifar10", {**changed, "permutation": "lu", **ADAM})
+        batch = 0 if over == "batch" else 4 if quick else 16
+        if over in changed:
+            kept = {key: value for key, value in subject.changed.items() if key != over}
+            subject = replace(subject, changed=kept)
+        yield Row(
+            "cost", subject, batch, over=over, sizes=sizes, rounds=10, seconds=25, estimate=35
+        )
+
+
+def _loading(quick: bool) -> Iterator[Row]:
+    for source in ("arrays", "png"):
+        subject = Subject("", source)
+        images = 256 if quick else 2048
+        yield Row(
+            "loading",
+            subject,
+            64,
+            peer="torch",
+            sizes=(images,),
+            rounds=10,
+            seconds=20,
+            estimate=25,
+        )
+
+
+def _startup(quick: bool) -> Iterator[Row]:
+    for command in COMMANDS[:1] if quick else COMMANDS:
+        yield Row("startup", Subject("", command), rounds=5, estimate=20)
