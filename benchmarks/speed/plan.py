@@ -9,7 +9,7 @@ from typing import Any
 from subjects import COMPILE, Subject
 
 ADAM = {"training.optimizer": "adam", "training.ema_decay": 0.0, "training.clip_norm": None}
-"""What other libraries do in a step."""
+"""Settings of a step as other libraries do it."""
 
 GLOW = {"depth": 8, "permutation": "lu", **ADAM}
 """The 1x1 convolution as normflows has it by default."""

@@ -169,7 +169,7 @@ def _require_equal(stored: Results, now: Results, folder: Path) -> None:
 
 
 def conditions(results: Results) -> str:
-    """What results depend on, in one line."""
+    """The machine and versions of results, in one line."""
     machine = results["machine"]
     text = f"{hardware_text(machine['hardware'])}, torch {machine['versions']['torch']}"
     return f"{text}, with --quick" if results["quick"] else text

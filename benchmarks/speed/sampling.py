@@ -23,10 +23,9 @@ from subjects import Subject, noise_images, shape
 import zoo
 from zoo.api import host
 from zoo.model import build
-from zoo.runs.folder import INITIALIZATION, RunFolder
+from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.weights import save_tensors
-from zoo.sampling.seeding import INITIALIZATION as WEIGHTS_SEED
-from zoo.sampling.seeding import seed_for
+from zoo.sampling.seeding import INITIALIZATION, seed_for
 from zoo.system.hardware import hardware
 from zoo_onnx.bench import backends, limit
 from zoo_onnx.runtime import OnnxModel
@@ -79,7 +78,7 @@ def initial_run(subject: Subject, folder: Path, device: torch.device) -> zoo.Run
     """A run in ``folder`` with the initial weights of ``subject``."""
     config = subject.config("fp32", 1)
     data = noise_images(*shape(config))
-    torch.manual_seed(seed_for(0, WEIGHTS_SEED))
+    torch.manual_seed(seed_for(0, INITIALIZATION))
     model = build(host().owner(subject.model), config.model, data.image_spec, torch.device("cpu"))
     RunFolder(folder).write_config(
         model=model.name,
@@ -90,7 +89,7 @@ def initial_run(subject: Subject, folder: Path, device: torch.device) -> zoo.Run
         hardware=hardware(torch.device("cpu")),
         summary={},
     )
-    save_tensors(folder / INITIALIZATION, model.network.state_dict())
+    save_tensors(folder / WEIGHTS, model.network.state_dict())
     return zoo.load(folder, device.type)
 
 

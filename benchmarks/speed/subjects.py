@@ -27,11 +27,11 @@ class Subject:
 
     @property
     def title(self) -> str:
-        """The preset with what is changed, as in ``cifar10, depth 8``."""
+        """The preset with what is changed in model and data, as in ``cifar10, depth 8``."""
         changes = (
             f"{key.rpartition('.')[2].replace('_', ' ')} {value}"
             for key, value in self.changed.items()
-            if key != COMPILE
+            if not key.startswith("training.")
         )
         return ", ".join([self.preset, *changes])
 

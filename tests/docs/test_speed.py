@@ -279,3 +279,34 @@ def test_the_plain_loop_trains_the_same_network(model: str, module: Module) -> N
     counts = {name: module("training").operations(peer) for name, peer in made.items()}
     # A plain loop computes gradients of the critic's weights in the generator's step too.
     assert counts["genzoo"] <= counts["plain"] <= 1.2 * counts["genzoo"]
+
+
+@pytest.mark.parametrize("backend", ["torch", pytest.param("onnx", marks=pytest.mark.slow)])
+def test_sampling_is_measured_beside_a_call_of_the_network(
+    backend: str, module: Module, tiny: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(module("measure").PRODUCTS, "cpu", (64,))
+    row = module("plan").replace(tiny, kind="sampling", backend=backend)
+    result = module("sampling").measured(row, CPU)
+    assert result["operations_per_image"] == 2 * 2 * 2 * 32 * 4
+    assert result["times_peer"] > 0
+    assert result["images_per_second"] == pytest.approx(2000 / result["ms"])
+
+
+@pytest.mark.parametrize("source", ["arrays", "png"])
+def test_loading_is_measured_beside_a_dataloader(source: str, module: Module) -> None:
+    plan, subjects = module("plan"), module("subjects")
+    row = plan.Row("loading", subjects.Subject("", source), 4, sizes=(8,), rounds=3, seconds=0)
+    result = module("loading").measured(row, CPU)
+    assert result["images"] == 8
+    assert result["times_peer"] > 0
+
+
+def test_a_cost_has_a_point_for_each_size(
+    module: Module, tiny: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(module("measure").PRODUCTS, "cpu", (64,))
+    row = module("plan").replace(tiny, kind="cost", over="couplings", sizes=(2, 4))
+    result = module("cost").measured(row, CPU)
+    assert [point["size"] for point in result["points"]] == [2, 4]
+    assert result["exponent_quartiles"][0] <= result["exponent"] <= result["exponent_quartiles"][1]
