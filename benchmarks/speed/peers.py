@@ -122,8 +122,7 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Peer:
         list(objective.networks.values()),
         list(objective.optimizers.values()),
     )
-    if compilation := getattr(loop, "compilation", None):
-        peer.resources.enter_context(compilation.installed())
+    peer.resources.enter_context(loop.execution.installed())
     return peer
 
 

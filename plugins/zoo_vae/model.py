@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +21,8 @@ class VAE(nn.Module):
     the decoded z = mean + std * noise (paper, section 2.4). ``labels`` are int64 ``[N]``, or None
     for an unconditional model.
     """
+
+    regions: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
 
     def __init__(self, config: VAEConfig, image: ImageSpec) -> None:
         super().__init__()

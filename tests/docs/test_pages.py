@@ -62,7 +62,7 @@ def newcomer(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     save_noise(here / "photo.png", (64, 48), 3)
     monkeypatch.setattr("zoo.training.loop.Limits", Short)
     monkeypatch.setattr("zoo.training.loop.INITIALIZATION_IMAGES", 64)
-    monkeypatch.setattr("zoo.training.compilation.BACKEND", "eager")
+    monkeypatch.setattr("zoo.training.execution.BACKEND", "eager")
     monkeypatch.setattr("zoo.training.loop.GRID_IMAGES", 16)
     return here
 

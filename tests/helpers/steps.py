@@ -22,14 +22,14 @@ from zoo.training.observer import Observer
 
 
 def after_steps(
-    steps: int,
+    count: int,
     model: str,
     folder: Path,
     progress: Progress | None = None,
     plugins: Host | None = None,
     **config: object,
 ) -> Loop:
-    """Returns the loop of a run of ``model`` after ``steps`` steps; nothing is written."""
+    """Returns the loop of a run of ``model`` after ``count`` steps; nothing is written."""
     owner = (plugins or host()).owner(model)
     settings = [setting_of(owner.spec, key, value, key) for key, value in config.items()]
     resolved = resolve(owner.spec, settings=settings)
@@ -56,10 +56,27 @@ def after_steps(
             trained.train()
         raws = loop._batches.iterate()
         try:
-            with loop.compilation.installed():
-                for _ in range(steps):
+            with loop.execution.installed():
+                for _ in range(count):
                     loop._step([next(raws) for _ in range(objective.batches_per_step)])
                     loop.position.step += 1
         finally:
             loop.leave()
     return loop
+
+
+def steps(model: str, folder: Path, compile: str, count: int = 2, **config: object) -> Loop:
+    """Returns the loop of a run on four images a step."""
+    settings = {"training.batch_size": 4, "training.compile": compile, **config}
+    return after_steps(count, model, folder, **settings)
+
+
+def assert_equal_weights(one: Loop, other: Loop, tolerance: float = 0) -> None:
+    """Compares the states of all networks, EMA weights and buffers included."""
+    networks, others = one._checkpointed_networks(), other._checkpointed_networks()
+    for name, network in networks.items():
+        state, other_state = network.state_dict(), others[name].state_dict()
+        assert list(state) == list(other_state)
+        for key in state:
+            difference = (state[key].double() - other_state[key].double()).abs().max()
+            assert difference <= tolerance, (name, key)

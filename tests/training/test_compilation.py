@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
-from steps import after_steps
+from steps import assert_equal_weights, steps
 from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch._dynamo.utils import counters
@@ -22,11 +22,9 @@ from zoo.run import train
 from zoo.runs.folder import RunFolder
 from zoo.specs import CompileGain, ImageSpec
 from zoo.system.progress import Progress
-from zoo.training import compilation
-from zoo.training.compilation import missing_compiler
-from zoo.training.compile_choice import choose_compile, work_of
+from zoo.training import execution
+from zoo.training.compile_choice import choose_compile, missing_compiler, work_of
 from zoo.training.limits import Limits
-from zoo.training.loop import Loop
 from zoo.training.regions import regions_of
 from zoo.training.request import Request
 
@@ -40,7 +38,7 @@ MODELS = {
     "glow in bf16": ("glow", {**GLOW, "training.precision": "bf16"}, 2),
     # Without gradients in the forward pass, with them in the backward pass.
     "glow in reversible memory": ("glow", {**GLOW, "memory": "reversible"}, 4),
-    "vae": ("vae", {"width": 4, "training.ema_decay": 0.9}, 1),
+    "vae": ("vae", {"width": 4, "training.ema_decay": 0.9}, 2),
     # Of the critic, one for gradients of its weights and one for those of images alone.
     "dcgan": ("dcgan", GAN, 3),
     "dcgan with a gradient penalty": (
@@ -69,23 +67,9 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> Iterator[CompileCounterWithBacken
     torch._dynamo.reset()
     counters.clear()
     counting = CompileCounterWithBackend("eager")
-    monkeypatch.setattr(compilation, "BACKEND", counting)
+    monkeypatch.setattr(execution, "BACKEND", counting)
     yield counting
     torch._dynamo.reset()
-
-
-def steps(model: str, folder: Path, compile: str, count: int = 2, **config: object) -> Loop:
-    settings = {"training.batch_size": 4, "training.compile": compile, **config}
-    return after_steps(count, model, folder, **settings)
-
-
-def assert_equal_weights(one: Loop, other: Loop) -> None:
-    networks, others = one._checkpointed_networks(), other._checkpointed_networks()
-    for name, network in networks.items():
-        state, other_state = network.state_dict(), others[name].state_dict()
-        assert list(state) == list(other_state)
-        for key in state:
-            assert torch.equal(state[key], other_state[key]), (name, key)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -113,6 +97,10 @@ def test_the_number_of_graphs_does_not_grow_with_depth(
         steps("glow", tmp_path, "on", 1, levels=1, depth=depth, width=2)
         counts.append(graphs.frame_count - before)
     assert counts == [1, 1]
+
+
+def execution_of(network: nn.Module) -> execution.Execution:
+    return execution.Execution({"network": network}, (), TrainingConfig(compile="on"), print)
 
 
 # Regions
@@ -145,13 +133,13 @@ def test_regions_are_those_that_a_class_declares_else_the_network() -> None:
 
 def test_a_sequential_of_torch_is_compiled(graphs: CompileCounterWithBackend) -> None:
     network = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
-    compiled = compilation.Compilation({"network": network}, (), print)
+    running = execution_of(network)
     x = torch.rand(3, 2)
     expected = network(x)
-    with compiled.installed():
+    with running.installed():
         network(x)
         assert not graphs.frame_count, "outside a step"
-        with compiled.step():
+        with running.step():
             assert torch.equal(network(x), expected)
     assert graphs.frame_count == 1
     assert not network._compiled_call_impl
@@ -220,7 +208,7 @@ def test_a_run_goes_on_where_compilation_fails(
 
     eager = run("gan", tmp_path / "eager", training__compile="off", training__steps=2)
     assert stored(eager.path) == "off"
-    monkeypatch.setattr(compilation, "BACKEND", broken)
+    monkeypatch.setattr(execution, "BACKEND", broken)
     torch._dynamo.reset()
     said = Said()
     failed = run("gan", tmp_path / "failed", said, training__compile="on", training__steps=2)
@@ -232,13 +220,13 @@ def test_a_run_goes_on_where_compilation_fails(
 def test_undeclared_second_derivatives_are_an_error_with_the_fix(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(compilation, "BACKEND", "aot_eager")
+    monkeypatch.setattr(execution, "BACKEND", "aot_eager")
     torch._dynamo.reset()
     network, x = nn.Sequential(nn.Linear(1, 1), nn.Tanh()), torch.ones(1, 1, requires_grad=True)
-    compiled = compilation.Compilation({"network": network}, (), print)
+    running = execution_of(network)
 
     def step() -> None:
-        with compiled.installed(), compiled.step():
+        with running.installed(), running.step():
             (gradient,) = torch.autograd.grad(network(x).sum(), x, create_graph=True)
             gradient.sum().backward()
 
@@ -311,13 +299,13 @@ def test_100_steps_compiled_by_inductor_have_the_bits_per_dim_of_eager_ones(
         ("compiled", "on", (100,)),
         ("resumed", "on", (40, 100)),
     ):
-        for steps in lengths:
+        for length in lengths:
             trained = zoo.train(
                 "glow",
-                steps=steps,
+                steps=length,
                 config={**GLOW, "training.compile": compile, "training.decay": "none"},
                 out=tmp_path / name,
-                resume=steps != lengths[0],
+                resume=length != lengths[0],
                 device="cpu",
                 quiet=True,
             )

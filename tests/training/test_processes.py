@@ -16,7 +16,13 @@ from zoo.runs.weights import load_tensors, save_tensors
 
 SETTINGS = {
     "glow": ("depth=2", "width=16"),
-    "dcgan": ("data.size=16", "data.pad=4", "width=16", "critic_width=16"),
+    "dcgan": (
+        "data.size=16",
+        "data.pad=4",
+        "width=16",
+        "critic_width=16",
+        "activation_checkpointing=true",  # batch normalization communicates in both passes
+    ),
     "vae": ("free_bits=0.1",),
 }
 STEPS = 5
@@ -63,6 +69,18 @@ def test_two_processes_have_the_losses_of_a_single_one(model: str, tmp_path: Pat
     for alone, together in zip(one, two, strict=True):
         assert together == pytest.approx(alone, abs=1e-4)
     assert one[0] != pytest.approx(one[-1], abs=1e-3), "training changed nothing"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["glow", "dcgan"])
+def test_two_compiled_processes_have_the_losses_of_an_eager_one(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eager = losses(model, 1, tmp_path / "eager")
+    monkeypatch.setitem(SETTINGS, model, (*SETTINGS[model], "compile=on"))
+    compiled = losses(model, 2, tmp_path / "compiled")
+    for alone, together in zip(eager, compiled, strict=True):
+        assert together == pytest.approx(alone, abs=1e-3)
 
 
 class WithLogDet(nn.Module):

@@ -117,6 +117,9 @@ class TrainingConfig(Section):
         Literal["auto", "on", "off"],
         Field(description="torch.compile in steps; auto: where a run saves time by it"),
     ] = "auto"
+    activation_checkpointing: Annotated[
+        bool, Field(description="recompute activations in the backward pass, for less memory")
+    ] = False
     seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="of weights, order and noise")] = 0
     checkpoint_every: Annotated[
         int, Field(ge=1, le=MAX_VALUE, description="steps between checkpoints")

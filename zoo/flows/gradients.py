@@ -9,6 +9,8 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
+from zoo.objectives.buffers import restored_buffers
+
 ALIGNMENT = 16
 """Elements between the starts of two gradients are a multiple of this."""
 
@@ -139,15 +141,9 @@ def through_second_half(
 
 @contextmanager
 def recomputing(module: nn.Module) -> Iterator[None]:
-    """Enables autograd, and afterwards restores the buffers of ``module``, such as running
-    statistics, which the forward pass has updated already."""
-    buffers = list(module.buffers()) if module.training else []
-    before = [buffer.clone() for buffer in buffers]
-    with torch.enable_grad():
+    """Enables autograd, and afterwards restores the buffers of ``module``."""
+    with restored_buffers(module), torch.enable_grad():
         yield
-    for buffer, values in zip(buffers, before, strict=True):
-        # By data, since autograd refuses to use a saved buffer that changed.
-        buffer.data.copy_(values)
 
 
 def _place(parameter: Tensor) -> tuple[str, str]:

@@ -23,7 +23,7 @@ class Objective:
     (``self.networks["generator"]``) and call them through ``forward``.
 
     ``second_derivatives`` names the networks whose gradients are differentiated again, as by a
-    gradient penalty. They are not compiled.
+    gradient penalty. They are neither compiled nor recomputed.
     """
 
     networks: dict[str, nn.Module]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
@@ -10,8 +12,10 @@ from torch import nn
 
 from zoo.config.sections import TrainingConfig
 from zoo.specs import CompileGain, ImageSpec
-from zoo.training.compilation import missing_compiler
 from zoo.training.limits import Limits
+
+COMPILERS = ("g++", "clang++", "c++")
+"""Compilers of C++ that torch.compile may use on a CPU."""
 
 
 def choose_compile(
@@ -52,3 +56,15 @@ def work_of(networks: Iterable[nn.Module], images: int, image: ImageSpec) -> flo
         for parameter in network.parameters()
     )
     return weights * images / 1e9
+
+
+def missing_compiler(device: torch.device) -> str | None:
+    """Returns what torch.compile lacks on ``device``, or None."""
+    if device.type == "cuda":
+        from torch.utils._triton import has_triton
+
+        return None if has_triton() else "triton, which is not installed"
+    names = [name] if (name := os.environ.get("CXX")) else COMPILERS
+    if any(shutil.which(name) for name in names):
+        return None
+    return f"a C++ compiler, and there is no {' or '.join(names)}"

@@ -28,8 +28,8 @@ from zoo.training.checkpoint import (
     read_position,
     save_checkpoint,
 )
-from zoo.training.compilation import Compilation
 from zoo.training.ema import ema_of
+from zoo.training.execution import Execution
 from zoo.training.interrupts import Interrupts
 from zoo.training.limits import Limits
 from zoo.training.meter import Meter
@@ -83,8 +83,9 @@ class Loop:
         self.ema = (
             ema_of(model.network, self.training.ema_decay) if self.training.ema_decay else None
         )
-        compiled = self.plain if self.training.compile == "on" else {}
-        self.compilation = Compilation(compiled, objective.second_derivatives, progress.say)
+        self.execution = Execution(
+            self.plain, objective.second_derivatives, self.training, progress.say
+        )
         self._rates = {
             name: [group["lr"] for group in optimizer.param_groups]
             for name, optimizer in objective.optimizers.items()
@@ -109,7 +110,7 @@ class Loop:
         if self.main:
             self.folder.truncate_metrics(self.position.step)
             self.observer.started()
-        with Interrupts() as interrupts, self.compilation.installed():
+        with Interrupts() as interrupts, self.execution.installed():
             try:
                 stopped = self._train(interrupts)
             finally:
@@ -208,13 +209,13 @@ class Loop:
         with (
             seeded(seed, HOOK + STEP, step, device),
             self.model.owner.blame("zoo_train"),
-            self.compilation.step(),
+            self.execution.step(),
         ):
             metrics = self.objective.step(batches, self._update)
         if self.ema is not None:
             self.ema.update_parameters(self.model.network)
         self._meter.add(
-            self.position.step + 1, metrics, self._norms, timed=not self.compilation.compiling
+            self.position.step + 1, metrics, self._norms, timed=not self.execution.compiling
         )
         self._norms.clear()
 

@@ -1,4 +1,4 @@
-"""The regions of a network: the parts that are compiled, each on its own."""
+"""The regions of a network: the parts that are compiled or recomputed, each on its own."""
 
 from __future__ import annotations
 
