@@ -45,20 +45,20 @@ class Execution:
         neither can be."""
         self._say = say
         self._compile, self._recompute = training.compile == "on", training.activation_checkpointing
-        self._first, self._active = True, False
+        self._networks = networks if self._compile or self._recompute else {}
+        self._second_derivatives = second_derivatives
         self._regions: list[nn.Module] = []
-        if not (self._compile or self._recompute):
-            return
-        for name, network in networks.items():
-            if name not in second_derivatives:
-                self._regions += regions_of(network)
-            elif self._compile:
-                say(f"{name} is not compiled: torch.compile has no second derivatives")
+        self._forward: Callable[..., Any] = _call
+        self._first, self._active = True, False
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Lets the regions run so inside :meth:`step`."""
-        self._forward: Callable[..., Any] = _call
+        for name, network in self._networks.items():
+            if name not in self._second_derivatives:
+                self._regions += regions_of(network)
+            elif self._compile:
+                self._say(f"{name} is not compiled: torch.compile has no second derivatives")
         limit: AbstractContextManager[None] = nullcontext()
         if self._regions and self._compile:  # or torch need not import its compiler
             self._forward = torch.compile(_call, backend=BACKEND, dynamic=False)
@@ -71,6 +71,7 @@ class Execution:
         finally:
             for region in self._regions:
                 region._compiled_call_impl = None
+            self._regions = []
 
     @contextmanager
     def step(self) -> Iterator[None]:
