@@ -12,11 +12,16 @@ from zoo.config.resolve import Setting, argument_label, preset_settings, setting
 from zoo.errors import UsageError
 from zoo.plugins.host import Host
 from zoo.specs import ImageSpec, ModelSpec
+from zoo.system.console import say_loading
+from zoo.system.device import check_device_name
 
 if TYPE_CHECKING:
     from torch import nn
 
     from zoo.run import Run
+    from zoo.runs.stored import StoredRun
+    from zoo.system.progress import Progress
+    from zoo.training.request import Request
 
 
 @functools.cache
@@ -97,7 +102,6 @@ def train(
     "training.learning_rate": 1e-3}``); ``training`` are ``steps``, ``epochs``, ``minutes``,
     ``batch_size``, ``seed`` and ``precision``. Raises UsageError and ZooError as the command does.
     """
-    from zoo.run import train as train_run
     from zoo.system.progress import Progress, progress
     from zoo.training.request import Request
 
@@ -125,7 +129,22 @@ def train(
         device=device,
         track=track,
     )
-    return train_run(plugins, request, Progress() if quiet else progress())
+    return train_request(request, Progress() if quiet else progress())
+
+
+def train_request(request: Request, progress: Progress) -> Run:
+    """Trains as requested and returns the run; a request that cannot be met is refused before torch
+    is imported. Raises as :func:`train`."""
+    from zoo.system.launcher import launched
+    from zoo.training.request import check_request
+
+    plugins = host()
+    subject = check_request(plugins.spec(request.model), request)
+    if launched().rank == 0:
+        say_loading(subject, progress.say)
+    from zoo import run
+
+    return run.train(plugins, request, progress)
 
 
 def load(
@@ -136,16 +155,32 @@ def load(
     ``device`` is ``"auto"`` (CUDA if available), ``"cpu"`` or ``"cuda"``. Raises UsageError if
     ``source`` is not a run, ZooError if its weights are missing or do not fit.
     """
-    from dataclasses import replace
+    return load_stored(read_run(source, revision, token), device)
 
-    from zoo.run import load_with
-    from zoo.runs.folder import CONFIG, WEIGHTS
-    from zoo.runs.sources import is_here, named, split
+
+def read_run(
+    source: str | Path, revision: str | None = None, token: str | None = None
+) -> StoredRun:
+    """Reads the configuration of a run that has weights, without torch; raises as :func:`load`."""
+    from zoo.runs.folder import CONFIG, WEIGHTS, RunFolder
+    from zoo.runs.sources import is_here, split
+    from zoo.runs.stored import StoredRun
 
     path = locate(source, (CONFIG, WEIGHTS), (), revision, token)
     name = None if is_here(source) else "@".join(filter(None, split(source, revision)))
-    with named(path, name or str(path)):
-        return replace(load_with(host(), path, device), source=name)
+    stored = StoredRun.read(RunFolder(path), host().spec, name)
+    with stored.named():
+        stored.require_weights()
+    return stored
+
+
+def load_stored(stored: StoredRun, device: str = "auto") -> Run:
+    """Loads the network of a run that :func:`read_run` returned; raises as :func:`load`."""
+    check_device_name(device)
+    from zoo import run
+
+    with stored.named():
+        return run.load_stored(host(), stored, device)
 
 
 def locate(

@@ -96,12 +96,7 @@ class Model(Sampler[Tensor]):
 
     def require(self, capability: Capability) -> None:
         """Raises UsageError that lists the capabilities if ``capability`` is not among them."""
-        if capability in self.spec.capabilities:
-            return
-        if capability == "log_prob":
-            raise UsageError(f"{self.name} has no exact likelihood")
-        capabilities = " and ".join(self.spec.capabilities)
-        raise UsageError(f"{self.name} cannot {capability}: it can {capabilities}")
+        self.spec.require(capability)
 
     # Hooks of the plugin
 

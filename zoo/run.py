@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.config.resolve import read_as
 from zoo.config.sections import Config, DataConfig
 from zoo.data.names import absolute
-from zoo.errors import ZooError
 from zoo.model import Model, build
 from zoo.plugins.formats import format_of
 from zoo.plugins.host import Host
@@ -18,6 +17,7 @@ from zoo.report.card import write_card
 from zoo.report.dataset import remarks
 from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.sources import require_here
+from zoo.runs.stored import StoredRun
 from zoo.runs.weights import load_weights, no_larger_than
 from zoo.sampling.seeding import preserved
 from zoo.system.device import choose_device
@@ -167,20 +167,21 @@ class Run(Model):
 
 def load_with(host: Host, path: Path, device: str = "auto") -> Run:
     """Loads the run in a folder with the plugins of ``host``; see :func:`zoo.load`."""
-    folder = RunFolder(path)
-    values = folder.read_config()
-    spec, config, image_spec = folder.parse_config(values, host.spec)
+    return load_stored(host, StoredRun.read(RunFolder(path), host.spec), device)
+
+
+def load_stored(host: Host, stored: StoredRun, device: str = "auto") -> Run:
+    """Loads the network of a run whose configuration is read; see :func:`zoo.load`."""
     torch_device = choose_device(device)
-    if not (path / WEIGHTS).exists():
-        raise ZooError(
-            f"{path} has no weights yet: resume with zoo train {spec.name} --out {path} --resume"
-        )
-    with no_larger_than(path / WEIGHTS), preserved(torch_device):
-        model = build(host.owner(spec.name), config.model, image_spec, torch_device)
+    stored.require_weights()
+    weights = stored.path / WEIGHTS
+    with no_larger_than(weights), preserved(torch_device):
+        owner = host.owner(stored.name)
+        model = build(owner, stored.config.model, stored.image_spec, torch_device)
     with default_state(gradients=True):
-        load_weights(model.network, path / WEIGHTS)
+        load_weights(model.network, weights)
         model.network.to(torch_device).eval()
-    return run_of(model, folder, config, host)
+    return replace(run_of(model, stored.folder, stored.config, host), source=stored.source)
 
 
 def run_of(model: Model, folder: RunFolder, config: Config, host: Host) -> Run:

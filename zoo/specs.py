@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
+from zoo.errors import UsageError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -117,6 +119,15 @@ class ModelSpec:
             raise ValueError(f"the model {self.name!r} has no preset: add at least one")
         if unknown := set(self.capabilities) - set(CAPABILITIES):
             raise ValueError(f"the model {self.name!r} claims unknown capabilities {unknown}")
+
+    def require(self, capability: Capability) -> None:
+        """Raises UsageError that lists the capabilities if ``capability`` is not among them."""
+        if capability in self.capabilities:
+            return
+        if capability == "log_prob":
+            raise UsageError(f"{self.name} has no exact likelihood")
+        capabilities = " and ".join(self.capabilities)
+        raise UsageError(f"{self.name} cannot {capability}: it can {capabilities}")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from zoo.api import read_run
+from zoo.cli.loading import load_network
+
 
 @click.command("push")
 @click.argument("run", type=click.Path())
@@ -30,15 +33,20 @@ def push(
     A card that was edited on the Hub is kept. This needs a token with write permission: run hf auth
     login, or set HF_TOKEN.
     """
+    from zoo_hub import ready, space
     from zoo_hub.address import address_of
 
-    address = address_of(repository, revision)  # an error comes before torch is imported
+    address = address_of(repository, revision)
+    stored = read_run(run)
+    ready.check_folder(stored)
+    if with_space:
+        space.require_web()
+    loaded = load_network(stored, "cpu")
 
-    from zoo.api import load
     from zoo_hub.push import push as push_run
 
     url = push_run(
-        load(run, "cpu"),
+        loaded,
         repository,
         private=private,
         revision=revision,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import UsageError, ZooError
 from zoo.runs.folder import CONFIG
 from zoo.runs.sources import named
-from zoo.system.console import say
+from zoo.system.console import say, say_loading
 from zoo.system.files import replacing_folder
 from zoo_hub import contents
 from zoo_hub.address import Address, address_of
@@ -34,6 +34,7 @@ def pull(target: str, folder: Path, revision: str | None = None, token: str | No
     address = address_of(target, revision)
     if folder.exists() or folder.is_symlink():
         raise UsageError(f"{folder} exists already: name a new folder")
+    say(f"fetching {address} into {folder}")
     files = _cached(address) if offline() else _fetched(address, token)
     with replacing_folder(folder) as temporary:
         for name, path in files.items():
@@ -50,6 +51,8 @@ def pull(target: str, folder: Path, revision: str | None = None, token: str | No
 def check(folder: Path) -> None:
     """Raises ZooError or UsageError if the run does not load or a graph refers to other files."""
     from zoo.api import host
+
+    say_loading("checking the run")
     from zoo.run import load_with
 
     load_with(host(), folder, "cpu")

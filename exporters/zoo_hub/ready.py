@@ -14,17 +14,23 @@ from zoo_hub.card.graphs import read_report
 
 if TYPE_CHECKING:
     from zoo.run import Run
+    from zoo.runs.stored import StoredRun
 
 
 def check(run: Run) -> None:
     """Raises UsageError or ZooError, with the fix, for a run that cannot be pushed."""
+    check_folder(run)
+    from zoo.run import load_with
+
+    load_with(run.host, run.path, "cpu")  # the files may differ from the run in memory
+
+
+def check_folder(run: Run | StoredRun) -> None:
+    """:func:`check` of all but the network, without torch."""
     if run.source is not None:
         raise UsageError(
             f"{run.source} is not a local folder: fetch it with zoo pull and push that folder"
         )
-    from zoo.run import load_with
-
-    load_with(run.host, run.path, "cpu")  # the files may differ from the run in memory
     check_card(run.path)
     check_graphs(run.path)
 

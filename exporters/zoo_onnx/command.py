@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
+from zoo.api import host, read_run
 from zoo.cli.group import columns, echo_json, json_option
+from zoo.cli.loading import load_network
+from zoo.export.names import default_graphs
 
 OPSETS = (18, 23)
 """The lowest and the highest opset that torch writes without a version conversion."""
@@ -42,11 +45,17 @@ def command(
     The outputs in onnxruntime are compared with the network's, in float32 and float64, on fresh
     latents and real images. Above the tolerance nothing is written, and an earlier export stays.
     """
-    from zoo.api import load
+    from zoo_onnx.request import check_export, check_graph
+
+    stored = read_run(run)
+    check_export(stored, precision, out)
+    if not host().owner(stored.name).has("zoo_graphs"):
+        check_graph(stored.name, graph, default_graphs(stored.spec))
+    loaded = load_network(stored, "cpu")
+
     from zoo.system.progress import progress
     from zoo_onnx.export import export
 
-    loaded = load(run, "cpu")
     reporter = progress()
     try:
         exported = export(loaded, graph, precision, opset, out, reporter)

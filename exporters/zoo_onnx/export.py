@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import ZooError
 from zoo.export import graphs
 from zoo.system.files import replacing, write_errors, write_json
-from zoo.system.onnxruntime import require_provider
 from zoo.system.progress import Progress
 from zoo_onnx import convert, metadata, parity
-from zoo_onnx.runtime import FOLDER
+from zoo_onnx.request import ALL, check_export, check_graph
 
 if TYPE_CHECKING:
     from zoo.run import Run
@@ -60,19 +59,7 @@ def export(
     as it is without onnxruntime. Raises UsageError for an unknown graph and for a flow in float16.
     """
     progress = progress or Progress()
-    require_provider()
-    if precision == "fp16" and "log_prob" in run.spec.capabilities:
-        raise UsageError(
-            f"--precision fp16 is not available for {run.name}: every layer of a flow amplifies "
-            "rounding errors, so its graphs stay in fp32"
-        )
-    if run.source is not None and out is None:
-        raise UsageError(
-            f"{run.source} is not a local folder: name a folder for its graphs, -o DIR"
-        )
-    folder = run.path / FOLDER if out is None else out
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"-o {folder} is a file: name a folder")
+    folder = check_export(run, precision, out)
     run = _on_cpu(run)
     selected = _select(run, graph)
     suffix = "_fp16" if precision == "fp16" else ""
@@ -110,13 +97,8 @@ def _on_cpu(run: Run) -> Run:
 
 def _select(run: Run, graph: str) -> Sequence[Graph]:
     available = graphs.graphs_of(run)
-    if graph == "all":
-        return available
-    selected = [item for item in available if item.name == graph]
-    if not selected:
-        names = " and ".join(item.name for item in available)
-        raise UsageError(f"--graph {graph}: {run.name} has no such graph, it has {names}")
-    return selected
+    check_graph(run.name, graph, [item.name for item in available])
+    return [item for item in available if graph in (ALL, item.name)]
 
 
 def _save(model: Any, partial: Path, path: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_full_disk_during_training_keeps_the_previous_state(here, trained_copy
 def test_a_full_disk_during_sampling_leaves_no_file(here, trained) -> None:
     done = limited(600, "sample", trained.path, "-n", 400, "-o", "x.npy", "--device", "cpu")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "zoo: x.npy could not be written: File too large\n"
+    assert done.stderr.splitlines()[-1] == "zoo: x.npy could not be written: File too large"
     assert not any(here.iterdir())
 
 

@@ -9,7 +9,10 @@ import click
 
 from zoo.api import host
 from zoo.cli.group import complete_models, echo_json, json_option
+from zoo.config.check import check_call
 from zoo.config.resolve import parse_assignment
+from zoo.system.console import say_loading
+from zoo.system.device import check_device_name
 
 if TYPE_CHECKING:
     from zoo.testing.promise import Finding, Promise
@@ -40,6 +43,10 @@ def command(
     plugins = host()
     spec = plugins.spec(model)
     settings = [parse_assignment(spec, text) for text in assignments]
+
+    check_device_name(device)
+    check_call(spec, preset, settings)
+    say_loading(f"checking {model}")
 
     from zoo.testing.kit import PROMISES, Watcher, check_settings
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.api import locate
+from zoo.api import locate, read_run
 from zoo.cli.group import echo_json, json_option
+from zoo.cli.loading import load_network
 from zoo.cli.out import unused
 from zoo.errors import UsageError
 from zoo.runs.folder import CONFIG, EVALUATION, METRICS, WEIGHTS
@@ -45,12 +46,13 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
 
     names_of([Path(run) for run in runs])  # refuses a duplicate run early
 
-    from zoo.api import load
-    from zoo.report.sheet import save_comparison
-
     for run in runs:
         locate(run, (CONFIG, WEIGHTS), optional=(METRICS, EVALUATION))
-    loaded = [load(run, device) for run in runs]
+    stored = [read_run(run) for run in runs]
+    loaded = [load_network(run, device) for run in stored]
+
+    from zoo.report.sheet import save_comparison
+
     entries = [Entry(str(run.source or run.path), run, run.folder) for run in loaded]
     rows = compare(entries)
     save_comparison(out, entries, rows, seed)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli.group import columns, complete_models, echo_json, json_option
+from zoo.data.names import check_source
 from zoo.errors import UsageError
+from zoo.system.console import say
 
 if TYPE_CHECKING:
     from zoo.config.sections import Config
@@ -55,6 +57,8 @@ def command(
     if out is not None and (out.suffix != ".png" or out.is_dir()):
         raise UsageError(f"-o {out}: name a file in .png")
     config = _resolve(source, assignments, model, preset, file)
+    check_source(source)
+    say(f"{source}: reading images")
 
     from zoo.data import open_data
     from zoo.report.dataset import as_document

@@ -16,12 +16,14 @@ import click
 from zoo.api import host
 from zoo.cli.group import columns, echo_json, json_option
 from zoo.plugins.plugin import describe
+from zoo.system.console import say_loading
 
 
 @click.command("doctor")
 @json_option
 def command(as_json: bool) -> int:
     """Check the installation; exit status 1 if there is a problem."""
+    say_loading("checking this machine")
     checks = run_checks()
     if as_json:
         echo_json([check.__dict__ for check in checks])

@@ -7,10 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.api import host, read_run
 from zoo.cli.group import columns, echo_json, json_option
+from zoo.cli.loading import load_network
 from zoo.config.text import read
+from zoo.data.names import check_source
 from zoo.errors import UsageError, ZooError
-from zoo.evaluation.metrics import NAMES, protocols, read_evaluation, title_of, write_evaluation
+from zoo.evaluation.extractors import check_features
+from zoo.evaluation.metrics import (
+    DISTANCES,
+    NAMES,
+    check_supported,
+    protocols,
+    read_evaluation,
+    title_of,
+    write_evaluation,
+)
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
@@ -95,17 +107,22 @@ def command(
     protocols are written to the run's metrics.json, which keeps other metrics of the same weights.
     For a run that is not a local folder they are only printed.
     """
-    from zoo.api import load
-    from zoo.report.card import DamagedCard, write_metrics
-    from zoo.system.progress import progress
-
     settings = {}
     for text in assignments:
         key, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--set {text}: use KEY=VALUE")
         settings[key.strip()] = read(value)
-    loaded = load(run, device)
+    stored = read_run(run)
+    if not host().owner(stored.name).has("zoo_score"):
+        check_supported(stored.name, metrics, DISTANCES)
+    check_features(features)
+    check_source(source or stored.data_source)
+    loaded = load_network(stored, device)
+
+    from zoo.report.card import DamagedCard, write_metrics
+    from zoo.system.progress import progress
+
     reporter = progress()
     try:
         evaluation = loaded.evaluate(

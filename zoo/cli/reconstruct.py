@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from zoo.api import read_run
+from zoo.cli.loading import check_label, load_network
 from zoo.cli.out import check_finite, check_out, say_label, unused, write_array, write_folder
 from zoo.errors import UsageError, ZooError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zoo.data.source import Selected
     from zoo.run import Run
     from zoo.specs import Labels
 
@@ -53,40 +57,47 @@ def command(
     out = unused(Path("reconstruction.png")) if out is None else out
     check_out(out)
 
-    from zoo.api import load
-    from zoo.evaluation.difference import difference
-
-    loaded = load(run, device)
-    loaded.require("encode")
-    if images:
-        originals, labels, title = _from_files(loaded, images, count, label)
+    stored = read_run(run)
+    stored.spec.require("encode")
+    check_label(stored, label)
+    if images and stored.classes and label is None:
+        raise _unlabeled(stored.name, stored.classes, stored.class_names, "these images")
+    selected = _selected(images, count) if images else None
+    loaded = load_network(stored, device)
+    if selected is not None:
+        originals, labels, title = _from_files(loaded, selected, label)
     else:
         originals, labels, title = _from_test_split(loaded, count, label)
     reconstructions = loaded.reconstruct(originals, labels=labels)
     say_label(loaded, label)
     check_finite(reconstructions.numpy(), "use weights from before the run diverged")
     _write(originals, reconstructions, out)
+
+    from zoo.evaluation.difference import difference
+
     click.echo(out)
     click.echo(f"{title}: {difference(originals, reconstructions)}")
 
 
-def _from_files(
-    run: Run, paths: tuple[Path, ...], count: int, label: str | None
-) -> tuple[Tensor, Labels, str]:
-    """Returns at most ``count`` images, spread over ``paths``, ``[N, C, H, W]`` in [0, 1], with
-    their label and a title."""
-    from zoo.data.image_files import find_images, read_images
+def _selected(paths: tuple[Path, ...], count: int) -> Selected:
+    """Returns at most ``count`` image files, spread over ``paths``."""
+    from zoo.data.image_files import find_images
     from zoo.data.source import Selected
     from zoo.data.spread import spread
 
-    if label is None and run.latent.classes:
-        raise _unlabeled(run, "these images")
     files, left_out = find_images(paths)
     for part in left_out:
         click.echo(f"left out: {part.what}, {part.why}", err=True)
     selected = Selected(files, spread(len(files), count))
     if len(selected) < len(files):
         click.echo(f"using {len(selected)} of {len(files):,} images, evenly spread (-n)", err=True)
+    return selected
+
+
+def _from_files(run: Run, selected: Selected, label: str | None) -> tuple[Tensor, Labels, str]:
+    """Returns the images, ``[N, C, H, W]`` in [0, 1], with their label and a title."""
+    from zoo.data.image_files import read_images
+
     title = "1 image" if len(selected) == 1 else f"{len(selected)} images"
     return run.as_images(read_images(selected, run.data_config())), label, title
 
@@ -115,7 +126,8 @@ def _from_test_split(run: Run, count: int, label: str | None) -> tuple[Tensor, L
     labels: Labels = label
     if label is None and run.latent.classes:
         if conditioning.unlabeled:
-            raise _unlabeled(run, f"the test split of {data.name}")
+            where = f"the test split of {data.name}"
+            raise _unlabeled(run.name, run.latent.classes, run.class_names, where)
         if conditioning.left_out:
             click.echo(f"{conditioning.left_out:,} images of no known class are left out", err=True)
         data = conditioning.data
@@ -130,13 +142,12 @@ def _from_test_split(run: Run, count: int, label: str | None) -> tuple[Tensor, L
     return run.as_images(np.stack(images)), labels, title
 
 
-def _unlabeled(run: Run, images: str) -> UsageError:
+def _unlabeled(model: str, classes: int, names: Sequence[str], images: str) -> UsageError:
     from zoo.sampling.names import listed
 
-    classes = listed(run.class_names) or f"0 to {run.latent.classes - 1}"
     return UsageError(
-        f"this {run.name} is conditional and {images} have no class: set --label to one "
-        f"of {classes}"
+        f"this {model} is conditional and {images} have no class: set --label to one "
+        f"of {listed(names) or f'0 to {classes - 1}'}"
     )
 
 

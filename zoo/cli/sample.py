@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.api import host, read_run
+from zoo.cli.loading import check_label, load_network
 from zoo.cli.out import check_finite, check_out, say_label, unused, write_array, write_folder
 from zoo.errors import UsageError
 from zoo.runs.sources import is_here
@@ -71,7 +73,7 @@ def command(
     if interpolate and count < 2:
         raise UsageError(f"--interpolate needs at least 2 images, got -n {count}")
 
-    generator = _open(run, device, backend)
+    generator = _open(run, label, device, backend)
     columns = None
     if interpolate:
         rows = -(-count // MAX_STEPS)
@@ -90,12 +92,11 @@ def command(
     click.echo(out)
 
 
-def _open(run: str, device: str, backend: str) -> Run | ExportedModel:
+def _open(run: str, label: str | None, device: str, backend: str) -> Run | ExportedModel:
     if backend == TORCH:
-        from zoo.api import load
-
-        return load(run, device)
-    from zoo.api import host
+        stored = read_run(run)
+        check_label(stored, label)
+        return load_network(stored, device)
     from zoo.plugins.formats import format_of
 
     return format_of(host(), backend).open(Path(run) if is_here(run) else run, device)

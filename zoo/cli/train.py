@@ -8,11 +8,14 @@ from typing import Any
 
 import click
 
-from zoo.api import host
+from zoo.api import host, train_request
 from zoo.cli.group import complete_models
-from zoo.config.resolve import Setting, parse_assignment, resolve
+from zoo.config.resolve import Setting, parse_assignment
 from zoo.errors import UsageError
+from zoo.system.console import say
 from zoo.system.launcher import launched
+from zoo.system.progress import progress
+from zoo.training.request import Request, check_request
 
 
 @click.command("train")
@@ -49,8 +52,7 @@ def command(
     **training: Any,
 ) -> int:
     """Train MODEL into a run folder: weights, samples, loss curve, checkpoints, model card."""
-    plugins = host()
-    spec = plugins.spec(model)
+    spec = host().spec(model)
     settings = [] if source is None else [Setting("data", "source", source, f"--data {source}")]
     settings += [
         Setting("training", key, value, f"--{key.replace('_', '-')} {value}")
@@ -58,22 +60,16 @@ def command(
         if value is not None
     ]
     settings += [parse_assignment(spec, text) for text in assignments]
+    request = Request(model, preset, file, settings, out, resume, device, track)
     group = launched()
     if processes > 1 and group.world == 1:
-        if not resume:
-            resolve(spec, preset, file, settings)
+        say(f"{check_request(spec, request)}: starting {processes} processes")
         return _launch(processes)
     if processes not in (1, group.world):
         raise UsageError(
             f"--processes {processes}: a launcher started {group.world} processes; leave it out"
         )
-
-    from zoo.run import train
-    from zoo.system.progress import progress
-    from zoo.training.request import Request
-
-    request = Request(model, preset, file, settings, out, resume, device, track)
-    run = train(plugins, request, progress())
+    run = train_request(request, progress())
     if group.local_main:
         click.echo(f"samples: {run.path / 'samples' / 'grid.png'}")
         click.echo(f"next:    zoo sample {run.path}")

@@ -103,6 +103,12 @@ def absolute(source: str) -> str:
     return source if path is None else str(path.resolve())
 
 
+def check_source(source: str) -> None:
+    """Raises UsageError for a source that is neither a path nor a name."""
+    if path_of(source) is None and origin(source) is None:
+        raise unknown(source)
+
+
 def unknown(source: str) -> UsageError:
     """Returns the error for a source that is neither a path nor a name."""
     if _is_path_like(source):

@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 INCEPTION = "inception"
 
 
+def check_features(source: str | Path | None) -> None:
+    """Raises UsageError for a ``source`` of features that :func:`feature_network` cannot take."""
+    if source is None or str(source) == INCEPTION:
+        return
+    path = Path(source)
+    if path.suffix.lower() != ".onnx":
+        raise UsageError(
+            f"--features {source}: must be an .onnx file or {INCEPTION}; pickled networks can run "
+            "code and are not loaded"
+        )
+    if not path.is_file():
+        raise UsageError(f"--features {path}: there is no such file")
+
+
 def feature_network(
     device: torch.device, data: Dataset, source: str | Path | None, progress: Progress
 ) -> FeatureNetwork:
@@ -26,6 +40,7 @@ def feature_network(
     Raises UsageError for any other source, and ZooError for a file that cannot be read, a package
     that is not installed and data without labels.
     """
+    check_features(source)
     if source is None:
         from zoo.evaluation.classifier import classifier_features
 
@@ -34,12 +49,6 @@ def feature_network(
         from zoo.evaluation.inception import inception_features
 
         return inception_features(device)
-    path = Path(source)
-    if path.suffix.lower() != ".onnx":
-        raise UsageError(
-            f"--features {source}: must be an .onnx file or {INCEPTION}; pickled networks can run "
-            "code and are not loaded"
-        )
     from zoo.evaluation.onnx_features import onnx_features
 
-    return onnx_features(path, data.image_spec, device)
+    return onnx_features(Path(source), data.image_spec, device)

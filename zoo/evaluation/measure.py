@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoo.data.batches import in_order
 from zoo.data.spread import spread_split
-from zoo.errors import UsageError, ZooError
+from zoo.errors import ZooError
 from zoo.evaluation import frechet, kernel, neighbors
 from zoo.evaluation.classifier import no_labels
 from zoo.evaluation.conditioning import Conditioning, conditioned, sample_labels
@@ -33,6 +33,7 @@ from zoo.evaluation.metrics import (
     Metric,
     Protocol,
     check_names,
+    check_supported,
     title_of,
 )
 from zoo.sampling.checks import check_integer, check_seed, check_temperature
@@ -91,9 +92,7 @@ def check_plan(model: Model, plan: Plan) -> tuple[str, ...]:
     """Returns the metrics to measure, in the order of NAMES; raises UsageError for one that the
     model does not support."""
     supported = supported_metrics(model)
-    for name in plan.metrics:
-        if name not in supported:
-            raise UsageError(f"{model.name} has no {title_of(name)}: it has {', '.join(supported)}")
+    check_supported(model.name, plan.metrics, supported)
     return tuple(name for name in supported if name in (plan.metrics or supported))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,13 @@ def check_names(names: tuple[str, ...]) -> None:
     for name in names:
         if name not in NAMES:
             raise UsageError(f"there is no metric {name!r}{nearest(name, NAMES)}")
+
+
+def check_supported(model: str, names: Iterable[str], supported: Sequence[str]) -> None:
+    """Raises UsageError for a metric that ``model`` does not support."""
+    for name in names:
+        if name not in supported:
+            raise UsageError(f"{model} has no {title_of(name)}: it has {', '.join(supported)}")
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,9 @@ def onnx_features(path: Path, image_spec: ImageSpec, device: torch.device) -> Fe
     a fixed H and W by bilinear interpolation with antialiasing (torch's, without aligned corners)
     before rounding. Any other preprocessing belongs in the graph.
 
-    Raises UsageError for a missing file and for a graph that does not take images; ZooError if
-    onnxruntime is not installed or cannot read the file.
+    Raises UsageError for a graph that does not take images; ZooError if onnxruntime is not
+    installed or cannot read the file.
     """
-    if not path.is_file():
-        raise UsageError(f"--features {path}: there is no such file")
     provider = "auto" if device.type == "cuda" else "cpu"
     session = open_session(path, provider, torch.get_num_threads())
     pixels, *others = session.get_inputs()

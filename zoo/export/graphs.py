@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import ZooError
+from zoo.export.names import ENCODER, SAMPLER, default_graphs
 from zoo.freezing import freeze
 from zoo.specs import Graph
 
@@ -73,10 +74,8 @@ def graphs_of(model: Model) -> Sequence[Graph]:
     if (graphs := model.graphs()) is not None:
         return graphs
     frozen = model.with_network(freeze(model.network))
-    sampler = sampler_graph(frozen)
-    if "encode" not in model.spec.capabilities:
-        return [sampler]
-    return [sampler, encoder_graph(frozen)]
+    makers = {SAMPLER: sampler_graph, ENCODER: encoder_graph}
+    return [makers[name](frozen) for name in default_graphs(model.spec)]
 
 
 def sampler_graph(model: Model) -> Graph:
@@ -90,7 +89,7 @@ def sampler_graph(model: Model) -> Graph:
     }
     if latent.classes:
         inputs["label"] = torch.arange(TRACED, device=device) % latent.classes
-    return Graph(name="sampler", module=SamplerModule(model), inputs=inputs, outputs=("image",))
+    return Graph(name=SAMPLER, module=SamplerModule(model), inputs=inputs, outputs=("image",))
 
 
 def encoder_graph(model: Model) -> Graph:
@@ -103,7 +102,7 @@ def encoder_graph(model: Model) -> Graph:
     encoder = EncoderModule(model)
     with torch.no_grad():
         encoder.outputs = tuple(encoder.encode(**inputs))
-    return Graph(name="encoder", module=encoder, inputs=inputs, outputs=encoder.outputs)
+    return Graph(name=ENCODER, module=encoder, inputs=inputs, outputs=encoder.outputs)
 
 
 def trace(graph: Graph, apart: Collection[str] = ()) -> ExportedProgram:

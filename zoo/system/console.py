@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 
 
 def say(text: str) -> None:
     """Prints a line on standard error; a closed one is ignored."""
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)
+
+
+def say_loading(subject: str, say: Callable[[str], None] = say) -> None:
+    """Says that torch is imported for ``subject``, which takes seconds, unless it is already."""
+    if "torch" not in sys.modules:
+        say(f"{subject}: loading torch")
 
 
 def duration(seconds: float) -> str:

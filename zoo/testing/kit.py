@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from zoo.api import host as installed_host
-from zoo.config.resolve import Setting, argument_label, preset_settings, setting_of, validate
+from zoo.config.check import check_call
+from zoo.config.resolve import Setting, argument_label, setting_of
 from zoo.errors import Interrupted, UsageError
 from zoo.plugins.host import Host
 from zoo.specs import ImageSpec
@@ -142,13 +143,8 @@ def _image(subject: Subject) -> ImageSpec | None:
 
     Raises UsageError for an invalid ``preset`` or settings of the caller.
     """
-    spec = subject.spec
-    settings = preset_settings(spec, subject.preset) if subject.preset is not None else []
-    try:
-        validate(spec, settings or preset_settings(spec, None))
-    except UsageError:
-        return None
-    return subject.image
+    valid = check_call(subject.spec, subject.preset, subject.user_settings)
+    return subject.image if valid else None
 
 
 @contextmanager

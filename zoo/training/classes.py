@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from zoo.data.classes import labeled
 from zoo.data.dataset import Dataset
 from zoo.errors import UsageError
 from zoo.model import Model
-from zoo.runs.folder import FindSpec, RunFolder
+from zoo.runs.stored import StoredRun
 from zoo.sampling.names import listed
 
 
-@dataclass(frozen=True)
-class StoredClasses:
-    """The ``count`` classes of a run in ``folder`` and their ``names``, empty before format version
-    3; ``conditional`` is False if the run states that its network takes no labels."""
-
-    folder: RunFolder
-    count: int
-    names: tuple[str, ...]
-    conditional: bool
-
-    @classmethod
-    def read(cls, folder: RunFolder, find: FindSpec) -> StoredClasses:
-        """Reads the config.json of a run; raises as :meth:`RunFolder.parse_config`."""
-        values = folder.read_config()
-        _, _, image = folder.parse_config(values, find)
-        latent = values["summary"].get("latent") if isinstance(values.get("summary"), dict) else {}
-        classes = latent.get("classes") if isinstance(latent, dict) else None
-        return cls(folder, image.classes, image.class_names, classes != 0)
-
-    @property
-    def matched(self) -> tuple[str, ...] | None:
-        """The names that labels are matched to; None for the data's own."""
-        return self.names if self.names and self.conditional else None
+def stored_names(stored: StoredRun | None) -> tuple[str, ...] | None:
+    """Returns the names that labels are matched to in a resumed run; None for the data's own."""
+    if stored is None or stored.classes == 0:
+        return None
+    return stored.image_spec.class_names or None
 
 
 def for_training(
-    model: Model, data: Dataset, stored: StoredClasses | None, say: Callable[[str], None]
+    model: Model, data: Dataset, stored: StoredRun | None, say: Callable[[str], None]
 ) -> Dataset:
     """Returns the data that ``model`` is trained on; ``stored`` is of the run that it resumes.
 
@@ -47,16 +28,17 @@ def for_training(
     model that resumes on other classes; says it for an unconditional one.
     """
     names = data.image_spec.class_names
+    earlier = () if stored is None else stored.image_spec.class_names
     if not model.latent.classes:
-        if stored is not None and stored.names and stored.names != names:
+        if earlier and earlier != names:
             say(
                 f"the classes of {data.name} are {listed(names) or 'none'}, and were "
-                f"{listed(stored.names)}: {model.name} is unconditional, and goes on without them"
+                f"{listed(earlier)}: {model.name} is unconditional, and goes on without them"
             )
         return data
     if stored is not None:
         _check_same(stored, data)
-        if not stored.names:
+        if not earlier:
             say(f"the run has no class names yet: its classes are now {listed(names)}, in order")
     selected = labeled(data)
     if missing := len(data.splits["train"]) - len(selected.splits["train"]):
@@ -64,12 +46,13 @@ def for_training(
     return selected
 
 
-def _check_same(stored: StoredClasses, data: Dataset) -> None:
-    names = data.image_spec.class_names
-    if not stored.names:
-        if len(names) == stored.count:
+def _check_same(stored: StoredRun, data: Dataset) -> None:
+    names, earlier = data.image_spec.class_names, stored.image_spec.class_names
+    if not earlier:
+        count = stored.image_spec.classes
+        if len(names) == count:
             return
-        difference = f"{stored.count} classes, but {data.name} has {len(names)}: {listed(names)}"
+        difference = f"{count} classes, but {data.name} has {len(names)}: {listed(names)}"
     else:
         older = data.config.split_rule == "position"  # classes were those of all splits
         splits = data.splits.values() if older else [data.splits["train"]]
@@ -79,8 +62,8 @@ def _check_same(stored: StoredClasses, data: Dataset) -> None:
         parts += [f"lacks {listed(missing)}"] if missing else []
         if not parts:
             return
-        difference = f"the classes {listed(stored.names)}, but {data.name} {' and '.join(parts)}"
+        difference = f"the classes {listed(earlier)}, but {data.name} {' and '.join(parts)}"
     raise UsageError(
-        f"{stored.folder.path} was started on {difference}; "
+        f"{stored.path} was started on {difference}; "
         "pass the same data, or start another run with --out"
     )

@@ -16,6 +16,7 @@ from zoo.plugins.owner import FindOwner, Owner
 from zoo.report.card import DamagedCard, write_card
 from zoo.report.dataset import remarks, summary
 from zoo.runs.folder import CHECKPOINTS, CONFIG, DATA_RECORD, RunFolder
+from zoo.runs.stored import StoredRun
 from zoo.sampling.seeding import INITIALIZATION, seeded
 from zoo.system.console import duration
 from zoo.system.device import choose_device
@@ -26,7 +27,7 @@ from zoo.system.progress import Progress
 from zoo.system.torch_state import default_state
 from zoo.training.accelerator import environment_notes, make_accelerator, own_environment
 from zoo.training.checkpoint import find_checkpoints
-from zoo.training.classes import StoredClasses, for_training
+from zoo.training.classes import for_training, stored_names
 from zoo.training.compile_choice import choose_compile, work_of
 from zoo.training.exclusive import only_training
 from zoo.training.limits import Limits
@@ -34,8 +35,7 @@ from zoo.training.observer import Observer
 from zoo.training.request import (
     Request,
     default_preset_note,
-    resolve_new,
-    resolve_resumed,
+    resolve_request,
 )
 
 if TYPE_CHECKING:
@@ -64,12 +64,9 @@ def launch(
     try:
         with only_training(progress):
             device, owner = choose_device(request.device), find(request.model)
-            resolve_run = resolve_resumed if request.resume else resolve_new
-            folder, config = resolve_run(owner.spec, request)
+            folder, config = resolve_request(owner.spec, request)
             stored = (
-                StoredClasses.read(RunFolder(folder), lambda _: owner.spec)
-                if request.resume
-                else None
+                StoredRun.read(RunFolder(folder), lambda _: owner.spec) if request.resume else None
             )
             if processes.local_main:
                 for note in environment_notes(processes, device.type == "cuda"):
@@ -80,7 +77,7 @@ def launch(
                 config.data,
                 lambda done, total: shown.show("reading images", done, total),
                 seed=config.training.seed,
-                class_names=None if stored is None else stored.matched,
+                class_names=stored_names(stored),
             )
             config = replace(config, data=data.config)
             with _locked(folder, processes), own_environment(processes, device):
@@ -100,7 +97,7 @@ def _train(
     folder: RunFolder,
     config: Config,
     data: Dataset,
-    stored: StoredClasses | None,
+    stored: StoredRun | None,
     accelerator: Accelerator,
     progress: Progress,
     observe: Observe,

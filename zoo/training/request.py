@@ -20,10 +20,11 @@ from zoo.config.resolve import (
     validate,
 )
 from zoo.config.sections import Config
-from zoo.data.names import file_name, name_of
+from zoo.data.names import check_source, file_name, name_of
 from zoo.errors import UsageError
 from zoo.runs.folder import CONFIG, RunFolder
 from zoo.specs import ModelSpec
+from zoo.system.device import check_device_name
 from zoo.system.launcher import launched
 
 
@@ -41,8 +42,31 @@ class Request:
     track: str | None = None
 
 
-def resolve_new(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
-    """Returns the folder and configuration of a new run."""
+def resolve_request(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
+    """Returns the folder and configuration of a run, new or resumed; of a resumed one only the
+    limits may differ.
+
+    Raises UsageError or ZooError for all that is wrong with them, without torch.
+    """
+    return _resolve_resumed(spec, request) if request.resume else _resolve_new(spec, request)
+
+
+def check_request(spec: ModelSpec, request: Request) -> str:
+    """Returns what is trained, in a few words, without torch.
+
+    Raises as :func:`resolve_request`, and UsageError for a device or data that cannot exist.
+    """
+    check_device_name(request.device)
+    folder, config = resolve_request(spec, request)
+    source = config.data.source
+    check_source(source)
+    subject = f"{spec.name} on {name_of(source)}"
+    if request.resume:
+        return f"{subject}, resuming {folder}"
+    return f"{subject}, preset {request.preset or next(iter(spec.presets))}"
+
+
+def _resolve_new(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
     config = resolve(spec, request.preset, request.file, request.settings)
     if request.out is None:
         base = Path("runs") / f"{request.model}-{file_name(config.data.source)}"
@@ -58,8 +82,7 @@ def resolve_new(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
     return request.out, config
 
 
-def resolve_resumed(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
-    """Returns the folder and configuration of a resumed run; only the limits may differ."""
+def _resolve_resumed(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
     folder = request.out or _newest(spec, request)
     run = RunFolder(folder)
     values = run.read_config()

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
-from zoo.api import locate
+from zoo.api import locate, read_run
 from zoo.cli.group import echo_json, json_option
+from zoo.cli.loading import load_network
 from zoo.errors import UsageError
 from zoo.runs.folder import CONFIG, WEIGHTS
+from zoo.system.device import check_device_name
+from zoo.system.onnxruntime import require_provider
 
 BACKENDS = ("torch", "compile", "onnx")
 MAX_BATCH = 2**16
@@ -62,17 +65,22 @@ def command(
     if out is not None and (out.suffix != ".png" or out.is_dir()):
         raise UsageError(f"-o {out}: the name of a plot ends in .png")
 
-    from zoo.api import load
+    kind = device.partition(":")[0]
+    if kind == "mps":
+        raise UsageError(f"--device {device}: zoo bench runs on cpu and cuda")
+    locate(run, (CONFIG, WEIGHTS), optional=("onnx/sampler.onnx",))
+    stored = read_run(run)
+    names = [name for name in BACKENDS if name in (backends or BACKENDS)]
+    check_device_name(device)
+    if "onnx" in names:
+        require_provider(kind)
+    loaded = load_network(stored, device)
+
     from zoo.system.progress import Lines
     from zoo_onnx.bench import report
     from zoo_onnx.bench.speed import bench
 
-    locate(run, (CONFIG, WEIGHTS), optional=("onnx/sampler.onnx",))
-    loaded = load(run, device)
-    if loaded.device.type not in ("cpu", "cuda"):
-        raise UsageError(f"--device {device}: zoo bench runs on cpu and cuda")
     # Lines, because a progress bar redraws during the measurements and would be timed too.
-    names = [name for name in BACKENDS if name in (backends or BACKENDS)]
     result = bench(loaded, names, sizes, seconds, Lines())
     # Printed before the plot is written: if that fails, the figures are not lost.
     if as_json:
