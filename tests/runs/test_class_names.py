@@ -183,7 +183,7 @@ def test_a_run_without_names_takes_indices_and_says_it(trained_on, commands, her
     old = zoo.load(run.path, "cpu")
     assert old.class_names == ()
     assert level(old.sample(1, labels=1)) == [120]
-    with pytest.raises(UsageError, match="this palette has no class names"):
+    with pytest.raises(UsageError, match="this palette was trained before runs kept class names"):
         old.sample(1, labels="dog")
     result = commands("sample", run.path, "--label", "2", "-n", 1, "-o", "x.npy")
     assert "this run has no class names, so --label is the index of a class" in result.err
