@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import clip_grad_norm_
 
 from zoo.data.batches import Batches
 from zoo.errors import ZooError
@@ -159,11 +160,6 @@ class Loop:
                 # earlier forward of the same step and its backward.
                 prepared.broadcast_buffers = False
             self.objective.networks[name] = prepared
-        self._optimizers = {
-            # Placed by torch: with Adam's step counts on the device, each step would synchronize.
-            name: self.accelerator.prepare_optimizer(optimizer, device_placement=False)
-            for name, optimizer in self.objective.optimizers.items()
-        }
 
     def _train(self, interrupts: Interrupts) -> int:
         """Steps until the end; returns the exit status of an interrupt, or 0."""
@@ -220,17 +216,18 @@ class Loop:
         self._norms.clear()
 
     def _update(self, name: str, loss: Tensor) -> None:
-        optimizer = self._optimizers[name]
+        # The accelerator's own backward, clipping and optimizers serve float16, accumulation and
+        # other engines; here they would add time to each step and nothing else.
+        optimizer = self.objective.optimizers[name]
         progress = self.limits.progress(self.position.step, self.position.seconds)
         factor = rate_factor(self.training, self.position.step, progress)
         for group, rate in zip(optimizer.param_groups, self._rates[name], strict=True):
             group["lr"] = rate * factor
         optimizer.zero_grad()
-        self.accelerator.backward(loss)
+        loss.backward()  # type: ignore[no-untyped-call]
         if self.training.clip_norm is not None:
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            norm = self.accelerator.clip_grad_norm_(parameters, self.training.clip_norm)
-            self._norms.append(norm)
+            self._norms.append(clip_grad_norm_(parameters, self.training.clip_norm))
         optimizer.step()
 
     # Logs and checkpoints

@@ -22,7 +22,7 @@ class Meter:
     def __init__(self, accelerator: Accelerator) -> None:
         self._accelerator = accelerator
         self._bad = torch.full((), -1, dtype=torch.int64, device=accelerator.device)
-        self._sums: dict[str, Tensor] = {}
+        self._sums: dict[tuple[str, ...], Tensor] = {}
         self._steps, self._timed_steps, self._since = 0, 0, time.perf_counter()
 
     def add(
@@ -36,10 +36,13 @@ class Meter:
 
         A step that is not ``timed``, and those before it, do not count in the speed.
         """
-        finite = torch.stack([value.isfinite() for value in (*metrics.values(), *norms)]).all()
-        self._bad = torch.where((self._bad < 0) & ~finite, step, self._bad)
-        for name, value in metrics.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        names = tuple(metrics)
+        values = torch.stack([*metrics.values(), *norms])
+        finite = values.isfinite().all()
+        self._bad = torch.where(finite | (self._bad >= 0), self._bad, step)
+        total = self._sums.get(names)
+        values = values[: len(names)]
+        self._sums[names] = values if total is None else total + values
         self._steps += 1
         self._timed_steps += 1
         if not timed:
@@ -55,10 +58,13 @@ class Meter:
     def read(self) -> tuple[dict[str, float], float]:
         """Returns means over the steps since the last reading and all processes, and the steps per
         second."""
-        means = {name: value / self._steps for name, value in self._sums.items()}
-        if self._accelerator.num_processes > 1:
-            means = {name: self._accelerator.reduce(m, "mean") for name, m in means.items()}
-        values = {name: float(mean) for name, mean in means.items()}
+        values: dict[str, float] = {}
+        for names, total in self._sums.items():
+            mean = total / self._steps
+            if self._accelerator.num_processes > 1:
+                mean = self._accelerator.reduce(mean, "mean")
+            for name, value in zip(names, mean.tolist(), strict=True):
+                values[name] = values.get(name, 0.0) + value
         speed = self._timed_steps / (time.perf_counter() - self._since)
         self._sums, self._steps, self._timed_steps = {}, 0, 0
         self.restart_clock()
