@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import hookspecs
-from zoo.config.resolve import Setting, argument_label, preset_settings, setting_of, validate
 from zoo.errors import UsageError
 from zoo.plugins.host import Host
 from zoo.specs import ImageSpec, ModelSpec
@@ -55,6 +54,14 @@ def build(
     ``config`` are keys of the model's own section; they override the defaults or a ``preset``.
     Raises UsageError for an unknown model, preset or key and for a value out of bounds.
     """
+    from zoo.config.resolve import (
+        Setting,
+        argument_label,
+        preset_settings,
+        setting_of,
+        validate,
+    )
+
     plugins = host()
     spec = plugins.spec(model)
     defaults = [] if preset is None else preset_settings(spec, preset)
@@ -102,6 +109,7 @@ def train(
     "training.learning_rate": 1e-3}``); ``training`` are ``steps``, ``epochs``, ``minutes``,
     ``batch_size``, ``seed`` and ``precision``. Raises UsageError and ZooError as the command does.
     """
+    from zoo.config.resolve import Setting, argument_label, setting_of
     from zoo.system.progress import Progress, progress
     from zoo.training.request import Request
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo import Config, ImageSpec, ModelSpec, UsageError, hookimpl
+from zoo import ImageSpec, ModelSpec, UsageError, hookimpl
 from zoo_glow.config import PRESETS, GlowConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zoo import Config
     from zoo.data.batch import Batch
     from zoo.objectives import Objective
     from zoo_glow.model import Glow

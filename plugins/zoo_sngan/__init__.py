@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo import Config, ImageSpec, ModelSpec, hookimpl
+from zoo import ImageSpec, ModelSpec, hookimpl
 from zoo.gan import check_image_size, check_lipschitz
 from zoo_sngan.config import PRESETS, SNGANConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zoo import Config
     from zoo.gan.networks import Generator
     from zoo.objectives import Objective
 

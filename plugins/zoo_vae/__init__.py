@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo import Config, ImageSpec, ModelSpec, UsageError, hookimpl
+from zoo import ImageSpec, ModelSpec, UsageError, hookimpl
 from zoo_vae.config import PRESETS, VAEConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo import Likelihood
+    from zoo import Config, Likelihood
     from zoo.data.batch import Batch
     from zoo.objectives import Objective
     from zoo_vae.model import VAE
