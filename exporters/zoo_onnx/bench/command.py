@@ -65,15 +65,14 @@ def command(
     if out is not None and (out.suffix != ".png" or out.is_dir()):
         raise UsageError(f"-o {out}: the name of a plot ends in .png")
 
-    kind = device.partition(":")[0]
-    if kind == "mps":
+    if device.partition(":")[0] == "mps":
         raise UsageError(f"--device {device}: zoo bench runs on cpu and cuda")
     locate(run, (CONFIG, WEIGHTS), optional=("onnx/sampler.onnx",))
     stored = read_run(run)
     names = [name for name in BACKENDS if name in (backends or BACKENDS)]
     check_device_name(device)
     if "onnx" in names:
-        require_provider(kind)
+        require_provider()
     loaded = load_network(stored, device)
 
     from zoo.system.progress import Lines
