@@ -23,16 +23,16 @@ def check(run: Run) -> None:
     from zoo.run import load_with
 
     load_with(run.host, run.path, "cpu")  # the files may differ from the run in memory
+    check_graphs(run.path)
 
 
 def check_folder(run: Run | StoredRun) -> None:
-    """:func:`check` of all but the network, without torch."""
+    """:func:`check` of all that does not depend on the weights, without torch."""
     if run.source is not None:
         raise UsageError(
             f"{run.source} is not a local folder: fetch it with zoo pull and push that folder"
         )
     check_card(run.path)
-    check_graphs(run.path)
 
 
 def check_card(folder: Path) -> None:
