@@ -87,6 +87,8 @@ def _check_same(entry: Entry, folder: Path) -> None:
     spec, config, _ = run.parse_config(values, host().spec)
     wanted = resolve(spec, entry.preset, None, [])
     for key, old, new in changed(config, wanted):
+        if (key, new) == ("training.compile", "auto"):  # the run records the decision
+            continue
         if key not in ("data.source", "training.seed") or (key == "training.seed" and old != 0):
             raise UsageError(
                 f"{folder} has {key} = {json.dumps(old)}, and the preset {entry.preset} has "

@@ -31,7 +31,7 @@ from zoo.model import build
 from zoo.report.card import RunSummary
 from zoo.report.card.metrics import CardMetrics
 from zoo.runs.folder import CARD, EVALUATION
-from zoo.runs.upgrade import upgraded_config
+from zoo.runs.upgrade import upgraded_config, with_later_keys
 from zoo.specs import ImageSpec
 from zoo.system.files import write_json, write_text
 from zoo.system.hardware import hardware_text
@@ -128,6 +128,7 @@ def card_summary(
     config = json.loads(match[1])
     if "split_rule" not in config["data"]:  # of format version 1 or 2
         config = upgraded_config({"format_version": 1, "config": config})["config"]
+    config = with_later_keys({"config": config})["config"]
     settings = sectioned_settings(owner.spec, config, name)
     image = ImageSpec(**record["image"])
     valid = validate(owner.spec, settings)
