@@ -181,6 +181,7 @@ def test_the_command_line_says_that_it_waits(tmp_path: Path) -> None:
     )
     try:
         assert process.stderr is not None
+        assert process.stderr.readline() == "nice on digits, preset digits: loading torch\n"
         expected = f"waiting for 2 processes at 127.0.0.1:{port}: 1 of 2\n"
         assert process.stderr.readline() == expected
     finally:
