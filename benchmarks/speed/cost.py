@@ -14,19 +14,17 @@ import measure
 import peers
 import torch
 from plan import Row
-from subjects import Subject
 
 
 def measured(row: Row, device: torch.device) -> dict[str, Any]:
     """Measures a step at each of ``row.sizes`` of ``row.over``."""
     made: dict[str, peers.Peer] = {}
     for size in row.sizes:
-        batch, changed = row.batch, dict(row.subject.changed)
+        batch, subject = row.batch, row.subject
         if row.over == "batch":
             batch = size
         else:
-            changed[row.over] = size
-        subject = Subject(row.subject.model, row.subject.preset, changed)
+            subject = subject.with_changes({row.over: size})
         made[str(size)] = peers.make("genzoo", subject, batch, row.precision, device)
     steps = {name: peer.step for name, peer in made.items()}
     steps[measure.PRODUCT], _ = measure.product(row.precision, device)

@@ -3,6 +3,7 @@
 - ``genzoo``: a step of ``zoo train`` with the preset, through its own loop: the batch, autocast,
   the objective, clipping, the optimizer, the EMA weights and the check for values that are not
   finite;
+- ``standard``: that step with ``memory=standard`` beside another memory;
 - ``plain``: the same network and loss in a loop in torch alone, with torch's optimizer as it is by
   default, and with clipping and EMA weights where the preset has them. A GAN's generator step then
   also computes gradients of the critic's weights, which genzoo avoids;
@@ -126,6 +127,12 @@ def _genzoo(subject: Subject, config: Config, device: torch.device) -> Peer:
     return peer
 
 
+def _standard(subject: Subject, config: Config, device: torch.device) -> Peer:
+    subject = subject.with_changes({"memory": "standard"})
+    training = config.training
+    return _genzoo(subject, subject.config(training.precision, training.batch_size), device)
+
+
 def _plain(subject: Subject, config: Config, device: torch.device) -> Peer:
     return Peer(*plain.loop(subject.model, config, device))
 
@@ -143,6 +150,7 @@ def _of_library(name: str) -> Callable[[Subject, Config, torch.device], Peer]:
 
 _MAKERS: dict[str, Callable[[Subject, Config, torch.device], Peer]] = {
     "genzoo": _genzoo,
+    "standard": _standard,
     "plain": _plain,
     "compiled": _compiled,
     **{name: _of_library(name) for name in libraries.MAKERS},

@@ -8,6 +8,8 @@ from typing import Any
 
 from subjects import COMPILE, Subject
 
+CHECKPOINTING = "training.activation_checkpointing"
+
 ADAM = {"training.optimizer": "adam", "training.ema_decay": 0.0, "training.clip_norm": None}
 """Settings of a step as other libraries do it."""
 
@@ -41,10 +43,17 @@ class Row:
         return str(self.subject.changed.get(COMPILE, "off"))
 
     @property
+    def memory(self) -> str:
+        """How activations are kept: ``standard``, ``reversible`` or ``checkpointing``."""
+        changed = self.subject.changed
+        return "checkpointing" if changed.get(CHECKPOINTING) else str(changed.get("memory", ""))
+
+    @property
     def key(self) -> str:
         """The row's name in results and for ``--only``."""
         subject = self.subject
         parts = [self.kind, subject.model, subject.title, f"batch {self.batch}" * bool(self.batch)]
+        parts += ["checkpointing" * (self.memory == "checkpointing")]
         parts += [self.precision * (self.kind != "loading"), "compile" * (self.compile == "on")]
         parts += [self.backend, f"by {self.over.rpartition('.')[2]}" * bool(self.over)]
         return " / ".join(part for part in [*parts, self.peer] if part)
@@ -74,6 +83,13 @@ class Case:
 
 CPU = (
     Case(Subject("glow", "cifar10", GLOW), (16,), "normflows", "normflows", estimate=75),
+    Case(
+        Subject("glow", "cifar10", {**GLOW, "memory": "reversible"}),
+        (16,),
+        "standard",
+        sampled=False,
+        estimate=90,
+    ),
     Case(Subject("realnvp", "mnist"), (32,), compiled_peer="plain"),
     Case(Subject("nice", "mnist"), (100,)),
     Case(Subject("nice", "paper", ADAM), (100,), "normflows", sampled=False),
@@ -99,6 +115,13 @@ GPU = (
         (64, 128, 256, 512),
         "normflows",
         "normflows",
+        estimate=120,
+    ),
+    Case(
+        Subject("glow", "cifar10", {**GLOW, "depth": 32, "memory": "reversible"}),
+        (64, 512),
+        "standard",
+        sampled=False,
         estimate=120,
     ),
     Case(Subject("realnvp", "cifar10"), (64, 256)),
@@ -130,13 +153,20 @@ QUICK = (
 """Small networks: a test whose speeds mean nothing."""
 
 COMPILED_SECONDS = {"cpu": 45.0, "cuda": 90.0}
-"""About what compiling a step and its peer take."""
+"""About what compiling a step and its peer takes."""
 
 MIN_BF16 = 0.5
 """bf16 is measured where its matrix products reach this fraction of float32's rate: other
 processors emulate it."""
 
 DEPTHS = (8, 32, 64)
+
+MEMORIES: tuple[dict[str, Any], ...] = (
+    {"memory": "standard"},
+    {"memory": "standard", CHECKPOINTING: True},
+    {"memory": "reversible"},
+)
+"""Ways to keep activations, or not."""
 
 COSTS = {
     "depth": (2, 4, 8, 16),
@@ -184,8 +214,7 @@ def _training(
                 )
                 yield row
                 if compiled and case.sampled and not quick:
-                    changed = {**case.subject.changed, COMPILE: "on"}
-                    subject = replace(case.subject, changed=changed)
+                    subject = case.subject.with_changes({COMPILE: "on"})
                     seconds = case.estimate + COMPILED_SECONDS[device]
                     yield replace(row, subject=subject, peer=case.compiled_peer, estimate=seconds)
 
@@ -205,10 +234,10 @@ def _sampling(cases: tuple[Case, ...], device: str, quick: bool) -> Iterator[Row
 
 def _memory(quick: bool) -> Iterator[Row]:
     for depth in (1,) if quick else DEPTHS:
-        for memory in ("standard", "reversible"):
-            changed = {"depth": depth, "width": 8 if quick else 128, "memory": memory, **ADAM}
-            subject = Subject("glow", "cifar10", {**changed, "permutation": "lu"})
-            yield Row("memory", subject, 4 if quick else 64, estimate=10 + depth)
+        size = {"depth": depth, "width": 8 if quick else 128, "permutation": "lu", **ADAM}
+        for how in MEMORIES:
+            subject = Subject("glow", "cifar10", size).with_changes(how)
+            yield Row("memory", subject, 4 if quick else 64, estimate=10 + depth / 2)
 
 
 def _costs(quick: bool) -> Iterator[Row]:

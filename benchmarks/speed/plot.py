@@ -91,14 +91,13 @@ def _memory(axes: Axes, rows: Pairs) -> None:
     lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row, result in rows:
         if result["rest_bytes"] is not None:
-            point = row.subject.changed["depth"], result["rest_bytes"] / 2**20
-            lines[row.subject.changed["memory"]].append(point)
+            lines[row.memory].append((row.subject.changed["depth"], result["rest_bytes"] / 2**20))
     if not lines:
         axes.set_axis_off()
         return
     for (memory, points), color, marker in zip(lines.items(), COLORS, MARKERS, strict=False):
         depths, sizes = zip(*sorted(points), strict=True)
-        axes.plot(depths, sizes, color=color, marker=marker, label=f"memory {memory}")
+        axes.plot(depths, sizes, color=color, marker=marker, label=memory)
         for depth, size in points:
             axes.annotate(
                 f"{size:,.0f}",

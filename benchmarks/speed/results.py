@@ -21,6 +21,7 @@ COLUMNS = (
     "kind",
     "model",
     "preset",
+    "memory",
     "precision",
     "compile",
     "backend",
@@ -33,6 +34,7 @@ COLUMNS = (
     "peer_images_per_second",
     "peer_peak_mib",
     "times_peer",
+    "times_eager",
     "first_step_seconds",
     "gmacs_per_image",
     "rounds",
@@ -44,7 +46,7 @@ COLUMNS = (
     "python",
 )
 """The columns of the CSV. ``of_limit`` is the fraction of the limit, ``times_peer`` how many times
-as fast as the peer, both medians over rounds."""
+as fast as the peer, and ``times_eager`` as the step without compilation: medians over rounds."""
 
 IN_CSV = ("training", "sampling", "memory", "cost")
 
@@ -110,6 +112,7 @@ def _csv_rows(record: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator
         "kind": row.kind,
         "model": row.subject.model,
         "preset": row.subject.title,
+        "memory": row.memory or "standard",
         "precision": row.precision,
         "compile": row.compile,
         "backend": row.backend or "torch",
@@ -144,6 +147,7 @@ def _measured(result: Mapping[str, Any]) -> dict[str, Any]:
         "peer_images_per_second": peer.get("images_per_second"),
         "peer_peak_mib": _mib(peer.get("peak_bytes")),
         "times_peer": result.get("times_peer"),
+        "times_eager": result.get("times_eager"),
         "first_step_seconds": result.get("first_step_seconds"),
         "gmacs_per_image": None if work is None else work / 2e9,
         "rounds": result.get("rounds"),

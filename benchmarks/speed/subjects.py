@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,9 @@ class Subject:
             if not key.startswith("training.")
         )
         return ", ".join([self.preset, *changes])
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Subject:
+        return replace(self, changed={**self.changed, **changes})
 
     def config(self, precision: str, batch: int) -> Config:
         """The configuration of a training on noise images, without compilation unless changed."""

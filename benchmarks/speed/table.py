@@ -66,7 +66,7 @@ def _training(row: Row, result: Record) -> Sequence[str]:
     peer = result.get("peer_result", {})
     head = (row.subject.model, row.subject.title, number(row.batch), row.precision, row.compile)
     if "failed" in result:
-        return (*head, "failed", *[NOTHING] * 8)
+        return (*head, "failed", *[NOTHING] * 9)
     return (
         *head,
         number(result["ms"]),
@@ -77,6 +77,7 @@ def _training(row: Row, result: Record) -> Sequence[str]:
         row.peer if peer else NOTHING,
         number(peer.get("images_per_second")),
         _ratio(result.get("times_peer")),
+        _ratio(result.get("times_eager")),
         _mib(peer.get("peak_bytes")),
     )
 
@@ -101,7 +102,7 @@ def _memory(row: Row, result: Record) -> Sequence[str]:
     changed = row.subject.changed
     head = (
         row.subject.model,
-        str(changed["memory"]),
+        row.memory,
         str(changed["depth"]),
         str(changed["width"]),
         number(row.batch),
@@ -163,7 +164,7 @@ SECTIONS: dict[str, tuple[str, Sequence[str], Cells]] = {
         (
             *(*MODEL, "batch", "precision", "compile", "ms", "images/s", "of the limit"),
             *("peak MiB", "first step, s", "peer", "its images/s", "times the peer"),
-            "its peak MiB",
+            *("times eager", "its peak MiB"),
         ),
         _training,
     ),

@@ -9,13 +9,17 @@ import measure
 import peers
 import torch
 from plan import Row
+from subjects import COMPILE
 from torch.utils.flop_counter import FlopCounterMode
 
 Result = dict[str, Any]
 
+EAGER = "eager"
+
 
 def measured(row: Row, device: torch.device) -> Result:
-    """Measures ``row``. A peer that fails is described in ``peer_failed``."""
+    """Measures ``row``. A peer that fails is described in ``peer_failed``; a compiled step is
+    compared with the eager one too."""
     peers.warm_up(device)
     memory = measure.Memory(device)
     ours = peers.make("genzoo", row.subject, row.batch, row.precision, device)
@@ -34,12 +38,17 @@ def measured(row: Row, device: torch.device) -> Result:
         except torch.OutOfMemoryError:
             result["peer_failed"] = "out of memory"
             measure.free_memory(device)
+    if row.compile == "on":
+        subject = row.subject.with_changes({COMPILE: "off"})
+        steps[EAGER] = peers.make("genzoo", subject, row.batch, row.precision, device).step
     steps[measure.PRODUCT], per_product = measure.product(row.precision, device)
     times = measure.alternate(steps, row.rounds, row.seconds, device)
     result |= measure.timing(times, "genzoo", ours.images)
     work = result["operations_per_image"] * ours.images
     result["of_limit"] = measure.fraction_of_limit(times, "genzoo", work, per_product)
     result["product_flops"] = per_product / min(times[measure.PRODUCT])
+    if EAGER in times:
+        result["times_eager"] = measure.ratio(times, "genzoo", EAGER)
     if row.peer in times:
         theirs = measure.timing(times, row.peer, images[row.peer])
         result["peer_result"] = peer_result | theirs
@@ -50,17 +59,17 @@ def measured(row: Row, device: torch.device) -> Result:
 
 
 def first_steps(peer: peers.Peer, memory: measure.Memory, device: torch.device) -> Result:
-    """Seconds of the first step, which compiles, and the peak memory of those after it, with all
-    that the peer keeps."""
+    """Seconds of the first step, which compiles, and of the second, and the peak memory of the
+    second, with all that the peer keeps."""
     memory.restart()
     start = time.perf_counter()
     peer.step()
     measure.wait(device)
     first = time.perf_counter() - start
     memory.restart()
-    for _ in range(measure.WARM_UP):
-        peer.step()
-    return {"first_step_seconds": first, "peak_bytes": memory.peak()}
+    seconds = measure.seconds_of(peer.step, 1, device)
+    peak = memory.peak()
+    return {"first_step_seconds": first, "second_step_seconds": seconds, "peak_bytes": peak}
 
 
 def operations(peer: peers.Peer) -> float:
