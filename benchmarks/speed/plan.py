@@ -17,6 +17,9 @@ GLOW = {"depth": 8, "permutation": "lu", **ADAM}
 """The 1x1 convolution as normflows has it by default."""
 
 
+WITHOUT_PRECISION = ("loading", "loop", "commands")
+
+
 @dataclass(frozen=True)
 class Row:
     """A measurement in a process of its own.
@@ -54,7 +57,10 @@ class Row:
         subject = self.subject
         parts = [self.kind, subject.model, subject.title, f"batch {self.batch}" * bool(self.batch)]
         parts += ["checkpointing" * (self.memory == "checkpointing")]
-        parts += [self.precision * (self.kind != "loading"), "compile" * (self.compile == "on")]
+        parts += [
+            self.precision * (self.kind not in WITHOUT_PRECISION),
+            "compile" * (self.compile == "on"),
+        ]
         parts += [self.backend, f"by {self.over.rpartition('.')[2]}" * bool(self.over)]
         return " / ".join(part for part in [*parts, self.peer] if part)
 
@@ -70,15 +76,18 @@ def row_of(values: Mapping[str, Any]) -> Row:
 
 @dataclass(frozen=True)
 class Case:
-    """Training and sampling of a subject: batch sizes, the peer of training, that of the compiled
-    step, and that of sampling."""
+    """Training and, if ``sampled``, sampling of a subject.
+
+    ``compiled_peer`` is that of the compiled step, at the largest batch size, in the last
+    precision, or of Glow in each; without one the step is not compiled.
+    """
 
     subject: Subject
     batches: tuple[int, ...]
     peer: str = "plain"
-    compiled_peer: str = "compiled"
+    compiled_peer: str = ""
     sampled: bool = True
-    estimate: float = 20.0
+    estimate: float = 15.0
 
 
 CPU = (
@@ -88,15 +97,15 @@ CPU = (
         (16,),
         "standard",
         sampled=False,
-        estimate=90,
+        estimate=80,
     ),
-    Case(Subject("realnvp", "mnist"), (32,), compiled_peer="plain"),
-    Case(Subject("nice", "mnist"), (100,)),
+    Case(Subject("realnvp", "mnist"), (32,), "plain", "plain"),
+    Case(Subject("nice", "mnist"), (100,), "plain", "compiled"),
     Case(Subject("nice", "paper", ADAM), (100,), "normflows", sampled=False),
-    Case(Subject("vae", "mnist"), (100,)),
+    Case(Subject("vae", "mnist"), (100,), "plain", "compiled"),
     Case(Subject("vae", "pythae", {"width": 512}), (100,), "pythae", sampled=False),
-    Case(Subject("dcgan", "mnist"), (64,)),
-    Case(Subject("sngan", "mnist"), (64,)),
+    Case(Subject("dcgan", "mnist"), (64,), "plain", "compiled"),
+    Case(Subject("sngan", "mnist"), (64,), "plain", "compiled"),
     Case(
         Subject(
             "sngan",
@@ -124,13 +133,13 @@ GPU = (
         sampled=False,
         estimate=120,
     ),
-    Case(Subject("realnvp", "cifar10"), (64, 256)),
-    Case(Subject("nice", "mnist"), (64, 256)),
+    Case(Subject("realnvp", "cifar10"), (64, 256), "plain", "plain"),
+    Case(Subject("nice", "mnist"), (64, 256), "plain", "compiled"),
     Case(Subject("nice", "paper", ADAM), (200,), "normflows", sampled=False),
-    Case(Subject("vae", "cifar10"), (64, 256)),
+    Case(Subject("vae", "cifar10"), (64, 256), "plain", "compiled"),
     Case(Subject("vae", "pythae", {"width": 512}), (100,), "pythae", sampled=False),
-    Case(Subject("dcgan", "cifar10"), (64, 256)),
-    Case(Subject("sngan", "cifar10"), (64, 256)),
+    Case(Subject("dcgan", "cifar10"), (64, 256), "plain", "compiled"),
+    Case(Subject("sngan", "cifar10"), (64, 256), "plain", "compiled"),
     Case(
         Subject("sngan", "cifar10-resnet", {"generator_batches": 1}),
         (64,),
@@ -152,7 +161,7 @@ QUICK = (
 )
 """Small networks: a test whose speeds mean nothing."""
 
-COMPILED_SECONDS = {"cpu": 45.0, "cuda": 90.0}
+COMPILE_SECONDS = 30.0
 """About what compiling a step and its peer takes."""
 
 MIN_BF16 = 0.5
@@ -176,7 +185,7 @@ COSTS = {
 }
 """Sizes of Glow's costs, over a network of K = 4 and width 128 at batch size 16."""
 
-COMMANDS = ("zoo list", "zoo show glow", "zoo doctor", "zoo train glow", "zoo sample RUN -n 16")
+MODELS = ("nice", "realnvp", "glow", "vae", "dcgan", "sngan")
 
 QUICK_RUN = {"rounds": 3, "seconds": 1.0}
 
@@ -184,21 +193,19 @@ QUICK_RUN = {"rounds": 3, "seconds": 1.0}
 def rows(device: str, precisions: tuple[str, ...], compiled: bool, quick: bool) -> list[Row]:
     """The default rows on ``device``; ``compiled`` if steps can be."""
     cases = QUICK if quick else GPU if device == "cuda" else CPU
-    chosen = [*_training(cases, precisions, compiled, device, quick)]
+    chosen = [*_training(cases, precisions, compiled and not quick)]
     chosen += _sampling(cases[1:] if quick else cases, device, quick)
     chosen += _memory(quick)
     chosen += _costs(quick)
     chosen += _loading(quick)
-    chosen += _startup(quick)
-    return (
-        [replace(row, **QUICK_RUN, estimate=min(row.estimate, 6)) for row in chosen]
-        if quick
-        else chosen
-    )
+    chosen += _overhead(quick)
+    if quick:
+        return [replace(row, **QUICK_RUN, estimate=min(row.estimate, 6)) for row in chosen]
+    return chosen
 
 
 def _training(
-    cases: tuple[Case, ...], precisions: tuple[str, ...], compiled: bool, device: str, quick: bool
+    cases: tuple[Case, ...], precisions: tuple[str, ...], compiled: bool
 ) -> Iterator[Row]:
     for case in cases:
         for batch in case.batches:
@@ -209,13 +216,14 @@ def _training(
                     batch,
                     precision,
                     case.peer,
-                    seconds=max(20.0, case.estimate - 15),
-                    estimate=case.estimate,
+                    seconds=max(20.0, case.estimate),
+                    estimate=case.estimate * (0.6 if precision == "bf16" else 1),
                 )
                 yield row
-                if compiled and case.sampled and not quick:
+                is_last = (batch, precision) == (case.batches[-1], precisions[-1])
+                if compiled and case.compiled_peer and (is_last or case.subject.model == "glow"):
                     subject = case.subject.with_changes({COMPILE: "on"})
-                    seconds = case.estimate + COMPILED_SECONDS[device]
+                    seconds = row.estimate + COMPILE_SECONDS
                     yield replace(row, subject=subject, peer=case.compiled_peer, estimate=seconds)
 
 
@@ -228,7 +236,7 @@ def _sampling(cases: tuple[Case, ...], device: str, quick: bool) -> Iterator[Row
             peer = case.peer if case.peer == "normflows" else "plain"
             for backend in ["torch"] if quick else backends:
                 yield Row(
-                    "sampling", case.subject, 64, "fp32", peer, backend, seconds=8, estimate=18
+                    "sampling", case.subject, 64, "fp32", peer, backend, seconds=8, estimate=14
                 )
 
 
@@ -237,7 +245,7 @@ def _memory(quick: bool) -> Iterator[Row]:
         size = {"depth": depth, "width": 8 if quick else 128, "permutation": "lu", **ADAM}
         for how in MEMORIES:
             subject = Subject("glow", "cifar10", size).with_changes(how)
-            yield Row("memory", subject, 4 if quick else 64, estimate=10 + depth / 2)
+            yield Row("memory", subject, 4 if quick else 64, estimate=8 + depth / 2.5)
 
 
 def _costs(quick: bool) -> Iterator[Row]:
@@ -250,7 +258,7 @@ def _costs(quick: bool) -> Iterator[Row]:
             kept = {key: value for key, value in subject.changed.items() if key != over}
             subject = replace(subject, changed=kept)
         yield Row(
-            "cost", subject, batch, over=over, sizes=sizes, rounds=10, seconds=25, estimate=35
+            "cost", subject, batch, over=over, sizes=sizes, rounds=10, seconds=20, estimate=30
         )
 
 
@@ -270,6 +278,8 @@ def _loading(quick: bool) -> Iterator[Row]:
         )
 
 
-def _startup(quick: bool) -> Iterator[Row]:
-    for command in COMMANDS[:1] if quick else COMMANDS:
-        yield Row("startup", Subject("", command), rounds=5, estimate=20)
+def _overhead(quick: bool) -> Iterator[Row]:
+    for model in MODELS[:1] if quick else MODELS:
+        yield Row("loop", Subject(model, "digits"), rounds=20, estimate=12)
+    if not quick:
+        yield Row("commands", Subject("", "start-up"), rounds=4, estimate=80)

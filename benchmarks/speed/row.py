@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.system.memory import keep_freed_memory
 
-KINDS = ("training", "sampling", "memory", "cost", "loading", "startup")
+KINDS = ("training", "sampling", "memory", "cost", "loading", "loop", "commands")
 OUT_OF_MEMORY = "out of memory"
 
 

@@ -58,7 +58,11 @@ def _sections(results: Results) -> Iterator[tuple[str, list[Sequence[str]]]]:
     for kind, (title, header, cells) in SECTIONS.items():
         records = [r for r in results["rows"].values() if r["row"]["kind"] == kind]
         if records:
-            rows = [cells(row_of(record["row"]), record["result"]) for record in records]
+            rows = [
+                cells(row_of(record["row"]), result)
+                for record in records
+                for result in record["result"].get("commands", [record["result"]])
+            ]
             yield title, [header, *rows]
 
 
@@ -149,10 +153,23 @@ def _loading(row: Row, result: Record) -> Sequence[str]:
     )
 
 
-def _startup(row: Row, result: Record) -> Sequence[str]:
+def _loop(row: Row, result: Record) -> Sequence[str]:
+    head = (row.subject.model, row.subject.preset)
     if "failed" in result:
-        return (row.subject.preset, NOTHING, "failed")
-    return (row.subject.preset, result["until"], number(result["ms"] / 1000))
+        return (*head, "failed", *[NOTHING] * 2)
+    times = number(result["train_ms"]), number(result["bare_ms"])
+    return (*head, *times, f"{result['share']:.1%}")
+
+
+def _command(row: Row, result: Record) -> Sequence[str]:
+    if "failed" in result:
+        return ("all", "failed", *[NOTHING] * 2)
+    return (
+        result["command"],
+        number(result["first_s"]),
+        number(result["total_s"]),
+        _ratio(result["of_torch"]),
+    )
 
 
 Cells = Callable[[Row, Record], Sequence[str]]
@@ -194,11 +211,19 @@ SECTIONS: dict[str, tuple[str, Sequence[str], Cells]] = {
         ("images", "batch", "images/s", "DataLoader's images/s", "times the DataLoader", "open, s"),
         _loading,
     ),
-    "startup": ("Start-up", ("command", "until", "s"), _startup),
+    "loop": (
+        "The loop's own share of a step",
+        (*MODEL, "zoo train, ms", "bare loop, ms", "share"),
+        _loop,
+    ),
+    "commands": (
+        "Start-up",
+        ("command", "first byte, s", "process, s", "of importing torch"),
+        _command,
+    ),
 }
 
-LEFT = {*MODEL, "precision", "compile", "peer", "backend", "memory", "by", "command", "until"}
-LEFT |= {"sizes"}
+LEFT = {*MODEL, "precision", "compile", "peer", "backend", "memory", "by", "command", "sizes"}
 """Columns that are left-aligned."""
 
 
