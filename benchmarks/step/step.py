@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,11 @@ from zoo.training.compile_choice import work_of
 Call = Callable[[], object]
 Row = dict[str, Any]
 
-PRECISIONS = ("fp32", "bf16")
-MATRIX = 2048
+KEPT = ExitStack()
+"""Undoes what compilation did to networks, at the end."""
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+MATRIX = 1024
 WARM_UP = 3
 
 
@@ -94,17 +98,17 @@ def step_rows(options: argparse.Namespace, device: torch.device) -> list[Row]:
     """Median seconds of each step, over those of normflows in the same precision and in float32,
     and over those of the eager step."""
     calls: dict[str, Call] = {}
-    for precision, dtype in zip(PRECISIONS, (torch.float32, torch.bfloat16), strict=True):
+    for precision in options.precisions:
         for name, compile in (("eager", "off"), ("compiled", "on")):
             peer = peers.make("genzoo", glow(compile, options), options.batch, precision, device)
-            KEPT.append(peer)
+            KEPT.push(peer.resources)
             calls[f"{name} {precision}"] = peer.step
         try:
             peer = peers.make("normflows", glow("off", options), options.batch, precision, device)
             calls[f"normflows {precision}"] = peer.step
         except peers.MissingPackage as error:
             print(f"normflows is {error}", file=sys.stderr)
-        calls[f"product {precision}"] = product(dtype, device)
+        calls[f"product {precision}"] = product(PRECISIONS[precision], device)
     times = rounds_of(calls, options.rounds, device)
     rows = []
     for name, seconds in times.items():
@@ -122,14 +126,10 @@ def step_rows(options: argparse.Namespace, device: torch.device) -> list[Row]:
     return rows
 
 
-KEPT: list[peers.Peer] = []
-"""Peers whose networks stay compiled."""
-
-
 def first_rows(options: argparse.Namespace, device: torch.device) -> list[Row]:
     """Seconds of the first step by depth, cold and warm."""
     rows = []
-    for precision in PRECISIONS:
+    for precision in options.precisions:
         for depth in options.depths:
             with tempfile.TemporaryDirectory() as cache:
                 cold, warm = (first_step(options, precision, depth, cache) for _ in range(2))
@@ -200,7 +200,7 @@ def gain_row(model: str, options: argparse.Namespace, device: torch.device) -> R
     steps: dict[str, Call] = {}
     for name, chosen in (("eager", eager), ("compiled", compiled)):
         peer = peers.make("genzoo", chosen, batch, options.precision, device)
-        KEPT.append(peer)
+        KEPT.push(peer.resources)
         steps[name] = peer.step
     seconds_of(steps["eager"], device)
     first = seconds_of(steps["compiled"], device)
@@ -255,6 +255,7 @@ def main() -> None:
     if options.table == "one":
         chosen = glow("on", options)
         peer = peers.make("genzoo", chosen, options.batch, options.precision, device)
+        KEPT.push(peer.resources)
         print(seconds_of(peer.step, device))
     elif options.table == "gain":
         print(json.dumps(gain_row(options.model, options, device)))
@@ -268,4 +269,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with KEPT:
+        main()
