@@ -98,6 +98,7 @@ def train(
     config: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     resume: bool = False,
+    accept_changes: bool = False,
     device: str = "auto",
     track: str | None = None,
     quiet: bool = False,
@@ -136,6 +137,7 @@ def train(
         resume=resume,
         device=device,
         track=track,
+        accept_changes=accept_changes,
     )
     return train_request(request, Progress() if quiet else progress())
 

@@ -18,7 +18,8 @@ from zoo.report.dataset import remarks
 from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.sources import require_here
 from zoo.runs.stored import StoredRun
-from zoo.runs.weights import load_weights, no_larger_than
+from zoo.runs.verify import check_loaded
+from zoo.runs.weights import load_weights, no_larger_than, weights_digest
 from zoo.sampling.seeding import preserved
 from zoo.system.device import choose_device
 from zoo.system.torch_state import default_state
@@ -94,7 +95,7 @@ class Run(Model):
             progress.say(line)
         if self.latent.classes and not self.class_names and dataset.image_spec.classes:
             progress.say(f"this {self.name} has no class names: labels are matched by their order")
-        return evaluate(self, dataset, plan, self.folder.short_digest(), progress)
+        return evaluate(self, dataset, plan, weights_digest(self.network)[:12], progress)
 
     def open_data(
         self,
@@ -179,7 +180,8 @@ def load_stored(host: Host, stored: StoredRun, device: str = "auto") -> Run:
         owner = host.owner(stored.name)
         model = build(owner, stored.config.model, stored.image_spec, torch_device)
     with default_state(gradients=True):
-        load_weights(model.network, weights)
+        digest = load_weights(model.network, weights)
+        check_loaded(stored.path, stored.document, digest)
         model.network.to(torch_device).eval()
     return replace(run_of(model, stored.folder, stored.config, host), source=stored.source)
 

@@ -12,6 +12,7 @@ from zoo.data.names import name_of
 from zoo.export.metadata import Description, parity_values
 from zoo.report.card.summary import data_origin
 from zoo.runs.folder import CONFIG
+from zoo.runs.weights import weights_digest
 from zoo.system.files import sha256_of
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _description(run: Run, graph: Graph, precision: str, opset: int) -> Descript
         image_bits=image.bits,
         data=name_of(run.config.data.source),
         data_licence=_data_license(run),
-        weights_sha256=run.folder.weights_digest(),
+        weights_sha256=weights_digest(run.network),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sealed import write_weights
 
 import zoo
 from zoo.errors import UsageError, ZooError
@@ -95,11 +96,9 @@ def test_a_likelihood_that_is_not_finite_names_its_image(trained_copy: Path) -> 
 def test_images_that_are_not_finite_are_not_written(commands, trained_copy: Path, here) -> None:
     from safetensors.torch import load_file
 
-    from zoo.runs.weights import save_tensors
-
     weights = load_file(trained_copy / "model.safetensors")
     weights["flow.prior.mean"].fill_(float("inf"))
-    save_tensors(trained_copy / "model.safetensors", weights)
+    write_weights(trained_copy, weights)
     message = commands.fails(1, "sample", trained_copy, "-n", 4, "-o", "x.png")
     assert message.startswith("4 of 4 images are not finite: use a lower --temperature")
     assert list(here.iterdir()) == []

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sealed import write_weights
 
 import zoo
 from zoo.errors import UsageError
@@ -169,14 +170,14 @@ def test_different_methods_are_reported(commands, trained_copy: Path, here) -> N
 def test_metrics_of_earlier_weights_are_left_out_and_reported(
     commands, trained_copy: Path, here
 ) -> None:
-    from zoo.runs.weights import load_tensors, save_tensors
+    from zoo.runs.weights import load_tensors
 
     other = Path(shutil.copytree(trained_copy, here / "other"))
     for folder in (trained_copy, other):
         measure(commands, folder)
     weights = load_tensors(other / "model.safetensors")
     weights["flow.prior.mean"] += 1
-    save_tensors(other / "model.safetensors", weights)
+    write_weights(other, weights)
     first, second = rows = compare(entries(zoo.load(trained_copy), zoo.load(other)))
     assert (len(first.metrics), len(second.metrics)) == (1, 0)
     assert "The metrics of other are of earlier weights" in differences(rows)[-1]

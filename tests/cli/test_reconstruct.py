@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sealed import write_weights
 
 import zoo
 from zoo.data.spread import spread_split
@@ -220,11 +221,9 @@ def test_missing_data_suggest_naming_images(commands, trained_copy: Path, here) 
 def test_non_finite_reconstructions_are_not_written(commands, trained_copy: Path, here) -> None:
     from safetensors.torch import load_file
 
-    from zoo.runs.weights import save_tensors
-
     weights = load_file(trained_copy / "model.safetensors")
     weights["flow.prior.mean"].fill_(float("nan"))
-    save_tensors(trained_copy / "model.safetensors", weights)
+    write_weights(trained_copy, weights)
     message = commands.fails(1, "reconstruct", trained_copy, "-n", 3)
     assert message.startswith("3 of 3 images are not finite: use weights")
     assert list(here.iterdir()) == []

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sealed import write_weights
 
 import zoo
 from zoo.errors import UsageError, ZooError
 from zoo.evaluation import Evaluation, Metric, Protocol
 from zoo.evaluation.measure import Plan
 from zoo.evaluation.metrics import NAMES, read_evaluation, title_of
-from zoo.runs.weights import load_tensors, save_tensors
+from zoo.runs.weights import load_tensors
 
 PROTOCOL = Protocol("digits", "test", 90, 0, 4, 64, "exact")
 ALL = ["bits_per_dim", "nats", "fid_cnn", "kid_cnn", "precision_cnn", "recall_cnn"]
@@ -36,7 +37,7 @@ def spoil(folder: Path, name: str) -> None:
     """Fills one tensor of a run's weights with NaN."""
     weights = load_tensors(folder / "model.safetensors")
     weights[name].fill_(float("nan"))
-    save_tensors(folder / "model.safetensors", weights)
+    write_weights(folder, weights)
 
 
 # The command
@@ -111,7 +112,7 @@ def test_metrics_of_an_earlier_evaluation_stay_until_they_are_measured_again(
         assert metric["protocol_text"] in text, "the card shows every metric with its protocol"
     weights = load_tensors(trained_copy / "model.safetensors")
     weights["flow.prior.mean"] += 0.01
-    save_tensors(trained_copy / "model.safetensors", weights)
+    write_weights(trained_copy, weights)
     assert [*measure("--metric", "nats")] == ["nats"], "metrics of other weights are dropped"
 
 

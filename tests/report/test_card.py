@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sealed import write_config
 
 import zoo
 from zoo.report.card import RunSummary, front, new_card, parts, read_summary, writing
@@ -47,10 +48,9 @@ def test_a_card_has_time_throughput_hardware_seed_and_versions(trained: zoo.Run)
 def test_a_run_that_stores_no_hardware_gets_a_card_without_it(
     trained_copy: Path,
 ) -> None:
-    path = trained_copy / "config.json"
-    stored = json.loads(path.read_text("utf-8"))
+    stored = json.loads((trained_copy / "config.json").read_text("utf-8"))
     del stored["hardware"]
-    path.write_text(json.dumps(stored), "utf-8")
+    write_config(trained_copy, stored)
     zoo.load(trained_copy).write_card()
     assert "hardware" not in summary_table(trained_copy)
     assert summary_table(trained_copy)["seed"] == "0"

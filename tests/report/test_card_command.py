@@ -12,11 +12,12 @@ from pathlib import Path
 import hub_metadata
 import pytest
 from command_line import Commands
+from sealed import write_weights
 
 import zoo
 from zoo.errors import UsageError
 from zoo.report.card import front
-from zoo.runs.weights import load_tensors, save_tensors
+from zoo.runs.weights import load_tensors
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
@@ -220,7 +221,7 @@ def test_graphs_of_other_weights_or_without_a_valid_report_are_omitted(run: Path
     refresh(run)
     assert "onnx/encoder.onnx" in card(run)
     weights = load_tensors(run / "model.safetensors")
-    save_tensors(run / "model.safetensors", {name: tensor + 1 for name, tensor in weights.items()})
+    write_weights(run, {name: tensor + 1 for name, tensor in weights.items()})
     refresh(run)
     assert "onnx/encoder.onnx" not in card(run)
 

@@ -11,6 +11,7 @@ import numpy as np
 import palette
 import pytest
 import torch
+from sealed import write_config
 
 import zoo
 from zoo.errors import UsageError, ZooError
@@ -199,7 +200,7 @@ def test_an_old_run_is_not_resumed_with_another_number_of_classes(
     run = trained_on("cat dog eel")
     values = json.loads((run.path / "config.json").read_text("utf-8"))
     values["image"]["class_names"] = []
-    (run.path / "config.json").write_text(json.dumps(values))
+    write_config(run.path, values)
     options = renamed(run, tmp_path, "eel", "dog/more")
     with pytest.raises(UsageError, match="was started on 3 classes, but data has 2: cat, dog; "):
         zoo.train("palette", **options)

@@ -60,6 +60,6 @@ def test_an_old_run_resumes_as_before(name: str, tmp_path: Path) -> None:
     for name in {*expected} - {*BOOKKEEPING}:
         assert line[name] == pytest.approx(expected[name], rel=TOLERANCE, abs=TOLERANCE)
     stored = json.loads((run / "config.json").read_text("utf-8"))
-    assert stored["format_version"] == 3
+    assert stored["format_version"] == 4
     rule = "position" if version == "version2" else "hash"
     assert stored["config"]["data"]["split_rule"] == rule

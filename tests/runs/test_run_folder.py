@@ -38,7 +38,7 @@ HOSTILE = [
     (lambda _: 5, 2, "is not a run folder"),
     (lambda _: {"model_type": "bert"}, 2, "is not a run folder"),
     (put("library_name", value="diffusers"), 2, "is not a run folder"),
-    (put("format_version", value=4), 1, "has format version 4 and this genzoo"),
+    (put("format_version", value=5), 1, "has format version 5 and this genzoo"),
     (put("format_version", value=True), 1, "has format version true"),
     (put("format_version", value=None), 1, "has format version null"),
     (put("model", value="../x"), 2, "config.json: there is no model '../x'"),
@@ -183,10 +183,14 @@ def test_load_raises_the_same_errors(tmp_path: Path) -> None:
         zoo.load(tmp_path)
 
 
-@pytest.mark.parametrize("text", [b"5\n", b'{"a": 1}\n', b"\xff\xfe", b'{"step"', b"[" * 99_999])
-def test_metrics_are_read_up_to_the_first_damaged_line(tmp_path: Path, text: bytes) -> None:
-    (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 10}\n{"step": 20}\n' + text)
-    assert RunFolder(tmp_path).read_metrics() == [{"step": 10}, {"step": 20}]
-    RunFolder(tmp_path).truncate_metrics(10)
-    RunFolder(tmp_path).append_metrics({"step": 11})
-    assert RunFolder(tmp_path).read_metrics() == [{"step": 10}, {"step": 11}]
+@pytest.mark.parametrize("text", [b"5", b'{"a": 1}', b"\xff\xfe", b'{"step"', b"[" * 99_999])
+def test_a_damaged_line_of_metrics_costs_no_other(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(
+        b'{"step": 10}\n' + text + b'\n{"step": 20}\n{"step": 30}\n' + text[:6]
+    )
+    folder = RunFolder(tmp_path)
+    assert folder.read_metrics() == [{"step": 10}, {"step": 20}, {"step": 30}]
+    assert folder.truncate_metrics(20) == 1, "the last line is one that a kill cut off"
+    folder.append_metrics({"step": 21})
+    assert folder.read_metrics() == [{"step": 10}, {"step": 20}, {"step": 21}]
+    assert folder.truncate_metrics(30) == 0

@@ -34,7 +34,7 @@ def test_the_fixture_is_of_version_1() -> None:
 
 def test_config_of_version_1_is_read(run: Path) -> None:
     values = RunFolder(run).read_config()
-    assert values["format_version"] == 3
+    assert values["format_version"] == 4
     assert "facts" not in values
     assert values["summary"] == {
         "parameters": 164548,

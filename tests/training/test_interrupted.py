@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import zoo
+from zoo.runs.checkpoints import find_checkpoints
 from zoo.runs.folder import GRID, WEIGHTS, RunFolder
-from zoo.runs.weights import save_tensors
-from zoo.training.checkpoint import find_checkpoints
+from zoo.system.files import write_bytes
 
 SMALL = {
     "glow": ("depth=1", "width=8"),
@@ -100,15 +100,15 @@ def test_resuming_writes_weights_that_a_kill_prevented(
     whole = train(tmp_path / "whole")
     written = []
 
-    def killed(path: Path, tensors: object) -> None:
+    def killed(path: Path, data: bytes) -> None:
         if path.name == WEIGHTS:
             written.append(path)
             if len(written) == 2:
                 raise KeyboardInterrupt
-        save_tensors(path, tensors)
+        write_bytes(path, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr("zoo.training.loop.save_tensors", killed)
+        patch.setattr("zoo.runs.record.write_bytes", killed)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path / "cut")
     assert (tmp_path / "cut" / WEIGHTS).read_bytes() != whole[WEIGHTS]

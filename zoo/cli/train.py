@@ -35,6 +35,9 @@ from zoo.training.request import Request, check_request
     "--out", type=click.Path(path_type=Path), help="Run folder; default: runs/MODEL-DATA."
 )
 @click.option("--resume", is_flag=True, help="Resume the run in --out.")
+@click.option(
+    "--accept-changes", is_flag=True, help="Resume though config.json or the data were changed."
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--processes", type=click.IntRange(1), default=1, help="Number of devices.")
 @click.option("--track", type=click.Choice(["tensorboard"]), help="Additional log.")
@@ -46,6 +49,7 @@ def command(
     assignments: tuple[str, ...],
     out: Path | None,
     resume: bool,
+    accept_changes: bool,
     device: str,
     processes: int,
     track: str | None,
@@ -60,7 +64,7 @@ def command(
         if value is not None
     ]
     settings += [parse_assignment(spec, text) for text in assignments]
-    request = Request(model, preset, file, settings, out, resume, device, track)
+    request = Request(model, preset, file, settings, out, resume, device, track, accept_changes)
     group = launched()
     if processes > 1 and group.world == 1:
         say(f"{check_request(spec, request)}: starting {processes} processes")

@@ -130,7 +130,10 @@ class TrainingConfig(Section):
 
 
 LIMITS = ("steps", "epochs", "minutes")
-"""The keys of ``training`` that a resumed run may change: when to stop."""
+"""The keys of ``training`` that say when to stop."""
+
+FIXED = ("training.seed", "training.optimizer")
+"""The keys of ``training`` that a resumed run may not change: they decide on splits and shapes."""
 
 
 @dataclass(frozen=True)

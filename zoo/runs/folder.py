@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,12 +14,14 @@ from typing import Any
 from zoo.config.resolve import Setting, sectioned_settings, validate
 from zoo.config.sections import Config
 from zoo.errors import UsageError, ZooError
+from zoo.runs.integrity import sealed
+from zoo.runs.state import Change, Integrity
 from zoo.runs.upgrade import SUMMARY_KEYS, upgraded_config, with_later_keys
 from zoo.specs import ImageSpec, ModelSpec
 from zoo.system.files import sha256_of, write_errors, write_json, write_text
 from zoo.system.partial import remove_partial
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MAX_CLASSES = 1_000_000
 
 CONFIG = "config.json"
@@ -40,6 +42,11 @@ BOOKKEEPING = ("step", "epoch", "seconds", "images_per_second")
 
 VALIDATION = "validation_"
 """Prefix of metrics over the validation split."""
+
+
+class DamagedConfig(ZooError):
+    """A config.json is not valid JSON."""
+
 
 FindSpec = Callable[[str], ModelSpec]
 """Returns the spec of a model's name; raises UsageError for an unknown one."""
@@ -63,37 +70,50 @@ class RunFolder:
         source: str,
         hardware: Mapping[str, Any],
         summary: Mapping[str, Any],
-    ) -> None:
-        """Writes config.json.
+        changes: Sequence[Change] = (),
+        integrity: Integrity | None = None,
+    ) -> dict[str, Any]:
+        """Writes config.json, and returns its contents.
 
         ``source`` is the name of the data, the last component of a path; ``hardware`` is that of
-        :func:`zoo.system.hardware.hardware`; ``summary`` describes the network and the data.
+        :func:`zoo.system.hardware.hardware`; ``summary`` describes the network and the data;
+        ``changes`` are those of a resumed run, and ``integrity`` has the hash of its weights.
         """
         import torch
 
         values = config.dump()
         values["data"]["source"] = source
-        write_json(
-            self.path / CONFIG,
-            {
-                "format_version": FORMAT_VERSION,
-                "library_name": "genzoo",
-                "model": model,
-                "plugin": dict(plugin),
-                "image": asdict(image),
-                "config": values,
-                "versions": {
-                    "genzoo": version("genzoo"),
-                    "torch": torch.__version__,
-                    "python": platform.python_version(),
-                },
-                "hardware": dict(hardware),
-                "summary": dict(summary),
+        document = {
+            "format_version": FORMAT_VERSION,
+            "library_name": "genzoo",
+            "model": model,
+            "plugin": dict(plugin),
+            "image": asdict(image),
+            "config": values,
+            "versions": {
+                "genzoo": version("genzoo"),
+                "torch": torch.__version__,
+                "python": platform.python_version(),
             },
-        )
+            "hardware": dict(hardware),
+            "summary": dict(summary),
+        }
+        if changes:
+            document["changes"] = [change.model_dump() for change in changes]
+        weights = (integrity.step, integrity.weights) if integrity else (None, None)
+        document = sealed(document, *weights)
+        write_json(self.path / CONFIG, document)
+        return document
 
     def read_config(self) -> dict[str, Any]:
-        """Returns the contents of config.json.
+        """Returns the contents of config.json, those of an older format version in the current one.
+
+        Raises as :meth:`read_document`.
+        """
+        return current_config(self.read_document())
+
+    def read_document(self) -> dict[str, Any]:
+        """Returns the contents of config.json as they are stored.
 
         Raises UsageError for a folder that is not a run, and ZooError for damaged contents and for
         another format version.
@@ -108,13 +128,11 @@ class RunFolder:
         except OSError as error:
             raise ZooError(f"{file} cannot be read: {error.strerror or error}") from None
         except (ValueError, RecursionError) as error:
-            raise ZooError(f"{file} is damaged, not valid JSON: {error}") from None
+            raise DamagedConfig(f"{file} is damaged, not valid JSON: {error}") from None
         if not isinstance(values, dict) or values.get("library_name") != "genzoo":
             raise UsageError(f"{self.path} is not a run folder: genzoo did not write its {CONFIG}")
         stored = values.get("format_version")
-        if stored in (1, 2) and type(stored) is int:
-            return with_later_keys(upgraded_config(values))
-        if stored != FORMAT_VERSION or stored is True:
+        if type(stored) is not int or not 1 <= stored <= FORMAT_VERSION:
             raise ZooError(
                 f"{self.path} has format version {json.dumps(stored)} and this genzoo "
                 f"({version('genzoo')}) reads {FORMAT_VERSION}: use the genzoo that wrote it"
@@ -173,35 +191,48 @@ class RunFolder:
     # metrics.jsonl
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Returns the lines of metrics.jsonl, oldest first, up to the first damaged one: a kill may
-        have cut off the last."""
+        """Returns the lines of metrics.jsonl, oldest first, without the damaged ones."""
+        return [line for line in self._metrics() if line is not None]
+
+    def truncate_metrics(self, last_step: int) -> int:
+        """Removes the lines of steps after ``last_step``, which a resumed run writes again, and the
+        damaged ones; returns the number of these, except for a last one that a kill cut off."""
+        if not (self.path / METRICS).exists():
+            return 0
+        lines = self._metrics()
+        kept = [line for line in lines if line is not None and line["step"] <= last_step]
+        write_text(self.path / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
+        return lines[:-1].count(None)
+
+    def _metrics(self) -> list[dict[str, Any] | None]:
+        """The lines of metrics.jsonl; None for a damaged one."""
         try:
             text = (self.path / METRICS).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return []
-        lines = []
-        for line in text.splitlines():
-            try:
-                values = json.loads(line)
-            except (ValueError, RecursionError):
-                break
-            if not isinstance(values, dict) or not isinstance(values.get("step"), int):
-                break
-            lines.append(values)
-        return lines
-
-    def truncate_metrics(self, last_step: int) -> None:
-        """Removes the lines of steps after ``last_step``: a resumed run writes them again."""
-        if (self.path / METRICS).exists():
-            lines = [line for line in self.read_metrics() if line["step"] <= last_step]
-            text = "".join(json.dumps(line) + "\n" for line in lines)
-            write_text(self.path / METRICS, text)
+        return [_metrics_line(line) for line in text.split("\n") if line.strip()]
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Appends a line to metrics.jsonl."""
         path = self.path / METRICS
         with write_errors(path), open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def _metrics_line(line: str) -> dict[str, Any] | None:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict) or type(values.get("step")) is not int or values["step"] < 0:
+        return None
+    return values
+
+
+def current_config(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the contents of a config.json of any format version in the current one."""
+    older = document["format_version"] != FORMAT_VERSION
+    return with_later_keys(upgraded_config(document) if older else document)
 
 
 def short_hash(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo.config.sections import Config
 from zoo.errors import ZooError
-from zoo.runs.folder import WEIGHTS, FindSpec, RunFolder
+from zoo.runs.folder import WEIGHTS, FindSpec, RunFolder, current_config
 from zoo.runs.sources import named
 from zoo.specs import ImageSpec, ModelSpec
 
@@ -20,7 +20,7 @@ class StoredRun:
     """The configuration of a run in ``folder``, without its network.
 
     ``classes`` is the number of classes of the latents, 0 if the network takes no labels, and None
-    if config.json does not say. ``source`` is the name that the run was fetched by, None for a
+    if config.json does not say. ``document`` is config.json as it is stored. ``source`` is the name that the run was fetched by, None for a
     local folder.
     """
 
@@ -29,6 +29,7 @@ class StoredRun:
     config: Config
     image_spec: ImageSpec
     classes: int | None
+    document: Mapping[str, Any]
     source: str | None = None
 
     @classmethod
@@ -36,9 +37,20 @@ class StoredRun:
         """Reads config.json; raises as :meth:`RunFolder.read_config` and
         :meth:`RunFolder.parse_config`."""
         with named(folder.path, source or str(folder.path)):
-            values = folder.read_config()
-            spec, config, image = folder.parse_config(values, find)
-        return cls(folder, spec, config, image, _classes(values), source)
+            return cls.of(folder, folder.read_document(), find, source)
+
+    @classmethod
+    def of(
+        cls,
+        folder: RunFolder,
+        document: Mapping[str, Any],
+        find: FindSpec,
+        source: str | None = None,
+    ) -> StoredRun:
+        """Returns the run whose config.json holds ``document``; raises as :meth:`read`."""
+        values = current_config(document)
+        spec, config, image = folder.parse_config(values, find)
+        return cls(folder, spec, config, image, _classes(values), document, source)
 
     @property
     def name(self) -> str:

@@ -28,11 +28,18 @@ def with_later_keys(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def upgraded_config(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a config.json of format version 1 or 2 in version 3.
+    """Returns a config.json of format version 1 to 3 in version 4.
 
     Values of unexpected types stay as they are, to be refused where they are read.
     """
-    return _from_version_2(_from_version_1(values) if values["format_version"] == 1 else values)
+    if values["format_version"] == 1:
+        values = _from_version_1(values)
+    if values["format_version"] == 2:
+        values = _from_version_2(values)
+    # Version 3 had no hashes.
+    return {key: value for key, value in values.items() if key != "integrity"} | {
+        "format_version": 4
+    }
 
 
 def _from_version_1(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +56,7 @@ def _from_version_1(values: Mapping[str, Any]) -> dict[str, Any]:
             for key, value in config["training"].items()
         }
         upgraded["config"] = {**config, "training": training}
-    return {**upgraded, "summary": summary}
+    return {**upgraded, "format_version": 2, "summary": summary}
 
 
 def _from_version_2(values: Mapping[str, Any]) -> dict[str, Any]:

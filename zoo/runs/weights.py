@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import ZooError
-from zoo.system.files import write_bytes
+from zoo.system.files import sha256_of, write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -24,10 +25,20 @@ SPARE = 2**26
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Writes tensors, contiguous and on the CPU, atomically."""
+    write_bytes(path, serialized(tensors))
+
+
+def serialized(tensors: Mapping[str, Tensor]) -> bytes:
+    """Returns tensors as the contents of a safetensors file, which depend on nothing else."""
     from safetensors.torch import save
 
     ready = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    write_bytes(path, save(ready, metadata={"format": "pt"}))
+    return save(ready, metadata={"format": "pt"})
+
+
+def weights_digest(network: nn.Module) -> str:
+    """Returns the SHA-256 of the file that the weights of ``network`` are stored in."""
+    return hashlib.sha256(serialized(network.state_dict())).hexdigest()
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -38,12 +49,38 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Loads the weights of ``network`` from a file with exactly its tensors.
+def load_weights(network: nn.Module, path: Path) -> str:
+    """Loads the weights of ``network`` from a file with exactly its tensors; returns the SHA-256 of
+    what was loaded.
 
     Raises ZooError that names the first tensor that does not fit; names and shapes are checked
     before any tensor is read.
     """
+    tensors: dict[str, Tensor] = {}
+    digest, before = "", None
+    while before != (before := _identity(path)):  # another process may replace the file
+        _check_shapes(network, path)
+        tensors = load_tensors(path)
+        state = network.state_dict()
+        for name in sorted(tensors):
+            if tensors[name].dtype != state[name].dtype:
+                mismatch = f"{tensors[name].dtype}, not {state[name].dtype}"
+                raise _misfit(path, f"the tensor {name} is {mismatch}")
+        digest = sha256_of(path)
+    network.load_state_dict(tensors)
+    return digest
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """Returns numbers that differ once a file is replaced."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _check_shapes(network: nn.Module, path: Path) -> None:
     shapes, state = tensor_shapes(path), network.state_dict()
     for name in sorted(state.keys() | shapes.keys()):
         if name not in shapes:
@@ -53,12 +90,6 @@ def load_weights(network: nn.Module, path: Path) -> None:
         if shapes[name] != [*state[name].shape]:
             mismatch = f"{shapes[name]}, not {list(state[name].shape)}"
             raise _misfit(path, f"the tensor {name} is {mismatch}")
-    tensors = load_tensors(path)
-    for name in sorted(tensors):
-        if tensors[name].dtype != state[name].dtype:
-            mismatch = f"{tensors[name].dtype}, not {state[name].dtype}"
-            raise _misfit(path, f"the tensor {name} is {mismatch}")
-    network.load_state_dict(tensors)
 
 
 def tensor_shapes(path: Path) -> dict[str, list[int]]:

@@ -70,7 +70,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    write_bytes(path, as_json(value))
+
+
+def as_json(value: Any) -> bytes:
+    """Returns a value as the contents of a JSON file."""
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
 
 
 @contextmanager

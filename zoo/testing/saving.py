@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from zoo.errors import ZooError
 from zoo.model import Model
 from zoo.runs import folder as files
+from zoo.runs.checkpoints import find_checkpoints
 from zoo.runs.weights import load_tensors, save_tensors
 from zoo.sampling.seeding import SCORING, seeded
 from zoo.testing.promise import Broken, promise
 from zoo.testing.sampling import TOLERANCE, N, distance
 from zoo.testing.subject import Subject
-from zoo.training.checkpoint import find_checkpoints
 
 HALF = 3
 """Steps before the interruption, and steps after it."""

@@ -1,9 +1,7 @@
-"""Checkpoints: the full training state in one safetensors and one JSON file, written atomically."""
+"""The state of networks and optimizers, as the records and tensors of a checkpoint and back."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,12 +11,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from zoo.errors import ZooError, first_line
-from zoo.runs.folder import CHECKPOINTS
-from zoo.runs.weights import load_tensors, save_tensors
-from zoo.system.files import replacing_folder, write_json
+from zoo.errors import ZooError
+from zoo.runs.checkpoints import TENSORS
+from zoo.runs.state import Damaged, OptimizerState, Progress, TrainingState
+from zoo.runs.weights import load_tensors
 
-KEPT = 2
+MOMENTS = frozenset(
+    [
+        *("exp_avg", "exp_avg_sq", "exp_inf", "max_exp_avg_sq"),
+        *("square_avg", "grad_avg", "momentum_buffer"),
+    ]
+)
+"""State of torch's optimizers that has the shape of its parameter."""
+
+ALWAYS_STATEFUL = (torch.optim.Adam, torch.optim.Adamax, torch.optim.RMSprop)
 
 
 @dataclass
@@ -29,76 +35,152 @@ class Position:
     seconds: float = 0.0
 
 
-def save_checkpoint(
-    folder: Path,
-    position: Position,
-    networks: Mapping[str, nn.Module],
-    optimizers: Mapping[str, Optimizer],
-) -> None:
-    """Writes ``checkpoints/step-N`` and removes all but the newest two."""
+def training_state(
+    position: Position, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
+) -> tuple[TrainingState, dict[str, Tensor]]:
+    """Returns the full state of training: its plain values, and its tensors by name."""
     tensors: dict[str, Tensor] = {}
-    plain: dict[str, Any] = {}
+    plain: dict[str, OptimizerState] = {}
     for name, network in networks.items():
         tensors |= {f"network/{name}/{key}": t for key, t in network.state_dict().items()}
     for name, optimizer in optimizers.items():
         state = optimizer.state_dict()
-        plain[name] = {"groups": state["param_groups"], "state": {}}
-        for index, values in state["state"].items():
-            for key, value in values.items():
+        values: dict[str, dict[str, Any]] = {}
+        for index, kept in state["state"].items():
+            for key, value in kept.items():
                 if isinstance(value, Tensor):
                     tensors[f"optimizer/{name}/{index}/{key}"] = value
                 else:
-                    plain[name]["state"].setdefault(str(index), {})[key] = value
-    target = folder / CHECKPOINTS / f"step-{position.step:08d}"
-    if target.exists():
-        return
-    with replacing_folder(target) as beside:
-        save_tensors(beside / "state.safetensors", tensors)
-        write_json(beside / "state.json", {"progress": asdict(position), "optimizers": plain})
-    for old in find_checkpoints(folder)[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+                    values.setdefault(str(index), {})[key] = value
+        groups = [
+            {k: [*v] if isinstance(v, tuple) else v for k, v in group.items()}
+            for group in state["param_groups"]
+        ]
+        plain[name] = OptimizerState(groups=groups, state=values)
+    progress = Progress(**asdict(position))
+    return TrainingState(format_version=4, progress=progress, optimizers=plain), tensors
 
 
-def find_checkpoints(folder: Path) -> list[Path]:
-    """Returns the checkpoints of a run, oldest first."""
-    return sorted((folder / CHECKPOINTS).glob("step-[0-9]*"))
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint that fits the networks and optimizers it was read for, in memory."""
 
+    position: Position
+    networks: Mapping[str, Mapping[str, Tensor]]
+    optimizers: Mapping[str, Mapping[str, Any]]
 
-def read_position(checkpoint: Path) -> Position:
-    """Returns the position of a checkpoint. Raises ZooError if it cannot be read."""
-    return Position(**_read_json(checkpoint)["progress"])
+    def restore(
+        self, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
+    ) -> None:
+        """Loads the state into the networks and optimizers."""
+        for name, network in networks.items():
+            network.load_state_dict(self.networks[name])
+        for name, optimizer in optimizers.items():
+            optimizer.load_state_dict(dict(self.optimizers[name]))
 
 
 def load_checkpoint(
-    checkpoint: Path, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
-) -> None:
-    """Restores the state of networks and optimizers of the same shapes."""
-    plain = _read_json(checkpoint)["optimizers"]
-    tensors = load_tensors(checkpoint / "state.safetensors")
-    with torch.no_grad():
-        for name, network in networks.items():
-            prefix = f"network/{name}/"
-            state = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-            try:
-                network.load_state_dict(state)
-            except RuntimeError as error:
-                raise ZooError(
-                    f"the checkpoint {checkpoint} does not fit the network, whose layers may have "
-                    f"changed since: use the genzoo that wrote it ({first_line(error)})"
-                ) from error
-    for name, optimizer in optimizers.items():
-        optimizer_state: dict[int, dict[str, Any]] = {
-            int(index): dict(values) for index, values in plain[name]["state"].items()
-        }
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        for key, tensor in tensors.items():
-            kind, owner, *rest = key.split("/", 3)
-            if (kind, owner) == ("optimizer", name):
-                index = int(rest[0])
-                optimizer_state.setdefault(index, {})[rest[1]] = _with_layout_of(
-                    parameters[index], tensor
-                )
-        optimizer.load_state_dict({"state": optimizer_state, "param_groups": plain[name]["groups"]})
+    checkpoint: Path,
+    state: TrainingState,
+    networks: Mapping[str, nn.Module],
+    optimizers: Mapping[str, Optimizer],
+    own_settings: bool = False,
+) -> Loaded:
+    """Reads the checkpoint of ``state`` and changes nothing.
+
+    With ``own_settings`` the optimizers keep their own, such as betas, instead of the stored ones.
+    Raises Damaged for tensors that do not fit the networks and optimizers, or are not finite.
+    """
+    try:
+        tensors = load_tensors(checkpoint / TENSORS)
+    except ZooError as error:
+        reason = str(error).replace(str(checkpoint / TENSORS), TENSORS)
+        raise Damaged(reason) from None
+    rest = dict(tensors)
+    loaded = {name: _of_network(name, network, rest) for name, network in networks.items()}
+    if {*state.optimizers} != {*optimizers}:
+        names = ", ".join(sorted({*state.optimizers} ^ {*optimizers}))
+        raise Damaged(f"it does not have the optimizers of the model: {names[:80]}")
+    restored = {
+        name: _of_optimizer(name, optimizer, state, rest) for name, optimizer in optimizers.items()
+    }
+    if own_settings:
+        for name, optimizer in optimizers.items():
+            restored[name]["param_groups"] = optimizer.state_dict()["param_groups"]
+    if rest:
+        raise Damaged(f"{TENSORS} has a tensor that the model has not: {min(rest)[:80]}")
+    for full, tensor in tensors.items():
+        if tensor.is_floating_point() and bool(tensor.isnan().any()):
+            raise Damaged(f"the tensor {full} has a NaN")
+    position = Position(state.progress.step, float(state.progress.seconds))
+    return Loaded(position, loaded, restored)
+
+
+def _of_network(name: str, network: nn.Module, rest: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Takes the tensors of a network from ``rest``."""
+    state = {}
+    for key, tensor in network.state_dict().items():
+        stored = rest.pop(full := f"network/{name}/{key}", None)
+        if stored is None:
+            raise Damaged(f"{TENSORS} lacks the tensor {full}")
+        if stored.shape != tensor.shape or stored.dtype != tensor.dtype:
+            raise Damaged(
+                f"the tensor {full} is {_kind(stored)}, and the network's is {_kind(tensor)}"
+            )
+        state[key] = stored
+    return state
+
+
+def _of_optimizer(
+    name: str, optimizer: Optimizer, state: TrainingState, rest: dict[str, Tensor]
+) -> dict[str, Any]:
+    """Takes the tensors of an optimizer from ``rest``; returns its ``state_dict``."""
+    stored = state.optimizers[name]
+    _check_groups(name, optimizer, stored)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    values: dict[int, dict[str, Any]] = {int(i): dict(kept) for i, kept in stored.state.items()}
+    prefix = f"optimizer/{name}/"
+    for full in [key for key in rest if key.startswith(prefix)]:
+        index, _, key = full.removeprefix(prefix).partition("/")
+        if not index.isdecimal() or int(index) >= len(parameters):
+            raise Damaged(f"{TENSORS} has a tensor that the model has not: {full[:80]}")
+        tensor, parameter = rest.pop(full), parameters[int(index)]
+        if key in MOMENTS and tensor.shape != parameter.shape:
+            raise Damaged(
+                f"the tensor {full} is {_kind(tensor)}, and its parameter is {_kind(parameter)}"
+            )
+        values.setdefault(int(index), {})[key] = _with_layout_of(parameter, tensor)
+    kinds = {frozenset(kept) for kept in values.values()}
+    if any(index >= len(parameters) for index in values) or len(kinds) > 1:
+        raise Damaged(f"the state of the optimizer {name} is incomplete")
+    if not values and parameters and state.progress.step and isinstance(optimizer, ALWAYS_STATEFUL):
+        raise Damaged(f"the state of the optimizer {name} is missing")
+    return {"state": values, "param_groups": [dict(group) for group in stored.groups]}
+
+
+def _check_groups(name: str, optimizer: Optimizer, stored: OptimizerState) -> None:
+    groups = optimizer.state_dict()["param_groups"]
+    if [group.get("params") for group in stored.groups] != [group["params"] for group in groups]:
+        raise Damaged(f"the optimizer {name} has other parameters than the model's")
+    for group, own in zip(stored.groups, groups, strict=True):
+        for key, value in group.items():
+            if key not in own or not _is_alike(value, own[key]):
+                raise Damaged(f"the optimizer {name} has no setting {key[:40]} = {value!r:.40}")
+
+
+def _is_alike(stored: object, own: object) -> bool:
+    """Whether two settings are of one kind; either may be None."""
+    if isinstance(stored, list) and isinstance(own, list | tuple):
+        return len(stored) == len(own)
+    numbers = (int, float)
+    if isinstance(stored, bool) or isinstance(own, bool):
+        return isinstance(stored, bool | None) and isinstance(own, bool | None)
+    return (
+        stored is None
+        or own is None
+        or (isinstance(stored, numbers) and isinstance(own, (*numbers, Tensor)))
+        or type(stored) is type(own)
+    )
 
 
 def _with_layout_of(parameter: Tensor, tensor: Tensor) -> Tensor:
@@ -108,14 +190,5 @@ def _with_layout_of(parameter: Tensor, tensor: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=tensor.dtype, device="cpu").copy_(tensor)
 
 
-def _read_json(checkpoint: Path) -> dict[str, Any]:
-    try:
-        values: dict[str, Any] = json.loads((checkpoint / "state.json").read_text("utf-8"))
-        if not {"progress", "optimizers"} <= values.keys():
-            raise ValueError("it lacks progress or optimizers")
-        return values
-    except (OSError, ValueError, AttributeError) as error:
-        raise ZooError(
-            f"the checkpoint {checkpoint} cannot be read: {error}; remove it to resume from the "
-            "previous one"
-        ) from error
+def _kind(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"

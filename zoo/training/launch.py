@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.config.sections import Config
 from zoo.data import names, open_data
-from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.errors import Interrupted, ZooError
 from zoo.model import Model, build
 from zoo.plugins.owner import FindOwner, Owner
 from zoo.report.card import DamagedCard, write_card
 from zoo.report.dataset import remarks, summary
 from zoo.runs.folder import CHECKPOINTS, CONFIG, DATA_RECORD, RunFolder
-from zoo.runs.stored import StoredRun
+from zoo.runs.record import RunRecord
 from zoo.sampling.seeding import INITIALIZATION, seeded
 from zoo.system.console import duration
 from zoo.system.device import choose_device
@@ -26,7 +26,6 @@ from zoo.system.launcher import Processes, join, launched
 from zoo.system.progress import Progress
 from zoo.system.torch_state import default_state
 from zoo.training.accelerator import environment_notes, make_accelerator, own_environment
-from zoo.training.checkpoint import find_checkpoints
 from zoo.training.classes import for_training, stored_names
 from zoo.training.compile_choice import choose_compile, work_of
 from zoo.training.exclusive import only_training
@@ -34,9 +33,11 @@ from zoo.training.limits import Limits
 from zoo.training.observer import Observer
 from zoo.training.request import (
     Request,
+    Resolved,
     default_preset_note,
     resolve_request,
 )
+from zoo.training.resuming import checked_data, resume_point
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -64,10 +65,8 @@ def launch(
     try:
         with only_training(progress):
             device, owner = choose_device(request.device), find(request.model)
-            folder, config = resolve_request(owner.spec, request)
-            stored = (
-                StoredRun.read(RunFolder(folder), lambda _: owner.spec) if request.resume else None
-            )
+            resolved = resolve_request(owner.spec, request)
+            folder, config = resolved.folder, resolved.config
             if processes.local_main:
                 for note in environment_notes(processes, device.type == "cuda"):
                     progress.say(note)
@@ -77,14 +76,22 @@ def launch(
                 config.data,
                 lambda done, total: shown.show("reading images", done, total),
                 seed=config.training.seed,
-                class_names=stored_names(stored),
+                class_names=stored_names(resolved.stored),
             )
             config = replace(config, data=data.config)
             with _locked(folder, processes), own_environment(processes, device):
                 accelerator = make_accelerator(config, device, folder, request.track)
                 run = RunFolder(_broadcast(folder))
                 model, config = _train(
-                    owner, request, run, config, data, stored, accelerator, shown, observe, find
+                    owner,
+                    request,
+                    replace(resolved, config=config),
+                    run,
+                    data,
+                    accelerator,
+                    shown,
+                    observe,
+                    find,
                 )
                 return model, run, config
     finally:
@@ -94,10 +101,9 @@ def launch(
 def _train(
     owner: Owner,
     request: Request,
+    resolved: Resolved,
     folder: RunFolder,
-    config: Config,
     data: Dataset,
-    stored: StoredRun | None,
     accelerator: Accelerator,
     progress: Progress,
     observe: Observe,
@@ -105,27 +111,35 @@ def _train(
 ) -> tuple[Model, Config]:
     from zoo.training.loop import Loop
 
+    config = resolved.config
     with seeded(config.training.seed, INITIALIZATION, device=accelerator.device):
         model = build(owner, config.model, data.image_spec, accelerator.device)
         objective = model.objective(config)
-    data = for_training(model, data, stored, progress.say)
+    data = for_training(model, data, resolved.stored, progress.say)
     observer = observe(model, folder, config)
     used = _with_compile_chosen(config, model, objective, data, accelerator, progress)
-    if not request.resume:
+    if resolved.stored is None:
         config = used
     loop = Loop(model, folder, used, objective, data, accelerator, progress, observer)
+    for line in resolved.notes:
+        progress.say(line)
+    loaded, changes = resume_point(resolved, loop, progress.say)
+    record = None
     if accelerator.is_main_process:
-        if request.resume:
-            _check_image_count(folder, data)
-        folder.write_config(
+        fingerprint, accepted = checked_data(resolved, folder, model, data, request, loaded)
+        changes = [*changes, *accepted]
+        document = folder.write_config(
             model=model.name,
             plugin=owner.plugin.reference(),
             config=config,
             image=data.image_spec,
             source=data.name,
             hardware=hardware(accelerator.device, accelerator.num_processes),
-            summary=_summary(model, config, data),
+            summary=_summary(model, config, data) | {"fingerprint": fingerprint},
+            changes=changes,
+            integrity=None if resolved.stored is None else integrity_of(resolved.stored),
         )
+        record = RunRecord(folder, document)
         write_json(folder.path / DATA_RECORD, _data_record(config, data))
     accelerator.wait_for_everyone()
     if (note := default_preset_note(owner.spec, request)) is not None:
@@ -133,7 +147,7 @@ def _train(
     for line in (summary(data), *remarks(data)):
         progress.say(line)
     progress.say(_description(model, config, loop, data))
-    stopped = loop.fit(request.resume)
+    stopped = loop.fit(loaded, record)
     if accelerator.is_main_process:
         try:
             write_card(folder.path, find)
@@ -240,15 +254,6 @@ def _data_record(config: Config, data: Dataset) -> dict[str, Any]:
         "source": names.absolute(config.data.source),
         "images": len(data.splits["train"]),
     }
-
-
-def _check_image_count(folder: RunFolder, data: Dataset) -> None:
-    stored, count = folder.read_data_record().get("images"), len(data.splits["train"])
-    if stored is not None and stored != count and find_checkpoints(folder.path):
-        raise UsageError(
-            f"{folder.path} was started with {stored} training images, but {data.name} has "
-            f"{count}: pass the same data, or start another run with --out"
-        )
 
 
 def _description(model: Model, config: Config, loop: Loop, data: Dataset) -> str:

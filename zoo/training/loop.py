@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,26 +13,19 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
 from zoo.data.batches import Batches
-from zoo.errors import ZooError
 from zoo.evaluation.likelihood import validation_bits_per_dim
 from zoo.objectives.optimizers import rate_factor
 from zoo.report.curves import save_curve
 from zoo.report.grids import grid, save_png
-from zoo.runs.folder import BOOKKEEPING, CURVE, GRID, SAMPLES, VALIDATION, WEIGHTS, RunFolder
-from zoo.runs.weights import save_tensors
+from zoo.runs.folder import BOOKKEEPING, CURVE, GRID, METRICS, SAMPLES, VALIDATION, RunFolder
 from zoo.sampling.seeding import FIRST_BATCH, HOOK, STEP, generator_for, seeded
 from zoo.system.memory import peak_memory
 from zoo.system.progress import Progress
 from zoo.training.accelerator import agree
-from zoo.training.checkpoint import (
-    Position,
-    find_checkpoints,
-    load_checkpoint,
-    read_position,
-    save_checkpoint,
-)
+from zoo.training.checkpoint import Loaded, Position, training_state
 from zoo.training.ema import ema_of
 from zoo.training.execution import Execution
+from zoo.training.finite import first_not_finite, not_finite
 from zoo.training.interrupts import Interrupts
 from zoo.training.limits import Limits
 from zoo.training.meter import Meter
@@ -45,6 +40,7 @@ if TYPE_CHECKING:
     from zoo.data.dataset import Dataset
     from zoo.model import Model
     from zoo.objectives.objective import Objective
+    from zoo.runs.record import RunRecord
 
 INITIALIZATION_IMAGES = 256
 """Minimum number of images for data-dependent initialization."""
@@ -80,6 +76,7 @@ class Loop:
         self.main = accelerator.is_main_process
         self.limits = Limits(self.training, len(data.splits["train"]), objective.batches_per_step)
         self.position = Position()
+        self.record: RunRecord | None = None
         self.plain = dict(objective.networks)
         self.ema = (
             ema_of(model.network, self.training.ema_decay) if self.training.ema_decay else None
@@ -97,19 +94,24 @@ class Loop:
 
     # The run from its beginning to its end
 
-    def fit(self, resume: bool) -> int:
-        """Trains, or resumes from the last checkpoint; the network then has the weights of the run.
+    def fit(self, loaded: Loaded | None, record: RunRecord | None) -> int:
+        """Trains, from a ``loaded`` checkpoint if any; the network then has the weights to use.
+        ``record`` writes them, in the main process.
 
         Returns the exit status of Ctrl-C or SIGTERM, after a checkpoint, else 0. Raises ZooError
-        for a loss that is not finite.
+        for a loss or a state that is not finite.
         """
-        if resume and find_checkpoints(self.folder.path):
-            self._restore()
+        self.record = record
+        if loaded is not None:
+            self._restore(loaded)
         else:
             self._initialize()
         self._prepare()
         if self.main:
-            self.folder.truncate_metrics(self.position.step)
+            if lines := self.folder.truncate_metrics(self.position.step):
+                self.progress.say(f"{METRICS} had damaged lines, which are left out: {lines}")
+            if loaded is not None:
+                self._complete()
             self.observer.started()
         with Interrupts() as interrupts, self.execution.installed():
             try:
@@ -134,11 +136,10 @@ class Loop:
         if self.ema is not None:
             self.ema.module.load_state_dict(self.model.network.state_dict())
 
-    def _restore(self) -> None:
-        checkpoint = find_checkpoints(self.folder.path)[-1]
+    def _restore(self, loaded: Loaded) -> None:
         self._move()
-        load_checkpoint(checkpoint, self._checkpointed_networks(), self.objective.optimizers)
-        self.position = read_position(checkpoint)
+        loaded.restore(self.checkpointed_networks, self.objective.optimizers)
+        self.position = replace(loaded.position)
         self.progress.say(f"resuming from step {self.position.step}")
 
     def _move(self) -> None:
@@ -175,8 +176,6 @@ class Loop:
                 f"already finished at step {self.position.step} of {self.limits}: raise --steps, "
                 "--epochs or --minutes to continue"
             )
-            # The process may have been killed between the last checkpoint and the weights.
-            self._write_weights()
         stop = 0
         while not done and not stop:
             raws = [next(batches) for _ in range(per_step)]
@@ -235,7 +234,9 @@ class Loop:
     def _log(self, validate: bool) -> None:
         """Reads the metrics from the device, stops at a NaN, writes a line of metrics.jsonl."""
         if (bad := self._meter.first_bad_step) is not None:
-            raise ZooError(self._not_finite(bad))
+            raise not_finite("the loss", bad, self.folder.path, self.training)
+        if validate and (tensor := self._first_not_finite()) is not None:
+            raise not_finite(tensor, self.position.step, self.folder.path, self.training)
         values, steps_per_second = self._meter.read()
         step, seconds = self.position.step, self.position.seconds
         per_step = self.training.batch_size * self.objective.batches_per_step
@@ -267,31 +268,40 @@ class Loop:
         self.progress.step(done, str(status), status.short, milestone=validate)
         self._meter.restart_clock()
 
+    def _first_not_finite(self) -> str | None:
+        state = self.checkpointed_networks, self.objective.optimizers
+        return first_not_finite(*state, self.accelerator)
+
     def _checkpoint(self) -> None:
         self.accelerator.wait_for_everyone()
-        if self.main:
-            save_checkpoint(
-                self.folder.path,
-                self.position,
-                self._checkpointed_networks(),
-                self.objective.optimizers,
+        if self.record is not None:
+            state, tensors = training_state(
+                self.position, self.checkpointed_networks, self.objective.optimizers
             )
-            self._write_weights()
+            self.record.save(state, tensors, self.final_network.state_dict())
+            self._write_grid()
             self.observer.checkpoint(self.position.step)
         self.accelerator.wait_for_everyone()
         for network in self.objective.networks.values():
             network.train()
         self._meter.restart_clock()
 
-    def _write_weights(self) -> None:
-        """Saves the weights and a sample grid."""
-        if self.main:
-            path = self.folder.path
-            save_tensors(path / WEIGHTS, self.final_network.state_dict())
-            model = self.model.with_network(self.final_network)
-            sheet = grid(model.sample(GRID_IMAGES, seed=self.training.seed).numpy())
-            save_png(path / SAMPLES / f"step-{self.position.step:08d}.png", sheet)
-            save_png(path / GRID, sheet)
+    def _complete(self) -> None:
+        """Writes what a kill after the checkpoint left out: the weights and the sample grid."""
+        assert self.record is not None
+        there = self.record.save_weights(self.position.step, self.final_network.state_dict())
+        if not there or not all(path.exists() for path in self._grids()):
+            self._write_grid()
+
+    def _write_grid(self) -> None:
+        model = self.model.with_network(self.final_network)
+        sheet = grid(model.sample(GRID_IMAGES, seed=self.training.seed).numpy())
+        for path in self._grids():
+            save_png(path, sheet)
+
+    def _grids(self) -> list[Path]:
+        names = f"{SAMPLES}/step-{self.position.step:08d}.png", GRID
+        return [self.folder.path / name for name in names]
 
     def _finish(self) -> None:
         if self.main:
@@ -320,7 +330,8 @@ class Loop:
         """The network whose weights the run stores: the EMA, if there is one."""
         return self.model.network if self.ema is None else self.ema.module
 
-    def _checkpointed_networks(self) -> dict[str, torch.nn.Module]:
+    @property
+    def checkpointed_networks(self) -> dict[str, torch.nn.Module]:
         return self.plain | ({"average": self.ema} if self.ema is not None else {})
 
     def _batches_of(self, batch_size: int, single_process: bool = False) -> Batches:
@@ -334,12 +345,4 @@ class Loop:
             workers=self.config.data.workers,
             rank=0 if single_process else self.accelerator.process_index,
             world=1 if single_process else self.accelerator.num_processes,
-        )
-
-    def _not_finite(self, step: int) -> str:
-        checkpoints = find_checkpoints(self.folder.path)
-        last = f"the last checkpoint is {checkpoints[-1]}" if checkpoints else "no checkpoint yet"
-        return (
-            f"the loss is not finite at step {step}; {last}: start another run with a clip_norm, "
-            f"more warmup_steps or a learning_rate below {self.training.learning_rate:g}"
         )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from zoo.config.resolve import (
     Setting,
@@ -19,10 +20,16 @@ from zoo.config.resolve import (
     unique,
     validate,
 )
-from zoo.config.sections import Config
+from zoo.config.sections import FIXED, Config
 from zoo.data.names import check_source, file_name, name_of
-from zoo.errors import UsageError
-from zoo.runs.folder import CONFIG, RunFolder
+from zoo.errors import UsageError, ZooError
+from zoo.runs.checkpoints import config_at, find_checkpoints
+from zoo.runs.folder import CONFIG, DamagedConfig, RunFolder, current_config
+from zoo.runs.integrity import differences, is_unchanged
+from zoo.runs.state import Change
+from zoo.runs.stored import StoredRun
+from zoo.runs.unstarted import is_locked, never_started
+from zoo.runs.verify import changed_text
 from zoo.specs import ModelSpec
 from zoo.system.device import check_device_name
 from zoo.system.launcher import launched
@@ -40,15 +47,39 @@ class Request:
     resume: bool = False
     device: str = "auto"
     track: str | None = None
+    accept_changes: bool = False
 
 
-def resolve_request(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
-    """Returns the folder and configuration of a run, new or resumed; of a resumed one only the
-    limits may differ.
+@dataclass(frozen=True)
+class Resolved:
+    """A run to train, in ``folder``; ``stored`` is the one that is resumed, None for a new one.
 
-    Raises UsageError or ZooError for all that is wrong with them, without torch.
+    ``changes`` of its configuration were asked for, or made in config.json; their step is not known
+    yet. ``notes`` are sentences for the user.
     """
-    return _resolve_resumed(spec, request) if request.resume else _resolve_new(spec, request)
+
+    folder: Path
+    config: Config
+    stored: StoredRun | None = None
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def resolve_request(spec: ModelSpec, request: Request) -> Resolved:
+    """Returns the run that is asked for, new or resumed.
+
+    Raises UsageError or ZooError for all that is wrong with the request, without torch.
+    """
+    if not request.resume:
+        if request.accept_changes:
+            raise UsageError("--accept-changes needs --resume: a new run has no changes")
+        return _resolve_new(spec, request)
+    folder = request.out or _newest(spec, request)
+    if not never_started(folder):
+        return _resolve_resumed(spec, request, folder)
+    resolved = _resolve_new(spec, replace(request, out=folder))
+    note = f"{folder} was killed before its first step: it starts with the settings of this command"
+    return replace(resolved, notes=(note,))
 
 
 def check_request(spec: ModelSpec, request: Request) -> str:
@@ -57,21 +88,21 @@ def check_request(spec: ModelSpec, request: Request) -> str:
     Raises as :func:`resolve_request`, and UsageError for a device or data that cannot exist.
     """
     check_device_name(request.device)
-    folder, config = resolve_request(spec, request)
-    source = config.data.source
+    resolved = resolve_request(spec, request)
+    source = resolved.config.data.source
     check_source(source)
     subject = f"{spec.name} on {name_of(source)}"
-    if request.resume:
-        return f"{subject}, resuming {folder}"
+    if resolved.stored is not None:
+        return f"{subject}, resuming {resolved.folder}"
     return f"{subject}, preset {request.preset or next(iter(spec.presets))}"
 
 
-def _resolve_new(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
+def _resolve_new(spec: ModelSpec, request: Request) -> Resolved:
     config = resolve(spec, request.preset, request.file, request.settings)
     if request.out is None:
         base = Path("runs") / f"{request.model}-{file_name(config.data.source)}"
-        return next(path for path in _numbered(base) if not path.exists()), config
-    taken = request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir()))
+        return Resolved(next(path for path in _numbered(base) if _is_free(path)), config)
+    taken = request.out.exists() and not never_started(request.out)
     if taken and launched().local_main:  # other processes may see the files of the main process
         if (request.out / CONFIG).exists():
             raise UsageError(
@@ -79,17 +110,18 @@ def _resolve_new(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
                 "--out"
             )
         raise UsageError(f"{request.out} is not an empty folder: choose another --out")
-    return request.out, config
+    return Resolved(request.out, config)
 
 
-def _resolve_resumed(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
-    folder = request.out or _newest(spec, request)
+def _resolve_resumed(spec: ModelSpec, request: Request, folder: Path) -> Resolved:
     run = RunFolder(folder)
-    values = run.read_config()
-    if values.get("model") != request.model:
-        raise UsageError(f"{folder} is a run of {values.get('model')}, not of {request.model}")
-    _, stored_config, _ = run.parse_config(values, lambda _: spec)
-    stored = sectioned_settings(spec, values["config"], str(folder / CONFIG))
+    document, notes = _document(run)
+    if (model := document.get("model")) != request.model:
+        raise UsageError(f"{folder} is a run of {model}, not of {request.model}")
+    before = StoredRun.of(run, document, lambda _: spec)
+    stored_config = before.config
+    values = current_config(document)["config"]
+    stored = sectioned_settings(spec, values, str(folder / CONFIG))
     overrides = unique(request.settings)
     if request.file is not None:
         overrides = overlay(file_settings(spec, request.file), overrides)
@@ -100,14 +132,65 @@ def _resolve_resumed(spec: ModelSpec, request: Request) -> tuple[Path, Config]:
     config = validate(spec, overlay(stored, overrides))
     source = config.data.source
     named = replace(config, data=config.data.model_copy(update={"source": name_of(source)}))
-    for key, old, new in changed(stored_config, named):
-        raise UsageError(
-            f"{folder} was started with {key} = {json.dumps(old)}, not {json.dumps(new)}: "
-            "keep it, or start another run with --out"
-        )
+    differing = changed(stored_config, named)
+    for key, old, new in differing:
+        if not _may_change(key, old, new):
+            raise UsageError(
+                f"{folder} was started with {key} = {json.dumps(old)}, not {json.dumps(new)}: "
+                "keep it, or start another run with --out"
+            )
+    edits = _edits(run, document, request.accept_changes)
+    changes = [
+        Change(step=0, key=key, before=old, after=new) for key, old, new in [*edits, *differing]
+    ]
     if source == stored_config.data.source:
         source = run.read_data_record().get("source", source)
-    return folder, replace(config, data=config.data.model_copy(update={"source": source}))
+    config = replace(config, data=config.data.model_copy(update={"source": source}))
+    return Resolved(folder, config, before, tuple(changes), notes)
+
+
+def _document(run: RunFolder) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Returns the config.json of a run, that of its newest checkpoint if it cannot be read, and
+    notes on it."""
+    try:
+        return run.read_document(), ()
+    except ZooError as error:
+        if (run.path / CONFIG).is_file() and not isinstance(error, DamagedConfig):
+            raise
+        for checkpoint in reversed(find_checkpoints(run.path)):
+            if (document := config_at(checkpoint)) is not None:
+                note = f"{error}; it is written again as at {checkpoint.name}"
+                return document, (note,)
+        raise
+
+
+def _edits(run: RunFolder, document: Mapping[str, Any], accept: bool) -> list[tuple[str, Any, Any]]:
+    """Returns key, old and new value of what a user changed in config.json, if that is accepted.
+
+    Raises UsageError if it is not.
+    """
+    if is_unchanged(document):
+        return []
+    if not accept:
+        raise UsageError(
+            f"{run.path / CONFIG} was changed since genzoo wrote it"
+            f"{changed_text(run.path, document)}: set it back, or take it with --accept-changes"
+        )
+    for checkpoint in reversed(find_checkpoints(run.path)):
+        if (before := config_at(checkpoint)) is not None:
+            return list(differences(before, document))
+    return [(CONFIG, None, None)]
+
+
+def _may_change(key: str, before: object, after: object) -> bool:
+    """Whether a resumed run may have another value: one that changes no shape and no split."""
+    if key == "training.ema_decay":
+        return bool(before) == bool(after)
+    return key in ("data.workers",) or (key.startswith("training.") and key not in FIXED)
+
+
+def _is_free(path: Path) -> bool:
+    return not path.exists() or (never_started(path) and not is_locked(path))
 
 
 def _newest(spec: ModelSpec, request: Request) -> Path:

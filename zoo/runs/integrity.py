@@ -1,0 +1,84 @@
+"""What a run says about its own files: hashes, and whether the files still have them.
+
+Each checkpoint has a manifest with the SHA-256 of its files, a copy of config.json among them.
+config.json states the hash of its other contents and that of the weights, in ``integrity``; so the
+hashes travel with a run that is pushed or copied. Runs of format version 3 and older have none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from zoo.runs.state import Integrity, parse_record, plain
+
+INTEGRITY = "integrity"
+
+
+def sha256(data: bytes) -> str:
+    """Returns the SHA-256 of bytes, in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sealed(
+    document: Mapping[str, Any], step: int | None = None, weights: str | None = None
+) -> dict[str, Any]:
+    """Returns the contents of a config.json with their hash, and that of the weights."""
+    values = {key: value for key, value in document.items() if key != INTEGRITY}
+    integrity = Integrity(config=_digest(values), step=step, weights=weights)
+    return {**values, INTEGRITY: plain(integrity)}
+
+
+def integrity_of(document: Mapping[str, Any]) -> Integrity | None:
+    """Returns the hashes in a config.json; None for one without, as those of format version 3 and
+    older are. Raises Damaged."""
+    version = document.get("format_version")
+    if document.get(INTEGRITY) is None or (isinstance(version, int) and version < 4):
+        return None
+    return parse_record(document[INTEGRITY], Integrity, f"{INTEGRITY} in config.json")
+
+
+def is_unchanged(document: Mapping[str, Any]) -> bool:
+    """Whether a config.json has the contents that genzoo wrote; True for one without hashes.
+
+    Raises Damaged if its hashes cannot be read.
+    """
+    integrity = integrity_of(document)
+    values = {key: value for key, value in document.items() if key != INTEGRITY}
+    return integrity is None or integrity.config == _digest(values)
+
+
+def differences(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yields key, old and new value of all that differs in two config.json, but their hashes.
+
+    The keys of the configuration are ``section.key``, as on the command line.
+    """
+    old, new = _flat(before), _flat(after)
+    for key in dict.fromkeys([*old, *new]):
+        if old.get(key) != new.get(key):
+            yield key, old.get(key), new.get(key)
+
+
+def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in document.items():
+        if name == INTEGRITY:
+            continue
+        inner = value if isinstance(value, Mapping) else {}
+        if name == "config":
+            for section, part in inner.items():
+                keys = part if isinstance(part, Mapping) else {}
+                flat |= {f"{section}.{key}": item for key, item in keys.items()}
+        elif inner:
+            flat |= {f"{name}.{key}": item for key, item in inner.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode())

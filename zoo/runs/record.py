@@ -1,0 +1,53 @@
+"""The one writer of a run in training: checkpoints, weights and config.json, in a safe order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from zoo.runs.checkpoints import write_checkpoint
+from zoo.runs.folder import CONFIG, WEIGHTS, RunFolder
+from zoo.runs.integrity import integrity_of, sealed, sha256
+from zoo.runs.state import TrainingState
+from zoo.runs.weights import serialized
+from zoo.system.files import sha256_of, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class RunRecord:
+    """Writes the states of a run whose config.json holds ``document``.
+
+    The checkpoint states the hash of the weights before they are written, and config.json follows
+    them: a kill at any moment leaves weights whose hash one of the two states.
+    """
+
+    def __init__(self, folder: RunFolder, document: Mapping[str, Any]) -> None:
+        self.folder, self._document = folder, dict(document)
+
+    def save(
+        self, state: TrainingState, tensors: Mapping[str, Tensor], weights: Mapping[str, Tensor]
+    ) -> None:
+        """Writes a checkpoint, and the ``weights`` to use."""
+        data = serialized(weights)
+        self._document = sealed(self._document, state.progress.step, sha256(data))
+        write_checkpoint(self.folder.path, state, tensors, self._document)
+        self._write_weights(data)
+
+    def save_weights(self, step: int, weights: Mapping[str, Tensor]) -> bool:
+        """Writes the weights of a checkpoint that exists, unless they are there; returns whether
+        they were."""
+        data = serialized(weights)
+        digest, path = sha256(data), self.folder.path / WEIGHTS
+        integrity = integrity_of(self._document)
+        stated = None if integrity is None else integrity.weights
+        if digest == stated and path.is_file() and sha256_of(path) == digest:
+            return True
+        self._document = sealed(self._document, step, digest)
+        self._write_weights(data)
+        return False
+
+    def _write_weights(self, data: bytes) -> None:
+        write_bytes(self.folder.path / WEIGHTS, data)
+        write_json(self.folder.path / CONFIG, self._document)

@@ -1,0 +1,82 @@
+"""Checks of a run that is loaded: config.json and the weights are as genzoo wrote them."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.runs.checkpoints import config_at, find_checkpoints
+from zoo.runs.folder import CONFIG, WEIGHTS
+from zoo.runs.integrity import differences, integrity_of, is_unchanged
+from zoo.runs.state import Damaged
+from zoo.system.console import say
+
+ELSEWHERE = "fetch the run again, or use another copy of it"
+"""The fix for a run without checkpoints."""
+
+
+def check_loaded(run: Path, document: Mapping[str, Any], digest: str) -> None:
+    """Checks a run whose config.json holds ``document`` and whose weights have the SHA-256
+    ``digest``.
+
+    Raises Damaged, with the fix. Says it of a run without hashes.
+    """
+    integrity = integrity_of(document)
+    if integrity is None or integrity.weights is None:
+        _say_unverified(run)
+    elif not _is_stored(run, digest, integrity.weights):
+        raise Damaged(
+            f"{run / WEIGHTS} is damaged, its SHA-256 is not that of {CONFIG}: "
+            f"{_resume(run, document, '') or ELSEWHERE}"
+        )
+    if not is_unchanged(document):
+        fix = _resume(run, document, " --accept-changes")
+        raise Damaged(
+            f"{run / CONFIG} was changed since genzoo wrote it{changed_text(run, document)}: "
+            f"{f'set it back, or {fix}' if fix else ELSEWHERE}"
+        )
+
+
+def changed_text(run: Path, document: Mapping[str, Any]) -> str:
+    """Returns `` (KEY is NEW, and was OLD)`` for the first change of a config.json since the last
+    checkpoint; empty without a checkpoint."""
+    for checkpoint in reversed(find_checkpoints(run)):
+        if (before := config_at(checkpoint)) is not None:
+            for key, old, new in differences(before, document):
+                return f" ({key} is {_short(new)}, and was {_short(old)})"
+            break
+    return ""
+
+
+def _is_stored(run: Path, digest: str, stated: str) -> bool:
+    """Whether weights have the hash of config.json, or that of a checkpoint: a kill between the
+    weights and config.json leaves weights whose hash only the checkpoint states."""
+    if digest == stated:
+        return True
+    for checkpoint in find_checkpoints(run):
+        values = config_at(checkpoint)
+        integrity = None if values is None else integrity_of(values)
+        if integrity is not None and integrity.weights == digest:
+            return True
+    return False
+
+
+def _resume(run: Path, document: Mapping[str, Any], option: str) -> str:
+    """The command that mends a run; empty for one that cannot be resumed."""
+    if not find_checkpoints(run):
+        return ""
+    does = "takes the change" if option else "writes it again from the last checkpoint"
+    return f"zoo train {document.get('model')} --out {run} --resume{option} {does}"
+
+
+@functools.cache
+def _say_unverified(run: Path) -> None:
+    say(f"{run} has no hashes, so its files are not verified: an older genzoo wrote it")
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
