@@ -42,7 +42,7 @@ def newest_intact(
 
     found: tuple[Path, Loaded] | None = None
     if accelerator.is_main_process:
-        found = _newest(run, networks, optimizers, changes, say)
+        found = newest_checkpoint(run, networks, optimizers, changes, say)
     (name,) = broadcast_object_list([None if found is None else found[0].name])
     if name is None:
         return None
@@ -52,13 +52,15 @@ def newest_intact(
     return found[1]
 
 
-def _newest(
+def newest_checkpoint(
     run: Path,
     networks: Mapping[str, nn.Module],
     optimizers: Mapping[str, Optimizer],
     changes: Sequence[Change],
     say: Callable[[str], None],
 ) -> tuple[Path, Loaded] | None:
+    """Returns the newest checkpoint that is intact and fits, as :func:`newest_intact` in one
+    process, and says why it is not a newer one."""
     checkpoints = find_checkpoints(run)
     if not checkpoints:
         if (run / WEIGHTS).exists():
