@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoo.errors import UsageError, ZooError
 from zoo.report.card import DamagedCard, front, read_card
 from zoo.runs.folder import CARD, RunFolder
+from zoo.runs.verify import settle
 from zoo_hub import contents
 from zoo_hub.card import license_of
 from zoo_hub.card.graphs import read_report
@@ -23,6 +24,7 @@ def check(run: Run) -> None:
     from zoo.run import load_with
 
     load_with(run.host, run.path, "cpu")  # the files may differ from the run in memory
+    settle(run.path)
     check_graphs(run.path)
 
 

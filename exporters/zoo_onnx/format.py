@@ -39,6 +39,7 @@ def open_run(source: Path | str, device: str) -> OnnxModel:
         return OnnxModel.load(source, device)  # type: ignore[arg-type]
     folder = Path(source)
     RunFolder(folder).read_config()
+    RunFolder(folder).remove_partial()
     if not (folder / FOLDER).is_dir():
         raise UsageError(f"{folder} has no graphs yet: zoo export {folder} writes them")
     model = OnnxModel.load(folder, device)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zoo.runs.state import Integrity, parse_record, plain
+from zoo.runs.state import Damaged, Integrity, parse_record, plain
 
 INTEGRITY = "integrity"
 
@@ -41,11 +41,11 @@ def integrity_of(document: Mapping[str, Any]) -> Integrity | None:
 
 
 def is_unchanged(document: Mapping[str, Any]) -> bool:
-    """Whether a config.json has the contents that genzoo wrote; True for one without hashes.
-
-    Raises Damaged if its hashes cannot be read.
-    """
-    integrity = integrity_of(document)
+    """Whether a config.json has the contents that genzoo wrote; True for one without hashes."""
+    try:
+        integrity = integrity_of(document)
+    except Damaged:
+        return False
     values = {key: value for key, value in document.items() if key != INTEGRITY}
     return integrity is None or integrity.config == _digest(values)
 

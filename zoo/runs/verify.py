@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from zoo.runs.checkpoints import config_at, find_checkpoints
-from zoo.runs.folder import CONFIG, WEIGHTS
+from zoo.runs.folder import CONFIG, WEIGHTS, RunFolder
 from zoo.runs.integrity import differences, integrity_of, is_unchanged
 from zoo.runs.state import Damaged
 from zoo.system.console import say
+from zoo.system.files import sha256_of, write_json
 
 ELSEWHERE = "fetch the run again, or use another copy of it"
 """The fix for a run without checkpoints."""
@@ -24,10 +25,14 @@ def check_loaded(run: Path, document: Mapping[str, Any], digest: str) -> None:
 
     Raises Damaged, with the fix. Says it of a run without hashes.
     """
-    integrity = integrity_of(document)
+    try:
+        integrity = integrity_of(document)
+    except Damaged as error:
+        fix = _resume(run, document, " --accept-changes") or ELSEWHERE
+        raise Damaged(f"{run / CONFIG}: {error}; {fix}") from None
     if integrity is None or integrity.weights is None:
         _say_unverified(run)
-    elif not _is_stored(run, digest, integrity.weights):
+    elif digest != integrity.weights and _config_with(run, digest) is None:
         raise Damaged(
             f"{run / WEIGHTS} is damaged, its SHA-256 is not that of {CONFIG}: "
             f"{_resume(run, document, '') or ELSEWHERE}"
@@ -51,17 +56,25 @@ def changed_text(run: Path, document: Mapping[str, Any]) -> str:
     return ""
 
 
-def _is_stored(run: Path, digest: str, stated: str) -> bool:
-    """Whether weights have the hash of config.json, or that of a checkpoint: a kill between the
-    weights and config.json leaves weights whose hash only the checkpoint states."""
-    if digest == stated:
-        return True
+def settle(run: Path) -> None:
+    """Writes the config.json that a kill after the weights prevented: it is in the checkpoint."""
+    digest, document = sha256_of(run / WEIGHTS), RunFolder(run).read_document()
+    integrity = integrity_of(document)
+    if integrity is None or integrity.weights in (None, digest):
+        return
+    if (stored := _config_with(run, digest)) is not None:
+        write_json(run / CONFIG, stored)
+
+
+def _config_with(run: Path, digest: str) -> dict[str, Any] | None:
+    """The config.json of the checkpoint whose weights have a hash: a kill between the weights and
+    config.json leaves weights whose hash only the checkpoint states."""
     for checkpoint in find_checkpoints(run):
         values = config_at(checkpoint)
         integrity = None if values is None else integrity_of(values)
         if integrity is not None and integrity.weights == digest:
-            return True
-    return False
+            return values
+    return None
 
 
 def _resume(run: Path, document: Mapping[str, Any], option: str) -> str:

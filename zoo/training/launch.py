@@ -37,7 +37,7 @@ from zoo.training.request import (
     default_preset_note,
     resolve_request,
 )
-from zoo.training.resuming import checked_data, resume_point
+from zoo.training.resuming import checked_data, resume_point, stored_integrity
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -137,7 +137,7 @@ def _train(
             hardware=hardware(accelerator.device, accelerator.num_processes),
             summary=_summary(model, config, data) | {"fingerprint": fingerprint},
             changes=changes,
-            integrity=None if resolved.stored is None else integrity_of(resolved.stored),
+            integrity=stored_integrity(resolved.stored),
         )
         record = RunRecord(folder, document)
         write_json(folder.path / DATA_RECORD, _data_record(config, data))

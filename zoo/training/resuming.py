@@ -10,7 +10,8 @@ from zoo.data.fingerprint import fingerprint
 from zoo.errors import UsageError
 from zoo.model import Model
 from zoo.runs.folder import RunFolder
-from zoo.runs.state import MAX_STEP, Change, Damaged, parse_record
+from zoo.runs.integrity import integrity_of
+from zoo.runs.state import MAX_STEP, Change, Damaged, Integrity, parse_record
 from zoo.training.request import Request, Resolved
 from zoo.training.restore import newest_intact
 
@@ -84,6 +85,14 @@ def checked_data(
         step=loaded.position.step, key="data", before=dict(stored) or count, after=dict(current)
     )
     return current, [change]
+
+
+def stored_integrity(document: Mapping[str, Any] | None) -> Integrity | None:
+    """The hashes in the config.json of a run that is resumed; None for a damaged one."""
+    try:
+        return None if document is None else integrity_of(document)
+    except Damaged:
+        return None
 
 
 def _again(

@@ -32,11 +32,13 @@ def command(run: Path, repository: str | None, license: str | None, new: bool) -
     Summary, metrics, code and ONNX graphs are written again between their marks, with the metadata
     that genzoo owns. Everything that a person wrote or changed stays.
     """
+    from zoo.runs.folder import RunFolder
     from zoo.runs.sources import require_here
     from zoo.system.console import say
     from zoo_hub.card import license_of, refresh
 
     require_here(run, "name a folder, or fetch the run into one with zoo pull")
+    RunFolder(run).remove_partial()
     path = refresh(run, repository, license, new=new)
     click.echo(path)
     if license_of(path.read_text("utf-8")) is None:
