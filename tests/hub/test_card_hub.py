@@ -15,6 +15,7 @@ import pytest
 from exported import SMALL
 from huggingface_hub import ModelCard
 from loopback_hub import LoopbackHub
+from sealed import write_config
 
 import zoo
 from zoo.evaluation import Evaluation, Metric, Protocol
@@ -43,10 +44,9 @@ def write_metrics(folder: Path, metrics: tuple[Metric, ...] = METRICS) -> None:
 
 def change_config(folder: Path, **keys: object) -> None:
     """Changes top-level values of config.json, and values of config.data."""
-    path = folder / "config.json"
-    values = json.loads(path.read_text("utf-8"))
+    values = json.loads((folder / "config.json").read_text("utf-8"))
     values["config"]["data"] |= keys.pop("data", {})  # type: ignore[call-overload]
-    path.write_text(json.dumps(values | keys), "utf-8")
+    write_config(folder, values | keys)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from hub_steps import Step, run_steps
 from loopback_hub import loopback_hub
 from onnx import TensorProto, helper, load_from_string
 from safetensors.torch import load, save
+from sealed import resealed
 
 import zoo
 
@@ -217,7 +218,7 @@ def outcome(
     (root / "secret").write_bytes(b"0" * 9999)
     with loopback_hub() as hub:
         for name, (change, *_) in {**LOADS, **PULLS, **GRAPHS}.items():
-            hub.create(f"tester/{name}", files=change(files_of(exported("glow"))))
+            hub.create(f"tester/{name}", files=resealed(change(files_of(exported("glow")))))
         every = [*LOADS, *PULLS]
         sample = [["sample", f"tester/{name}", "-n", "1", "-o", "x.npy"] for name in LOADS]
         pull = [["pull", f"tester/{name}", f"pulled-{name}"] for name in every]

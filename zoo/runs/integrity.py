@@ -1,4 +1,4 @@
-"""What a run says about its own files: hashes, and whether the files still have them.
+"""The hashes in config.json, and whether the file still has the contents that they state.
 
 Each checkpoint has a manifest with the SHA-256 of its files, a copy of config.json among them.
 config.json states the hash of its other contents and that of the weights, in ``integrity``; so the

@@ -235,7 +235,8 @@ class Loop:
         """Reads the metrics from the device, stops at a NaN, writes a line of metrics.jsonl."""
         if (bad := self._meter.first_bad_step) is not None:
             raise not_finite("the loss", bad, self.folder.path, self.training)
-        if validate and (tensor := self._first_not_finite()) is not None:
+        state = self.checkpointed_networks, self.objective.optimizers, self.accelerator
+        if validate and (tensor := first_not_finite(*state)) is not None:
             raise not_finite(tensor, self.position.step, self.folder.path, self.training)
         values, steps_per_second = self._meter.read()
         step, seconds = self.position.step, self.position.seconds
@@ -267,10 +268,6 @@ class Loop:
         status = Status(step, shown, speed, left)
         self.progress.step(done, str(status), status.short, milestone=validate)
         self._meter.restart_clock()
-
-    def _first_not_finite(self) -> str | None:
-        state = self.checkpointed_networks, self.objective.optimizers
-        return first_not_finite(*state, self.accelerator)
 
     def _checkpoint(self) -> None:
         self.accelerator.wait_for_everyone()

@@ -1,4 +1,4 @@
-"""What a resumed run goes on from: its checkpoint, its changed settings, and the same data."""
+"""Resumption: the checkpoint that a run goes on from, its changed settings, the same data."""
 
 from __future__ import annotations
 
