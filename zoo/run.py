@@ -181,7 +181,7 @@ def load_stored(host: Host, stored: StoredRun, device: str = "auto") -> Run:
         model = build(owner, stored.config.model, stored.image_spec, torch_device)
     with default_state(gradients=True):
         digest = load_weights(model.network, weights)
-        check_loaded(stored.path, stored.document, digest)
+        check_loaded(stored.path, stored.document, digest, fetched=stored.source is not None)
         model.network.to(torch_device).eval()
     return replace(run_of(model, stored.folder, stored.config, host), source=stored.source)
 

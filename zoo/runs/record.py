@@ -36,15 +36,14 @@ class RunRecord:
         self._write_weights(data)
 
     def save_weights(self, step: int, weights: Mapping[str, Tensor]) -> bool:
-        """Writes the weights of a checkpoint that exists, unless they are there; returns whether
-        they were."""
-        data = serialized(weights)
-        digest, path = sha256(data), self.folder.path / WEIGHTS
-        integrity = integrity_of(self._document)
-        stated = None if integrity is None else integrity.weights
-        if digest == stated and path.is_file() and sha256_of(path) == digest:
+        """Writes the weights of the checkpoint of ``step``, unless those in the folder are intact
+        and of this step or a later one; returns whether they are."""
+        path, integrity = self.folder.path / WEIGHTS, integrity_of(self._document)
+        later = integrity is not None and integrity.step is not None and integrity.step >= step
+        if later and path.is_file() and sha256_of(path) == integrity.weights:
             return True
-        self._document = sealed(self._document, step, digest)
+        data = serialized(weights)
+        self._document = sealed(self._document, step, sha256(data))
         self._write_weights(data)
         return False
 

@@ -20,8 +20,8 @@ class StoredRun:
     """The configuration of a run in ``folder``, without its network.
 
     ``classes`` is the number of classes of the latents, 0 if the network takes no labels, and None
-    if config.json does not say. ``document`` is config.json as it is stored. ``source`` is the name that the run was fetched by, None for a
-    local folder.
+    if config.json does not say. ``document`` is config.json as it is stored. ``source`` is the name
+    that the run was fetched by, None for a local folder.
     """
 
     folder: RunFolder

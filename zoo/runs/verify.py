@@ -15,33 +15,34 @@ from zoo.runs.state import Damaged
 from zoo.system.console import say
 from zoo.system.files import sha256_of, write_json
 
-ELSEWHERE = "fetch the run again, or use another copy of it"
-"""The fix for a run without checkpoints."""
 
-
-def check_loaded(run: Path, document: Mapping[str, Any], digest: str) -> None:
+def check_loaded(
+    run: Path, document: Mapping[str, Any], digest: str, fetched: bool = False
+) -> None:
     """Checks a run whose config.json holds ``document`` and whose weights have the SHA-256
-    ``digest``.
+    ``digest``; a ``fetched`` one is in a cache.
 
     Raises Damaged, with the fix. Says it of a run without hashes.
     """
     try:
         integrity = integrity_of(document)
     except Damaged as error:
-        fix = _resume(run, document, " --accept-changes") or ELSEWHERE
+        fix = _resume(run, document, " --accept-changes") or _fetch_again(run / CONFIG, fetched)
         raise Damaged(f"{run / CONFIG}: {error}; {fix}") from None
-    if integrity is None or integrity.weights is None:
-        _say_unverified(run)
+    if integrity is None:
+        _say_once(f"{run} has no hashes, so its files are not verified: an older genzoo wrote it")
+    elif integrity.weights is None:
+        _say_once(f"{run / CONFIG} has no hash of the weights, so they are not verified")
     elif digest != integrity.weights and _config_with(run, digest) is None:
         raise Damaged(
             f"{run / WEIGHTS} is damaged, its SHA-256 is not that of {CONFIG}: "
-            f"{_resume(run, document, '') or ELSEWHERE}"
+            f"{_resume(run, document, '') or _fetch_again(run / WEIGHTS, fetched)}"
         )
     if not is_unchanged(document):
         fix = _resume(run, document, " --accept-changes")
         raise Damaged(
             f"{run / CONFIG} was changed since genzoo wrote it{changed_text(run, document)}: "
-            f"{f'set it back, or {fix}' if fix else ELSEWHERE}"
+            f"{f'set it back, or {fix}' if fix else _fetch_again(run / CONFIG, fetched)}"
         )
 
 
@@ -85,9 +86,16 @@ def _resume(run: Path, document: Mapping[str, Any], option: str) -> str:
     return f"zoo train {document.get('model')} --out {run} --resume{option} {does}"
 
 
+def _fetch_again(path: Path, fetched: bool) -> str:
+    """The fix for a run without checkpoints."""
+    if fetched:
+        return f"remove {path.resolve()}, and it is fetched again"
+    return "fetch the run again, or use another copy of it"
+
+
 @functools.cache
-def _say_unverified(run: Path) -> None:
-    say(f"{run} has no hashes, so its files are not verified: an older genzoo wrote it")
+def _say_once(text: str) -> None:
+    say(text)
 
 
 def _short(value: object) -> str:

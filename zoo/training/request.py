@@ -178,7 +178,8 @@ def _edits(run: RunFolder, document: Mapping[str, Any], accept: bool) -> list[tu
         )
     for checkpoint in reversed(find_checkpoints(run.path)):
         if (before := config_at(checkpoint)) is not None:
-            return list(differences(before, document))
+            edits = differences(before, document)
+            return [edit for edit in edits if edit[0] != "changes"]
     return [(CONFIG, None, None)]
 
 

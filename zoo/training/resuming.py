@@ -12,6 +12,7 @@ from zoo.model import Model
 from zoo.runs.folder import RunFolder
 from zoo.runs.integrity import integrity_of
 from zoo.runs.state import MAX_STEP, Change, Damaged, Integrity, parse_record
+from zoo.runs.stored import StoredRun
 from zoo.training.request import Request, Resolved
 from zoo.training.restore import newest_intact
 
@@ -87,10 +88,10 @@ def checked_data(
     return current, [change]
 
 
-def stored_integrity(document: Mapping[str, Any] | None) -> Integrity | None:
-    """The hashes in the config.json of a run that is resumed; None for a damaged one."""
+def stored_integrity(run: StoredRun | None) -> Integrity | None:
+    """Returns the hashes in the config.json of a run that is resumed; None for damaged ones."""
     try:
-        return None if document is None else integrity_of(document)
+        return None if run is None else integrity_of(run.document)
     except Damaged:
         return None
 
