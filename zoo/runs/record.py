@@ -39,8 +39,12 @@ class RunRecord:
         """Writes the weights of the checkpoint of ``step``, unless those in the folder are intact
         and of this step or a later one; returns whether they are."""
         path, integrity = self.folder.path / WEIGHTS, integrity_of(self._document)
-        later = integrity is not None and integrity.step is not None and integrity.step >= step
-        if later and path.is_file() and sha256_of(path) == integrity.weights:
+        if (
+            integrity is not None
+            and (integrity.step or 0) >= step
+            and path.is_file()
+            and sha256_of(path) == integrity.weights
+        ):
             return True
         data = serialized(weights)
         self._document = sealed(self._document, step, sha256(data))

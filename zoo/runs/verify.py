@@ -52,7 +52,8 @@ def changed_text(run: Path, document: Mapping[str, Any]) -> str:
     for checkpoint in reversed(find_checkpoints(run)):
         if (before := config_at(checkpoint)) is not None:
             for key, old, new in differences(before, document):
-                return f" ({key} is {_short(new)}, and was {_short(old)})"
+                if key != "changes":
+                    return f" ({key} is {_short(new)}, and was {_short(old)})"
             break
     return ""
 
