@@ -31,7 +31,7 @@ from zoo.model import build
 from zoo.report.card import RunSummary
 from zoo.report.card.metrics import CardMetrics
 from zoo.runs.folder import CARD, EVALUATION
-from zoo.runs.upgrade import upgraded_config, with_later_keys
+from zoo.runs.upgrade import upgraded_config
 from zoo.specs import ImageSpec
 from zoo.system.files import write_json, write_text
 from zoo.system.hardware import hardware_text
@@ -126,9 +126,8 @@ def card_summary(
     match = re.search(r"```json\n(.*?)\n```", text, re.DOTALL)
     assert match is not None, f"the card of {name} has no configuration"
     config = json.loads(match[1])
-    if "split_rule" not in config["data"]:  # of format version 1 or 2
-        config = upgraded_config({"format_version": 1, "config": config})["config"]
-    config = with_later_keys({"config": config})["config"]
+    before = 3 if "split_rule" in config["data"] else 1
+    config = upgraded_config({"format_version": before, "config": config})["config"]
     settings = sectioned_settings(owner.spec, config, name)
     image = ImageSpec(**record["image"])
     valid = validate(owner.spec, settings)

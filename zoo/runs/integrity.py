@@ -32,11 +32,13 @@ def sealed(
 
 
 def integrity_of(document: Mapping[str, Any]) -> Integrity | None:
-    """Returns the hashes in a config.json; None for one without, as those of format version 3 and
-    older are. Raises Damaged."""
+    """Returns the hashes in a config.json; None for format version 3 and older, which have none.
+    Raises Damaged."""
     version = document.get("format_version")
-    if document.get(INTEGRITY) is None or (isinstance(version, int) and version < 4):
+    if isinstance(version, int) and version < 4:
         return None
+    if INTEGRITY not in document:
+        raise Damaged(f"{INTEGRITY} is missing in config.json")
     return parse_record(document[INTEGRITY], Integrity, f"{INTEGRITY} in config.json")
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from zoo.config.sections import Config
 from zoo.errors import ZooError
-from zoo.runs.folder import WEIGHTS, FindSpec, RunFolder, current_config
+from zoo.runs.folder import WEIGHTS, FindSpec, RunFolder
 from zoo.runs.sources import named
+from zoo.runs.upgrade import upgraded_config
 from zoo.specs import ImageSpec, ModelSpec
 
 
@@ -48,7 +49,7 @@ class StoredRun:
         source: str | None = None,
     ) -> StoredRun:
         """Returns the run whose config.json holds ``document``; raises as :meth:`read`."""
-        values = current_config(document)
+        values = upgraded_config(document)
         spec, config, image = folder.parse_config(values, find)
         return cls(folder, spec, config, image, _classes(values), document, source)
 

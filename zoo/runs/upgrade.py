@@ -9,24 +9,6 @@ SUMMARY_KEYS = {"pictures": "images", "data_licence": "data_license"}
 """Keys of a config.json's summary that version 1 had under other names."""
 
 
-LATER_KEYS = {"training": {"compile": "off"}}
-"""Keys of the configuration that runs of the current version may lack, with the values by which
-these were trained."""
-
-
-def with_later_keys(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a config.json with the keys of :data:`LATER_KEYS` that it lacks."""
-    config = values.get("config")
-    if not isinstance(config, dict):
-        return {**values}
-    added = {
-        section: {**keys, **config.get(section, {})}
-        for section, keys in LATER_KEYS.items()
-        if isinstance(config.get(section, {}), dict)
-    }
-    return {**values, "config": {**config, **added}}
-
-
 def upgraded_config(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a config.json of format version 1 to 3 in version 4.
 
@@ -36,10 +18,9 @@ def upgraded_config(values: Mapping[str, Any]) -> dict[str, Any]:
         values = _from_version_1(values)
     if values["format_version"] == 2:
         values = _from_version_2(values)
-    # Version 3 had no hashes.
-    return {key: value for key, value in values.items() if key != "integrity"} | {
-        "format_version": 4
-    }
+    if values["format_version"] == 3:
+        values = _from_version_3(values)
+    return dict(values)
 
 
 def _from_version_1(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,3 +49,12 @@ def _from_version_2(values: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(config, dict) and isinstance(data := config.get("data", {}), dict):
         upgraded["config"] = {**config, "data": {**data, "split_rule": "position"}}
     return upgraded
+
+
+def _from_version_3(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 3 had no hashes and, at first, no ``training.compile``."""
+    upgraded = {key: value for key, value in values.items() if key != "integrity"}
+    config = values.get("config")
+    if isinstance(config, dict) and isinstance(training := config.get("training", {}), dict):
+        upgraded["config"] = {**config, "training": {"compile": "off", **training}}
+    return {**upgraded, "format_version": 4}
