@@ -63,7 +63,11 @@ def _convert(graph: Graph, opset: int) -> onnx.ModelProto:
             f"the graph {graph.name!r} generates random numbers ({', '.join(sorted(random))}): "
             "make them an input"
         )
-    return onnx_ir.to_proto(model)
+    proto = onnx_ir.to_proto(model)
+    # Their order would depend on memory addresses, and the bytes of the file with it.
+    proto.graph.initializer.sort(key=lambda tensor: tensor.name)
+    proto.graph.value_info.sort(key=lambda value: value.name)
+    return proto
 
 
 def _translate(program: ExportedProgram, graph: Graph, opset: int) -> onnx_ir.Model:
