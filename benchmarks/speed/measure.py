@@ -8,11 +8,13 @@ import gc
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from zoo_onnx.bench.limit import tf32
 
 Step = Callable[[], object]
 Times = dict[str, list[float]]
@@ -102,7 +104,7 @@ def product(precision: str, device: torch.device, sizes: Sequence[int] = ()) -> 
         a, b = torch.randn(2, size, size, device=device).to(DTYPES[precision])
 
         def call(a: torch.Tensor = a, b: torch.Tensor = b) -> None:
-            with _tf32(device):
+            with tf32() if device.type == "cuda" else contextlib.nullcontext():
                 torch.mm(a, b)
 
         call()
@@ -112,19 +114,6 @@ def product(precision: str, device: torch.device, sizes: Sequence[int] = ()) -> 
             best = rate, call, operations
     assert best is not None
     return best[1:]
-
-
-@contextlib.contextmanager
-def _tf32(device: torch.device) -> Iterator[None]:
-    if device.type != "cuda":
-        yield
-        return
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 class Memory:
