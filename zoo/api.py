@@ -13,6 +13,7 @@ from zoo.plugins.host import Host
 from zoo.specs import ImageSpec, ModelSpec
 from zoo.system.console import say_loading
 from zoo.system.device import check_device_name
+from zoo.system.retry import SECONDS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,6 +100,7 @@ def train(
     out: str | Path | None = None,
     resume: bool = False,
     accept_changes: bool = False,
+    retry: float = SECONDS,
     device: str = "auto",
     track: str | None = None,
     quiet: bool = False,
@@ -108,7 +110,10 @@ def train(
 
     ``data`` is a source as in ``zoo train --data``; ``config`` sets any key (``{"depth": 8,
     "training.learning_rate": 1e-3}``); ``training`` are ``steps``, ``epochs``, ``minutes``,
-    ``batch_size``, ``seed`` and ``precision``. Raises UsageError and ZooError as the command does.
+    ``batch_size``, ``seed`` and ``precision``. With ``accept_changes`` a run resumes though its
+    config.json or its data were changed; a file that cannot be written, because the disk is full
+    or fails, is tried again for ``retry`` seconds. Raises UsageError and ZooError as the command
+    does.
     """
     from zoo.config.resolve import Setting, argument_label, setting_of
     from zoo.system.progress import Progress, progress
@@ -138,6 +143,7 @@ def train(
         device=device,
         track=track,
         accept_changes=accept_changes,
+        retry=retry,
     )
     return train_request(request, Progress() if quiet else progress())
 

@@ -16,9 +16,9 @@ from zoo.plugins.host import Host
 from zoo.report.card import write_card
 from zoo.report.dataset import remarks
 from zoo.runs.folder import WEIGHTS, RunFolder
+from zoo.runs.loaded import check_loaded
 from zoo.runs.sources import require_here
 from zoo.runs.stored import StoredRun
-from zoo.runs.verify import check_loaded
 from zoo.runs.weights import load_weights, no_larger_than, weights_digest
 from zoo.sampling.seeding import preserved
 from zoo.system.device import choose_device

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError, ZooError
+from zoo.export.metadata import read_report
 from zoo.report.card import DamagedCard, front, read_card
 from zoo.runs.folder import CARD, RunFolder
-from zoo.runs.verify import settle
+from zoo.runs.loaded import settle
 from zoo_hub import contents
 from zoo_hub.card import license_of
-from zoo_hub.card.graphs import read_report
 
 if TYPE_CHECKING:
     from zoo.run import Run

@@ -15,6 +15,7 @@ from zoo.errors import UsageError
 from zoo.system.console import say
 from zoo.system.launcher import launched
 from zoo.system.progress import progress
+from zoo.system.retry import SECONDS
 from zoo.training.request import Request, check_request
 
 
@@ -38,6 +39,14 @@ from zoo.training.request import Request, check_request
 @click.option(
     "--accept-changes", is_flag=True, help="Resume though config.json or the data were changed."
 )
+@click.option(
+    "--retry",
+    type=click.FloatRange(0),
+    default=SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to try again if a file cannot be written.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--processes", type=click.IntRange(1), default=1, help="Number of devices.")
 @click.option("--track", type=click.Choice(["tensorboard"]), help="Additional log.")
@@ -50,6 +59,7 @@ def command(
     out: Path | None,
     resume: bool,
     accept_changes: bool,
+    retry: float,
     device: str,
     processes: int,
     track: str | None,
@@ -64,7 +74,9 @@ def command(
         if value is not None
     ]
     settings += [parse_assignment(spec, text) for text in assignments]
-    request = Request(model, preset, file, settings, out, resume, device, track, accept_changes)
+    request = Request(
+        model, preset, file, settings, out, resume, device, track, accept_changes, retry
+    )
     group = launched()
     if processes > 1 and group.world == 1:
         say(f"{check_request(spec, request)}: starting {processes} processes")

@@ -22,6 +22,7 @@ from pydantic import (
 from zoo.config import text as texts
 from zoo.errors import ZooError
 from zoo.specs import Latent, LatentDistribution
+from zoo.system.files import sha256_of
 
 Count = Annotated[int, Field(ge=0)]
 Size = Annotated[int, Field(ge=1)]
@@ -159,6 +160,30 @@ class ParityReport(Description):
         except (ValueError, RecursionError):
             reason = "it is not JSON"
         raise ZooError(f"{path} is not a parity report: {reason}; zoo export writes one")
+
+
+def read_report(path: Path, weights: str | None) -> ParityReport:
+    """Returns the parity report of the graph ``path`` of a run whose weights have the SHA-256
+    ``weights``.
+
+    Raises ZooError, with the fix, if it is missing, damaged, of another file or other weights, or
+    if an error exceeds its tolerance.
+    """
+    fix = f"zoo export {path.parents[1]} writes the graphs again"
+    if not path.with_suffix(".json").is_file():
+        raise ZooError(f"{path} has no parity report beside it: {fix}")
+    report = ParityReport.read(path.with_suffix(".json"))
+    if report.sha256 != sha256_of(path):
+        raise ZooError(f"{path} is not the file of its parity report: {fix}")
+    if report.weights_sha256 != weights:
+        raise ZooError(f"{path} was exported from other weights than the run's: {fix}")
+    for name, output in report.outputs.items():
+        if not output.error <= output.tolerance:
+            raise ZooError(
+                f"{path} does not agree with the network, {name} differs by {output.error:.2g}, "
+                f"the tolerance is {output.tolerance:.2g}: {fix}"
+            )
+    return report
 
 
 def parity_values(errors: Mapping[str, float], round_trip: float | None) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.data.folders.own_output import SOFTWARE
 from zoo.runs.folder import VALIDATION, numbers
-from zoo.system.files import replacing
+from zoo.system.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,8 +32,9 @@ def save_curve(path: Path, lines: Lines, metrics: Sequence[str]) -> None:
         if len(axes.lines) > 1:
             axes.legend(frameon=False)
     panels[-1].set_xlabel("step")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": SOFTWARE})
+    data = BytesIO()
+    figure.savefig(data, format="png", metadata={"Software": SOFTWARE})
+    write_bytes(path, data.getvalue())
 
 
 def plot_metric(

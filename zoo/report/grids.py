@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.data.folders.own_output import png_mark
-from zoo.system.files import replacing
+from zoo.system.files import write_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,5 +106,6 @@ def _margin(height: int) -> int:
 
 def save_png(path: Path, image: Image, one_image: bool = False) -> None:
     """Writes a PNG atomically, with genzoo's mark of a sheet or of ``one_image``."""
-    with replacing(path) as temporary:
-        image.save(temporary, format="PNG", pnginfo=png_mark(one_image))
+    data = BytesIO()
+    image.save(data, format="PNG", pnginfo=png_mark(one_image))
+    write_bytes(path, data.getvalue())

@@ -20,7 +20,7 @@ from zoo.runs.state import (
     read_record,
 )
 from zoo.runs.weights import serialized
-from zoo.system.files import as_json, replacing_folder, sha256_of, write_bytes
+from zoo.system.files import as_json, sha256_of, write_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ def step_of(checkpoint: Path) -> int:
 def write_checkpoint(
     run: Path, state: TrainingState, tensors: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> None:
-    """Writes the checkpoint of ``state``, its manifest last, and removes all but the newest two.
+    """Writes the checkpoint of ``state`` and its manifest, and removes all but the newest two.
 
     ``config`` is the contents of config.json. Later checkpoints, which were found damaged when the
     run was resumed, are removed too.
@@ -62,11 +62,7 @@ def write_checkpoint(
         STATE: as_json(plain(state)),
         CONFIG: as_json(config),
     }
-    shutil.rmtree(target, ignore_errors=True)
-    with replacing_folder(target) as beside:
-        for name, data in files.items():
-            write_bytes(beside / name, data)
-        write_bytes(beside / MANIFEST, as_json(_manifest(step, files)))
+    write_folder(target, files | {MANIFEST: as_json(_manifest(step, files))})
     others = find_checkpoints(run)
     kept = [path for path in others if step_of(path) <= step][-KEPT:]
     for path in others:

@@ -16,10 +16,10 @@ from zoo.config.sections import Config
 from zoo.errors import UsageError, ZooError
 from zoo.runs.integrity import sealed
 from zoo.runs.state import Change, Integrity
-from zoo.runs.upgrade import SUMMARY_KEYS, upgraded_config, with_later_keys
+from zoo.runs.upgrade import SUMMARY_KEYS, upgraded_config
 from zoo.specs import ImageSpec, ModelSpec
-from zoo.system.files import sha256_of, write_errors, write_json, write_text
-from zoo.system.partial import remove_partial
+from zoo.system.files import append_text, sha256_of, write_json, write_text
+from zoo.system.partial import abandoned, remove_partial
 
 FORMAT_VERSION = 4
 MAX_CLASSES = 1_000_000
@@ -110,7 +110,7 @@ class RunFolder:
 
         Raises as :meth:`read_document`.
         """
-        return current_config(self.read_document())
+        return upgraded_config(self.read_document())
 
     def read_document(self) -> dict[str, Any]:
         """Returns the contents of config.json as they are stored.
@@ -137,7 +137,7 @@ class RunFolder:
                 f"{self.path} has format version {json.dumps(stored)} and this genzoo "
                 f"({version('genzoo')}) reads {FORMAT_VERSION}: use the genzoo that wrote it"
             )
-        return with_later_keys(values)
+        return values
 
     def parse_config(
         self, values: Mapping[str, Any], find: FindSpec
@@ -160,8 +160,16 @@ class RunFolder:
 
     def remove_partial(self) -> None:
         """Removes the temporary files and folders of killed commands."""
-        for name in (".", CHECKPOINTS, SAMPLES, "onnx"):
-            remove_partial(self.path / name)
+        for folder in self._folders:
+            remove_partial(folder)
+
+    def abandoned(self) -> list[Path]:
+        """Returns the temporary files and folders of killed commands."""
+        return [path for folder in self._folders for path in abandoned(folder)]
+
+    @property
+    def _folders(self) -> list[Path]:
+        return [self.path / name for name in (".", CHECKPOINTS, SAMPLES, "onnx")]
 
     # Weights and data
 
@@ -204,6 +212,10 @@ class RunFolder:
         write_text(self.path / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
         return lines[:-1].count(None)
 
+    def damaged_metrics(self) -> list[int]:
+        """Returns the numbers of the damaged lines of metrics.jsonl, from 1."""
+        return [number for number, line in enumerate(self._metrics(), 1) if line is None]
+
     def _metrics(self) -> list[dict[str, Any] | None]:
         """The lines of metrics.jsonl; None for a damaged one."""
         try:
@@ -214,9 +226,7 @@ class RunFolder:
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Appends a line to metrics.jsonl."""
-        path = self.path / METRICS
-        with write_errors(path), open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_text(self.path / METRICS, json.dumps(line) + "\n")
 
 
 def _metrics_line(line: str) -> dict[str, Any] | None:
@@ -227,12 +237,6 @@ def _metrics_line(line: str) -> dict[str, Any] | None:
     if not isinstance(values, dict) or type(values.get("step")) is not int or values["step"] < 0:
         return None
     return values
-
-
-def current_config(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the contents of a config.json of any format version in the current one."""
-    older = document["format_version"] != FORMAT_VERSION
-    return with_later_keys(upgraded_config(document) if older else document)
 
 
 def short_hash(path: Path) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoo.runs.checkpoints import write_checkpoint
-from zoo.runs.folder import CONFIG, WEIGHTS, RunFolder
+from zoo.runs.folder import CONFIG, METRICS, WEIGHTS, RunFolder
 from zoo.runs.integrity import integrity_of, sealed, sha256
 from zoo.runs.state import TrainingState
 from zoo.runs.weights import serialized
-from zoo.system.files import sha256_of, write_bytes, write_json
+from zoo.system.files import sha256_of, sync, write_bytes, write_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +30,7 @@ class RunRecord:
         self, state: TrainingState, tensors: Mapping[str, Tensor], weights: Mapping[str, Tensor]
     ) -> None:
         """Writes a checkpoint, and the ``weights`` to use."""
+        sync(self.folder.path / METRICS)  # its lines up to here are not written again
         data = serialized(weights)
         self._document = sealed(self._document, state.progress.step, sha256(data))
         write_checkpoint(self.folder.path, state, tensors, self._document)

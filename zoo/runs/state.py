@@ -78,7 +78,7 @@ class Stored(Record):
 
 
 class Manifest(Record):
-    """``manifest.json`` of a checkpoint, written last: its step and all of its other files."""
+    """``manifest.json`` of a checkpoint: its step and all of its other files."""
 
     format_version: Literal[4] = 4
     step: Step

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo.runs.folder import CHECKPOINTS
+from zoo.runs.lock import LOCK
 from zoo.system.partial import is_partial
 
-LOCK = f"{CHECKPOINTS}/.lock"
 TRACKER = "tensorboard"
 
 
@@ -19,19 +19,6 @@ def never_started(folder: Path) -> bool:
         return all(_is_left(folder, path) for path in folder.iterdir())
     except OSError:
         return False
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether another process trains in a folder."""
-    from filelock import FileLock, Timeout
-
-    if not (folder / LOCK).exists():
-        return False
-    try:
-        with FileLock(folder / LOCK, blocking=False):
-            return False
-    except (Timeout, OSError):
-        return True
 
 
 def _is_left(folder: Path, path: Path) -> bool:

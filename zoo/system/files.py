@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
 from zoo.system.partial import partial_file, partial_folder, remove_partial
+from zoo.system.retry import retried
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -61,8 +63,53 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    """Replaces a file. Raises as :func:`replacing`."""
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+
+    retried(write)
+
+
+def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Replaces a folder by one of ``files``. Raises as :func:`replacing`."""
+
+    def write() -> None:
+        with write_errors(path):
+            if path.exists():
+                shutil.rmtree(path)
+        with replacing_folder(path) as temporary:
+            for name, data in files.items():
+                (temporary / name).write_bytes(data)
+
+    retried(write)
+
+
+def append_text(path: Path, text: str) -> None:
+    """Appends to a file; after an error it is as it was. Raises as :func:`replacing`."""
+    size = path.stat().st_size if path.exists() else 0
+
+    def write() -> None:
+        with write_errors(path), open(path, "ab", buffering=0) as file:
+            file.truncate(size)  # what an attempt before left
+            data = memoryview(text.encode())
+            try:
+                while data:
+                    data = data[file.write(data) :]
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(size)
+                raise
+
+    retried(write)
+
+
+def sync(path: Path) -> None:
+    """Brings a file or the entries of a folder to the disk, unless it does not exist."""
+    if path.exists():
+        with write_errors(path):
+            _sync(path)
 
 
 def write_text(path: Path, text: str) -> None:

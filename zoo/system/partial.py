@@ -33,6 +33,12 @@ def is_partial(path: Path) -> bool:
     return _PARTIAL.fullmatch(path.name) is not None
 
 
+def abandoned(folder: Path) -> list[Path]:
+    """Returns the partial files and folders in ``folder`` that killed processes left."""
+    paths = sorted(path for path in folder.glob(f".*{_SUFFIX}") if is_partial(path))
+    return [path for path in paths if _is_abandoned(path)]
+
+
 def remove_partial(folder: Path, name: str | None = None) -> None:
     """Removes the partial files and folders in ``folder`` that killed processes left, of all names
     or only of ``name``; those that a living process writes stay."""
@@ -99,10 +105,20 @@ def _locked(path: Path) -> Iterator[bool | None]:
         os.close(descriptor)
 
 
+def _is_abandoned(path: Path) -> bool:
+    with contextlib.suppress(OSError), _locked(path) as locked:
+        return _is_old(path) if locked is None else locked
+    return False
+
+
+def _is_old(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > _ABANDONED
+
+
 def _remove_abandoned(path: Path) -> None:
     with contextlib.suppress(OSError), _locked(path) as locked:
         if locked is None:
-            locked = time.time() - path.stat().st_mtime > _ABANDONED
+            locked = _is_old(path)
         if locked and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         elif locked:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from zoo.plugins.owner import FindOwner, Owner
 from zoo.report.card import DamagedCard, write_card
 from zoo.report.dataset import remarks, summary
 from zoo.runs.folder import CHECKPOINTS, CONFIG, DATA_RECORD, RunFolder
+from zoo.runs.lock import held
 from zoo.runs.record import RunRecord
 from zoo.sampling.seeding import INITIALIZATION, seeded
 from zoo.system.console import duration
@@ -24,6 +25,7 @@ from zoo.system.files import write_json
 from zoo.system.hardware import hardware
 from zoo.system.launcher import Processes, join, launched
 from zoo.system.progress import Progress
+from zoo.system.retry import patient
 from zoo.system.torch_state import default_state
 from zoo.training.accelerator import environment_notes, make_accelerator, own_environment
 from zoo.training.classes import for_training, stored_names
@@ -79,7 +81,11 @@ def launch(
                 class_names=stored_names(resolved.stored),
             )
             config = replace(config, data=data.config)
-            with _locked(folder, processes), own_environment(processes, device):
+            with (
+                _locked(folder, processes),
+                own_environment(processes, device),
+                patient(request.retry, shown.say),
+            ):
                 accelerator = make_accelerator(config, device, folder, request.track)
                 run = RunFolder(_broadcast(folder))
                 model, config = _train(
@@ -201,30 +207,24 @@ def _broadcast(folder: Path) -> Path:
 @contextmanager
 def _locked(folder: Path, processes: Processes) -> Iterator[None]:
     """Locks a folder, so that one process or process group trains in it at a time."""
-    from filelock import FileLock, Timeout
-
     if not processes.local_main:
         yield
         return
     checkpoints = folder / CHECKPOINTS
     created = [path for path in (checkpoints, *checkpoints.parents) if not path.exists()]
-    lock = FileLock(checkpoints / ".lock")
-    try:
-        checkpoints.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise ZooError(
-            f"{folder} is being trained by another process: wait for it, or choose another --out"
-        ) from None
-    except OSError as error:
-        raise ZooError(f"{folder} cannot be created: {error.strerror or error}") from None
-    try:
-        RunFolder(folder).remove_partial()
-        yield
-    finally:
-        lock.release()
-        if not (folder / CONFIG).exists():
-            _remove_created(created)
+    with ExitStack() as stack:
+        try:
+            checkpoints.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(folder))
+        except OSError as error:
+            raise ZooError(f"{folder} cannot be created: {error.strerror or error}") from None
+        try:
+            RunFolder(folder).remove_partial()
+            yield
+        finally:
+            stack.close()
+            if not (folder / CONFIG).exists():
+                _remove_created(created)
 
 
 def _remove_created(folders: Sequence[Path]) -> None:

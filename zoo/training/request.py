@@ -24,20 +24,24 @@ from zoo.config.sections import FIXED, Config
 from zoo.data.names import check_source, file_name, name_of
 from zoo.errors import UsageError, ZooError
 from zoo.runs.checkpoints import config_at, find_checkpoints
-from zoo.runs.folder import CONFIG, DamagedConfig, RunFolder, current_config
+from zoo.runs.folder import CONFIG, DamagedConfig, RunFolder
 from zoo.runs.integrity import differences, is_unchanged
+from zoo.runs.loaded import changed_text
+from zoo.runs.lock import is_locked
 from zoo.runs.state import Change
 from zoo.runs.stored import StoredRun
-from zoo.runs.unstarted import is_locked, never_started
-from zoo.runs.verify import changed_text
+from zoo.runs.unstarted import never_started
+from zoo.runs.upgrade import upgraded_config
 from zoo.specs import ModelSpec
 from zoo.system.device import check_device_name
 from zoo.system.launcher import launched
+from zoo.system.retry import SECONDS
 
 
 @dataclass(frozen=True)
 class Request:
-    """Arguments of a training run; ``settings`` are those of flags and ``--set``."""
+    """Arguments of a training run; ``settings`` are those of flags and ``--set``, ``retry`` the
+    seconds for which a file is tried again that could not be written."""
 
     model: str
     preset: str | None = None
@@ -48,6 +52,7 @@ class Request:
     device: str = "auto"
     track: str | None = None
     accept_changes: bool = False
+    retry: float = SECONDS
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def _resolve_resumed(spec: ModelSpec, request: Request, folder: Path) -> Resolve
         raise UsageError(f"{folder} is a run of {model}, not of {request.model}")
     before = StoredRun.of(run, document, lambda _: spec)
     stored_config = before.config
-    values = current_config(document)["config"]
+    values = upgraded_config(document)["config"]
     stored = sectioned_settings(spec, values, str(folder / CONFIG))
     overrides = unique(request.settings)
     if request.file is not None:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ZooError
-from zoo.export.metadata import ParityReport
+from zoo.export.metadata import ParityReport, read_report
 from zoo.runs.folder import RunFolder
-from zoo_hub.contents import sha256
 
 FOLDER = "onnx"
 
@@ -43,29 +42,6 @@ def read_graphs(folder: Path) -> list[ExportedGraph]:
         except (ZooError, OSError, ValueError):
             continue
     return sorted(graphs, key=lambda graph: (graph.report.graph != "sampler", graph.file))
-
-
-def read_report(path: Path, weights: str | None) -> ParityReport:
-    """The parity report of the graph ``path`` of a run whose weights have the digest ``weights``.
-
-    Raises ZooError, with the fix, if it is missing, damaged, of another file or other weights, or
-    if an error exceeds its tolerance.
-    """
-    fix = f"zoo export {path.parents[1]} writes the graphs again"
-    if not path.with_suffix(".json").is_file():
-        raise ZooError(f"{path} has no parity report beside it: {fix}")
-    report = ParityReport.read(path.with_suffix(".json"))
-    if report.sha256 != sha256(path):
-        raise ZooError(f"{path} is not the file of its parity report: {fix}")
-    if report.weights_sha256 != weights:
-        raise ZooError(f"{path} was exported from other weights than the run's: {fix}")
-    for name, output in report.outputs.items():
-        if not output.error <= output.tolerance:
-            raise ZooError(
-                f"{path} does not agree with the network, {name} differs by {output.error:.2g}, "
-                f"the tolerance is {output.tolerance:.2g}: {fix}"
-            )
-    return report
 
 
 def _presentable(graph: ExportedGraph) -> bool:

@@ -31,13 +31,13 @@ def check_loaded(
         raise Damaged(f"{run / CONFIG}: {error}; {fix}") from None
     if integrity is None:
         _say_once(f"{run} has no hashes, so its files are not verified: an older genzoo wrote it")
-    elif integrity.weights is None:
+    elif digest != integrity.weights and config_with(run, digest) is None:
+        if integrity.weights is not None or find_checkpoints(run):
+            raise Damaged(
+                f"{run / WEIGHTS} is damaged, its SHA-256 is not that of {CONFIG}: "
+                f"{_resume(run, document, '') or _fetch_again(run / WEIGHTS, fetched)}"
+            )
         _say_once(f"{run / CONFIG} has no hash of the weights, so they are not verified")
-    elif digest != integrity.weights and _config_with(run, digest) is None:
-        raise Damaged(
-            f"{run / WEIGHTS} is damaged, its SHA-256 is not that of {CONFIG}: "
-            f"{_resume(run, document, '') or _fetch_again(run / WEIGHTS, fetched)}"
-        )
     if not is_unchanged(document):
         fix = _resume(run, document, " --accept-changes")
         raise Damaged(
@@ -64,13 +64,13 @@ def settle(run: Path) -> None:
     integrity = integrity_of(document)
     if integrity is None or integrity.weights in (None, digest):
         return
-    if (stored := _config_with(run, digest)) is not None:
+    if (stored := config_with(run, digest)) is not None:
         write_json(run / CONFIG, stored)
 
 
-def _config_with(run: Path, digest: str) -> dict[str, Any] | None:
-    """The config.json of the checkpoint whose weights have a hash: a kill between the weights and
-    config.json leaves weights whose hash only the checkpoint states."""
+def config_with(run: Path, digest: str) -> dict[str, Any] | None:
+    """Returns the config.json of the checkpoint whose weights have the SHA-256 ``digest``: after a
+    kill between the weights and config.json, the checkpoint alone states it."""
     for checkpoint in find_checkpoints(run):
         values = config_at(checkpoint)
         integrity = None if values is None else integrity_of(values)
