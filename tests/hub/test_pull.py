@@ -226,3 +226,21 @@ def test_offline_a_run_comes_from_the_cache_or_is_one_sentence(
             f"{name} is not in the cache and HF_HUB_OFFLINE is set: unset it to download once"
         )
     assert len(hub.log) == requests
+
+
+def test_a_run_on_the_hub_is_verified(vae, hub: LoopbackHub, tmp_path: Path) -> None:
+    weights = bytearray(vae["model.safetensors"])
+    weights[len(weights) // 2] ^= 1
+    hub.create("tester/damaged", files={**vae, "model.safetensors": bytes(weights)})
+    intact, damaged = run_steps(
+        hub.environment(tmp_path / "home", hub.tokens.read),
+        tmp_path,
+        ["verify", "tester/vae"],
+        ["verify", "tester/damaged"],
+    )
+    assert intact.status == 0
+    assert intact.out.startswith("tester/vae: ")
+    assert intact.out.endswith(" files, no problems\n")
+    assert damaged.status == 1
+    first, *_ = damaged.out.splitlines()
+    assert first.startswith("model.safetensors: its SHA-256 is not that of config.json; ")

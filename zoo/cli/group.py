@@ -21,6 +21,7 @@ BUILT_IN = (
     "reconstruct",
     "evaluate",
     "compare",
+    "verify",
     "check",
     "new-plugin",
     "plugins",

@@ -35,6 +35,11 @@ class Position:
     seconds: float = 0.0
 
 
+def checkpointed(networks: Mapping[str, nn.Module], ema: nn.Module | None) -> dict[str, nn.Module]:
+    """Returns all networks of a checkpoint by name: those of the objective, and the EMA if any."""
+    return {**networks, **({} if ema is None else {"average": ema})}
+
+
 def training_state(
     position: Position, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
 ) -> tuple[TrainingState, dict[str, Tensor]]:

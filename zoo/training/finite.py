@@ -30,13 +30,18 @@ def first_not_finite(
     """
     from accelerate.utils import gather_object
 
-    named = dict(_checked(networks, optimizers))
-    bad = None
-    if named and not bool(_finite([*named.values()]).item()):
-        bad = next(name for name, tensor in named.items() if not bool(_finite([tensor]).item()))
+    bad = first_bad(networks, optimizers)
     if accelerator.num_processes == 1:
         return bad
     return next((name for name in gather_object([bad]) if name is not None), None)
+
+
+def first_bad(networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]) -> str | None:
+    """:func:`first_not_finite` in this process."""
+    named = dict(_checked(networks, optimizers))
+    if not named or bool(_finite([*named.values()]).item()):
+        return None
+    return next(name for name, tensor in named.items() if not bool(_finite([tensor]).item()))
 
 
 def not_finite(what: str, step: int, run: Path, training: TrainingConfig) -> ZooError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,16 +15,16 @@ from zoo.data.batches import Batches
 from zoo.evaluation.likelihood import validation_bits_per_dim
 from zoo.objectives.optimizers import rate_factor
 from zoo.report.curves import save_curve
-from zoo.report.grids import grid, save_png
-from zoo.runs.folder import BOOKKEEPING, CURVE, GRID, METRICS, SAMPLES, VALIDATION, RunFolder
+from zoo.runs.folder import BOOKKEEPING, CURVE, METRICS, VALIDATION, RunFolder
 from zoo.sampling.seeding import FIRST_BATCH, HOOK, STEP, generator_for, seeded
 from zoo.system.memory import peak_memory
 from zoo.system.progress import Progress
 from zoo.training.accelerator import agree
-from zoo.training.checkpoint import Loaded, Position, training_state
+from zoo.training.checkpoint import Loaded, Position, checkpointed, training_state
 from zoo.training.ema import ema_of
 from zoo.training.execution import Execution
 from zoo.training.finite import first_not_finite, not_finite
+from zoo.training.grids import grid_paths, write_grid
 from zoo.training.interrupts import Interrupts
 from zoo.training.limits import Limits
 from zoo.training.meter import Meter
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
 
 INITIALIZATION_IMAGES = 256
 """Minimum number of images for data-dependent initialization."""
-
-GRID_IMAGES = 64
 
 
 class Loop:
@@ -287,18 +284,14 @@ class Loop:
         """Writes what a kill after the checkpoint left out: the weights and the sample grid."""
         assert self.record is not None
         there = self.record.save_weights(self.position.step, self.final_network.state_dict())
-        if not there or not all(path.exists() for path in self._grids()):
+        if not there or not all(
+            path.exists() for path in grid_paths(self.folder, self.position.step)
+        ):
             self._write_grid()
 
     def _write_grid(self) -> None:
         model = self.model.with_network(self.final_network)
-        sheet = grid(model.sample(GRID_IMAGES, seed=self.training.seed).numpy())
-        for path in self._grids():
-            save_png(path, sheet)
-
-    def _grids(self) -> list[Path]:
-        names = f"{SAMPLES}/step-{self.position.step:08d}.png", GRID
-        return [self.folder.path / name for name in names]
+        write_grid(self.folder, model, self.position.step, self.training.seed)
 
     def _finish(self) -> None:
         if self.main:
@@ -329,7 +322,7 @@ class Loop:
 
     @property
     def checkpointed_networks(self) -> dict[str, torch.nn.Module]:
-        return self.plain | ({"average": self.ema} if self.ema is not None else {})
+        return checkpointed(self.plain, self.ema)
 
     def _batches_of(self, batch_size: int, single_process: bool = False) -> Batches:
         return Batches(

@@ -1,0 +1,26 @@
+"""The sample grids of a run: the same latents at every checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.report.grids import grid, save_png
+from zoo.runs.folder import GRID, SAMPLES, RunFolder
+
+if TYPE_CHECKING:
+    from zoo.model import Model
+
+IMAGES = 64
+
+
+def grid_paths(folder: RunFolder, step: int) -> list[Path]:
+    """Returns the paths of the grid of a checkpoint and of the latest grid."""
+    return [folder.path / f"{SAMPLES}/step-{step:08d}.png", folder.path / GRID]
+
+
+def write_grid(folder: RunFolder, model: Model, step: int, seed: int) -> None:
+    """Writes samples of ``model`` to both paths of :func:`grid_paths`."""
+    sheet = grid(model.sample(IMAGES, seed=seed).numpy())
+    for path in grid_paths(folder, step):
+        save_png(path, sheet)
