@@ -13,6 +13,7 @@ import browser
 import numpy as np
 import pytest
 import torch
+from sealed import write_weights
 
 import zoo
 from zoo.report.grids import to_bytes
@@ -78,6 +79,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Demo]:
                 with torch.no_grad():
                     for parameter in run.network.flow.prior.parameters():  # type: ignore[union-attr]
                         parameter.add_(0.5 * torch.randn_like(parameter))
+                write_weights(folder, run.network.state_dict())
             export(run)
             demos[model] = Demo(run, ort)
         return demos[model]

@@ -16,7 +16,7 @@ import zoo
 from zoo.errors import UsageError, ZooError
 from zoo.model import build
 from zoo.runs.checkpoints import find_checkpoints
-from zoo.runs.verify import settle
+from zoo.runs.loaded import settle
 from zoo.runs.weights import load_tensors, save_tensors
 from zoo.training.ema import ema_of
 from zoo.training.restore import newest_checkpoint
