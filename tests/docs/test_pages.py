@@ -20,7 +20,7 @@ from project import ROOT
 from zoo.cli import cli, main
 from zoo.training.limits import Limits
 
-TASKS = ["train", "gpu", "sample", "compare", "python"]
+TASKS = ["train", "durability", "gpu", "sample", "compare", "python"]
 LONG = ["export", "cards"]
 SHORTER = 500
 """Divisor of the steps; a run that ends by epochs or minutes counts as 1,000 steps."""
@@ -63,7 +63,7 @@ def newcomer(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("zoo.training.loop.Limits", Short)
     monkeypatch.setattr("zoo.training.loop.INITIALIZATION_IMAGES", 64)
     monkeypatch.setattr("zoo.training.execution.BACKEND", "eager")
-    monkeypatch.setattr("zoo.training.loop.GRID_IMAGES", 16)
+    monkeypatch.setattr("zoo.training.grids.IMAGES", 16)
     return here
 
 
@@ -92,6 +92,9 @@ def plain(line: str) -> str:
 
 def run_command(words: list[str], shown: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     """Runs ``zoo …``, which must succeed unless the page shows an error message."""
+    if words[0] == "rm":
+        Path(words[1]).unlink()
+        return
     assert words[0] == "zoo", words
     if ELSEWHERE & {*words}:
         above = click.Context(cli, **cli.context_settings)
@@ -102,7 +105,7 @@ def run_command(words: list[str], shown: list[str], capfd: pytest.CaptureFixture
     capfd.readouterr()
     status = main(words[1:])
     out, err = capfd.readouterr()
-    fails = any(line.startswith("zoo: ") for line in shown)
+    fails = any(line.startswith("zoo: ") or line.endswith("1 problem") for line in shown)
     assert (status != 0) == fails, f"{words} ended with {status}\n{out}{err}"
     printed = {plain(line) for line in (out + err).splitlines()}
     missing = {plain(line) for line in shown} - printed
