@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from zoo.runs.state import (
 )
 from zoo.runs.weights import serialized
 from zoo.system.files import as_json, sha256_of, write_folder
+from zoo.system.partial import remove_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,11 +64,21 @@ def write_checkpoint(
         CONFIG: as_json(config),
     }
     write_folder(target, files | {MANIFEST: as_json(_manifest(step, files))})
-    others = find_checkpoints(run)
-    kept = [path for path in others if step_of(path) <= step][-KEPT:]
-    for path in others:
-        if path not in kept:
-            shutil.rmtree(path, ignore_errors=True)
+    for path in find_checkpoints(run):
+        if step_of(path) > step:
+            _remove(path)
+    remove_older(run, step)
+
+
+def remove_older(run: Path, step: int) -> None:
+    """Removes the checkpoints up to ``step`` but the newest two of them."""
+    for path in [path for path in find_checkpoints(run) if step_of(path) <= step][:-KEPT]:
+        _remove(path)
+
+
+def _remove(checkpoint: Path) -> None:
+    with contextlib.suppress(OSError):  # the next checkpoint tries again
+        remove_folder(checkpoint)
 
 
 def _manifest(step: int, files: Mapping[str, bytes]) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.system.partial import partial_file, partial_folder, remove_partial
+from zoo.system.partial import partial_file, partial_folder, remove_folder, remove_partial
 from zoo.system.retry import retried
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -77,8 +77,7 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
 
     def write() -> None:
         with write_errors(path):
-            if path.exists():
-                shutil.rmtree(path)
+            remove_folder(path)
         with replacing_folder(path) as temporary:
             for name, data in files.items():
                 (temporary / name).write_bytes(data)

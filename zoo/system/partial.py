@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import time
@@ -50,6 +51,18 @@ def remove_partial(folder: Path, name: str | None = None) -> None:
         match = _PARTIAL.fullmatch(entry)
         if match is not None and name in (None, match["name"]):
             _remove_abandoned(folder / entry)
+
+
+def remove_folder(path: Path) -> None:
+    """Removes a folder; a kill leaves all of it or a partial folder, never part of it by its name.
+
+    Does nothing if there is none.
+    """
+    if not path.exists():
+        return
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_SUFFIX}")
+    path.rename(temporary)
+    shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

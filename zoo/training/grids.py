@@ -19,6 +19,12 @@ def grid_paths(folder: RunFolder, step: int) -> list[Path]:
     return [folder.path / f"{SAMPLES}/step-{step:08d}.png", folder.path / GRID]
 
 
+def are_written(folder: RunFolder, step: int) -> bool:
+    """Whether both grids exist and are of the checkpoint of ``step``."""
+    own, latest = grid_paths(folder, step)
+    return own.exists() and latest.exists() and own.read_bytes() == latest.read_bytes()
+
+
 def write_grid(folder: RunFolder, model: Model, step: int, seed: int) -> None:
     """Writes samples of ``model`` to both paths of :func:`grid_paths`."""
     sheet = grid(model.sample(IMAGES, seed=seed).numpy())

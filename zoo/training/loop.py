@@ -15,6 +15,7 @@ from zoo.data.batches import Batches
 from zoo.evaluation.likelihood import validation_bits_per_dim
 from zoo.objectives.optimizers import rate_factor
 from zoo.report.curves import save_curve
+from zoo.runs.checkpoints import remove_older
 from zoo.runs.folder import BOOKKEEPING, CURVE, METRICS, VALIDATION, RunFolder
 from zoo.sampling.seeding import FIRST_BATCH, HOOK, STEP, generator_for, seeded
 from zoo.system.memory import peak_memory
@@ -24,7 +25,7 @@ from zoo.training.checkpoint import Loaded, Position, checkpointed, training_sta
 from zoo.training.ema import ema_of
 from zoo.training.execution import Execution
 from zoo.training.finite import first_not_finite, not_finite
-from zoo.training.grids import grid_paths, write_grid
+from zoo.training.grids import are_written, write_grid
 from zoo.training.interrupts import Interrupts
 from zoo.training.limits import Limits
 from zoo.training.meter import Meter
@@ -281,13 +282,14 @@ class Loop:
         self._meter.restart_clock()
 
     def _complete(self) -> None:
-        """Writes what a kill after the checkpoint left out: the weights and the sample grid."""
+        """Does what a kill after the checkpoint prevented: writes the weights and the sample grids,
+        and removes older checkpoints."""
         assert self.record is not None
-        there = self.record.save_weights(self.position.step, self.final_network.state_dict())
-        if not there or not all(
-            path.exists() for path in grid_paths(self.folder, self.position.step)
-        ):
+        step = self.position.step
+        there = self.record.save_weights(step, self.final_network.state_dict())
+        if not there or not are_written(self.folder, step):
             self._write_grid()
+        remove_older(self.folder.path, step)
 
     def _write_grid(self) -> None:
         model = self.model.with_network(self.final_network)

@@ -9,7 +9,7 @@ from zoo.errors import ZooError
 from zoo.evaluation.metrics import read_evaluation
 from zoo.export.metadata import read_report
 from zoo.report.card import DamagedCard, front, read_card
-from zoo.runs.folder import CARD, CURVE, EVALUATION, SAMPLES, RunFolder
+from zoo.runs.folder import CARD, CURVE, EVALUATION, GRID, SAMPLES, RunFolder
 from zoo.verification.report import Report
 
 GRAPHS = "onnx"
@@ -17,12 +17,17 @@ GRAPHS = "onnx"
 
 def check_images(report: Report, grids: Mapping[str, Callable[[], object]]) -> None:
     """Finds images that cannot be decoded, by PNG's own checksums, and missing ``grids``: names of
-    those that can be drawn again, and how."""
+    those that can be written again, and how."""
     present = [*sorted((report.path / SAMPLES).glob("*.png")), report.path / CURVE]
     names = [path.relative_to(report.path).as_posix() for path in present if path.exists()]
+    newest = next((report.path / name for name in grids if name != GRID), None)
     for name in dict.fromkeys([*names, *grids]):
         report.checked(name)
-        if (problem := _image_problem(report.path / name)) is not None:
+        problem = _image_problem(report.path / name)
+        if problem is None and name == GRID and newest is not None and not _image_problem(newest):
+            same = (report.path / name).read_bytes() == newest.read_bytes()
+            problem = None if same else "it is not of the newest checkpoint"
+        if problem is not None:
             again = grids.get(name)
             report.problem(name, problem, "" if again else "remove it", again)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
@@ -25,6 +24,7 @@ from zoo.runs.stored import StoredRun
 from zoo.runs.weights import load_weights, no_larger_than
 from zoo.sampling.seeding import preserved
 from zoo.system.files import sha256_of
+from zoo.system.partial import remove_folder
 from zoo.training.checkpoint import Loaded, checkpointed, load_checkpoint
 from zoo.training.ema import ema_of
 from zoo.training.finite import first_bad
@@ -39,7 +39,7 @@ def check_state(
 ) -> Mapping[str, Callable[[], object]]:
     """Checks the weights and the checkpoints of a run.
 
-    Returns the names of the sample grids of the newest checkpoint, each with a function that draws
+    Returns the names of the sample grids of the newest checkpoint, each with a function that writes
     it again.
     """
     training = stored.config.training
@@ -55,9 +55,9 @@ def check_state(
     _check_weights(report, stored, host, final, step)
     if step is None:
         return {}
-    draw = partial(write_grid, stored.folder, final, step, training.seed)
+    write = partial(write_grid, stored.folder, final, step, training.seed)
     paths = grid_paths(stored.folder, step)
-    return {path.relative_to(report.path).as_posix(): draw for path in paths}
+    return {path.relative_to(report.path).as_posix(): write for path in paths}
 
 
 def _build(stored: StoredRun, host: Host) -> Model:
@@ -84,7 +84,7 @@ def _check_checkpoints(
         else:
             newest = newest or loaded
     for checkpoint, text in damaged:
-        mend = None if newest is None else partial(shutil.rmtree, checkpoint)
+        mend = None if newest is None else partial(remove_folder, checkpoint)
         fix = "start another run with --out" if newest is None else ""
         report.problem(checkpoint.relative_to(report.path).as_posix(), text, fix, mend)
     return newest
