@@ -163,7 +163,7 @@ def test_a_folder_that_the_system_refuses(commands, here, trained) -> None:
         (["--set", "depth=3"], "was started with model.depth = 2, not 3"),
         (["--seed", "7"], "was started with training.seed = 0, not 7"),
         (["--preset", "mnist"], "was started with model."),
-        (["--batch-size", "31"], "was started with training.batch_size = "),
+        (["--seed", "31"], "was started with training.seed = "),
     ],
 )
 def test_a_changed_configuration_is_refused(commands, here, trained, arguments, message) -> None:

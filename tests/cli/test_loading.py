@@ -98,7 +98,7 @@ def test_bad_input_is_refused_without_torch(
         "train glow --out full": "full is not an empty folder",
         f"train glow --out {run}": "is already a run",
         f"train vae --resume --out {run}": "is a run of glow, not of vae",
-        f"train glow --resume --out {run} --batch-size 3": "training.batch_size",
+        f"train glow --resume --out {run} --seed 3": "training.seed",
         "train glow --processes 2 --out full": "full is not an empty folder",
         "sample nowhere": "there is no run folder nowhere",
         "sample .": "is not a run folder",

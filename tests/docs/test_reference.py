@@ -20,6 +20,7 @@ import pytest
 import torch
 from PIL import Image
 from project import ROOT
+from sealed import write_config
 
 import zoo
 from zoo.system.console import duration
@@ -163,12 +164,14 @@ def test_second_call_does_only_what_is_missing(
 ) -> None:
     out = Path(shutil.copytree(finished / "out", tmp_path / "out"))
     shutil.rmtree(out / "nice/checkpoints")  # interrupted before the first of them
-    (out / "nice/metrics.jsonl").unlink()
+    for name in ("metrics.jsonl", "model.safetensors"):
+        (out / "nice" / name).unlink()
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
     arguments = ["--quick", "--only", "nice,dcgan", "--out", str(out)]
     assert module("reference").main(arguments) == 0
     changed = {path for path, time in before.items() if path.stat().st_mtime_ns != time}
-    assert out / "nice/model.safetensors" in changed
+    weights = [path / "nice/model.safetensors" for path in (out, finished / "out")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
     assert out / "nice/metrics.json" not in changed  # of the same weights
     assert not {path for path in changed if path.is_relative_to(out / "dcgan")}
     first, second = (
@@ -226,7 +229,7 @@ def test_run_without_hardware_is_refused(
     out = Path(shutil.copytree(finished / "out", tmp_path / "out"))
     config = json.loads((out / "nice/config.json").read_text("utf-8"))
     del config["hardware"]
-    (out / "nice/config.json").write_text(json.dumps(config), "utf-8")
+    write_config(out / "nice", config)
     results, entry = module("results"), module("entries").QUICK[0]
     with pytest.raises(zoo.UsageError, match="does not state the hardware of the training"):
         results.add(results.begun(out, "quick"), entry, "digits", out / "nice", out, "cpu")

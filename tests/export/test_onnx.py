@@ -16,6 +16,7 @@ import pytest
 import torch
 from exported import SMALL
 from project import ROOT
+from sealed import write_config
 
 import zoo
 from zoo import Latent, ModelConfig, ModelSpec, hookimpl, hookspecs
@@ -190,7 +191,7 @@ def test_the_file_states_the_license_of_the_data_in_config_json(exported, tmp_pa
     config = json.loads((path / "config.json").read_text("utf-8"))
     for stated in ("CC0-1.0", None):
         config["summary"]["data_license"] = stated
-        (path / "config.json").write_text(json.dumps(config), "utf-8")
+        write_config(path, config)
         (exported_graph,) = export(zoo.load(path, "cpu"))
         stored = {item.key: item.value for item in onnx.load(exported_graph.path).metadata_props}
         assert stored.get("data_licence") == exported_graph.report.get("data_licence") == stated

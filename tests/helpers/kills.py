@@ -44,7 +44,7 @@ TIMES = ("seconds", "images_per_second")
 
 @dataclass
 class Counts:
-    """What became of the killed commands."""
+    """Counts of killed commands, and of those that did harm."""
 
     points: dict[str, int] = field(default_factory=dict)
     kills: int = 0

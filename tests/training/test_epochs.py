@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import zoo
+
 STEPS = 14
 EPOCH = 7
 """Steps of an epoch: 70 training images in batches of 10."""
@@ -24,11 +26,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def train(data: Path, out: Path, processes: int, checkpoint_every: int, *more: str) -> None:
-    settings = ("depth=1", "width=8", f"training.checkpoint_every={checkpoint_every}")
-    limits = (f"--steps={STEPS}", "--batch-size=10", f"--processes={processes}")
+def train(
+    data: Path, out: Path, processes: int, checkpoint_every: int, resume: bool = False
+) -> None:
+    settings = {"depth": 1, "width": 8, "training.checkpoint_every": checkpoint_every}
+    if processes == 1:
+        options = {"batch_size": 10, "steps": STEPS, "device": "cpu", "quiet": True}
+        zoo.train("glow", data=data, config=settings, out=out, resume=resume, **options)
+        return
     command = [sys.executable, "-m", "zoo", "train", "glow", "--data", str(data), "--device=cpu"]
-    command += [*limits, *(f"--set={setting}" for setting in settings), "--out", str(out), *more]
+    command += [f"--steps={STEPS}", "--batch-size=10", f"--processes={processes}"]
+    command += [f"--set={key}={value}" for key, value in settings.items()]
+    command += ["--out", str(out), *(["--resume"] if resume else [])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -48,6 +57,6 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     shutil.rmtree(out / f"checkpoints/step-{STEPS:08d}")
     (out / "model.safetensors").unlink()
     assert [path.name for path in (out / "checkpoints").glob("step-*")] == [f"step-{step:08d}"]
-    train(data, out, processes, checkpoint_every, "--resume")
+    train(data, out, processes, checkpoint_every, resume=True)
     for name in ("model.safetensors", f"checkpoints/step-{STEPS:08d}/state.safetensors"):
         assert (out / name).read_bytes() == (whole / name).read_bytes()
