@@ -1,7 +1,7 @@
 """A week in small: a training under kills, full disks and a flipped bit ends as if undisturbed.
 
     python benchmarks/durability/week.py
-    python benchmarks/durability/week.py --steps 2000 --seconds 4 --disk /mnt/small
+    python benchmarks/durability/week.py --steps 2000 --seconds 15 --disk /mnt/small
 
 ``zoo train`` takes 2,000 steps of a small Glow while it is killed every few seconds, its disk fills
 up twice for some seconds, and one bit of its newest checkpoint flips. Each time the command that
@@ -136,7 +136,7 @@ class Week:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--seconds", type=float, default=5, help="between two kills, on average")
+    parser.add_argument("--seconds", type=float, default=15, help="between two kills, on average")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--disk", type=Path)
     options = parser.parse_args()
