@@ -5,14 +5,14 @@
 #                              works. Changing it recreates .venv.
 #   DATA=PATH make study       the study's data, if not from the Hub
 #   MNIST=PATH FASHION_MNIST=PATH make reference    the same for the reference runs
-#   JOBS=4 make test           test processes; each needs a core and 2 GB
+#   JOBS=4 make test           test processes; two need a core, since they wait often, and 2 GB each
 #   TORCH_INDEX=URL make …     an extra index for torch, such as its own of CPU builds
 #
 # A change of pyproject.toml or constraints.txt updates .venv.
 
 PYTHON ?= python3
 TORCH_INDEX ?=
-JOBS ?= 2
+JOBS ?= 3
 DATA ?= cifar10
 MNIST ?= mnist
 FASHION_MNIST ?= fashion_mnist
@@ -55,7 +55,7 @@ test: $(INSTALLED)  ## lint, check types and run the tests that are not slow
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-slow: $(INSTALLED)  ## run the tests that take minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2
 
 test-gpu: $(INSTALLED)  ## run the tests for NVIDIA GPUs: a table, and runs/gpu/checks.json
 	$(BIN)/python benchmarks/gpu/checks.py --out runs/gpu
