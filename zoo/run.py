@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from zoo.config.resolve import read_as
 from zoo.config.sections import Config, DataConfig
 from zoo.data.names import absolute
+from zoo.errors import ZooError
 from zoo.model import Model, build
 from zoo.plugins.formats import format_of
 from zoo.plugins.host import Host
 from zoo.report.card import write_card
 from zoo.report.dataset import remarks
-from zoo.runs.folder import WEIGHTS, RunFolder
+from zoo.runs.folder import CONFIG, WEIGHTS, RunFolder
 from zoo.runs.loaded import check_loaded
 from zoo.runs.sources import require_here
 from zoo.runs.stored import StoredRun
@@ -182,8 +183,20 @@ def load_stored(host: Host, stored: StoredRun, device: str = "auto") -> Run:
     with default_state(gradients=True):
         digest = load_weights(model.network, weights)
         check_loaded(stored.path, stored.document, digest, fetched=stored.source is not None)
+        _check_image(stored)
         model.network.to(torch_device).eval()
     return replace(run_of(model, stored.folder, stored.config, host), source=stored.source)
+
+
+def _check_image(stored: StoredRun) -> None:
+    """Raises ZooError unless the configuration describes images as the run states them."""
+    for key in ("size", "channels", "bits"):
+        stated, actual = getattr(stored.config.data, key), getattr(stored.image_spec, key)
+        if stated not in (None, actual):
+            raise ZooError(
+                f"{stored.path / CONFIG}: data.{key} is {stated} and image.{key} is {actual}: they "
+                "must agree"
+            )
 
 
 def run_of(model: Model, folder: RunFolder, config: Config, host: Host) -> Run:

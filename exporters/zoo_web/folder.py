@@ -12,10 +12,16 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
 from zoo.report.card import markdown
 from zoo.sampling.names import listed
-from zoo.system.files import replacing_folder, sha256_of, write_json, write_text
+from zoo.system.files import (
+    read_bounded,
+    replacing_folder,
+    sha256_of,
+    write_json,
+    write_text,
+)
 from zoo_web.description import FORMAT, describe, graph_files
 
 PAGE = "index.html"
@@ -87,9 +93,9 @@ def check_replaceable(out: Path) -> None:
     if not out.exists() or not any(out.iterdir()):
         return
     try:
-        written = json.loads((out / MODEL).read_text("utf-8"))["files"]
+        written = json.loads(read_bounded(out / MODEL))["files"]
         assert isinstance(written, dict)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError):
+    except (OSError, ValueError, KeyError, TypeError, AssertionError, ZooError):
         raise UsageError(
             f"-o {out} has files that zoo demo did not write: name an empty or a new folder"
         ) from None
@@ -106,14 +112,32 @@ def space_card(model: Mapping[str, Any]) -> str:
     title = f"{_name(model)} on {model['data']}"
     headers = "".join(f"  {name}: {value}\n" for name, value in HEADERS.items())
     return (
-        f"---\ntitle: {json.dumps(title)}\nsdk: static\npinned: false\n"
+        f"---\ntitle: {json.dumps(markdown.plain(title))}\nsdk: static\npinned: false\n"
         f"custom_headers:\n{headers}tags:\n  - genzoo\n  - onnx\n---\n\n"
-        f"# {title}\n\n"
-        f"{model['title']} ({model['paper']}), trained on {model['data']}, runs in your browser "
+        f"# {markdown.escaped(title)}\n\n"
+        f"{markdown.escaped(model['title'])} ({markdown.escaped(model['paper'])}), trained on "
+        f"{markdown.escaped(model['data'])}, runs in your browser "
         f"with onnxruntime-web.{_classes(model)}\n\n"
         "Any web server can serve this folder: run `python -m http.server` in it and open the "
         "address that it prints.\nThe headers above let a browser use several threads; without "
         "them it uses one.\n"
+    )
+
+
+def content_policy(ort: str) -> str:
+    """The content security policy of the page: its own files and onnxruntime-web from ``ort``."""
+    origin = f" {ort}" if ort.startswith("https:") else ""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' 'wasm-unsafe-eval' blob:{origin}",
+            f"worker-src 'self' blob:{origin}",
+            f"connect-src 'self'{origin}",
+            "img-src 'self' data: blob:",
+            "style-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
     )
 
 
@@ -129,6 +153,7 @@ def _filled(page: str, model: Mapping[str, Any]) -> str:
         "subtitle": model["title"].partition(": ")[2],
         "kind": KINDS.get(model["family"], model["family"]),
         "data": model["data"],
+        "policy": content_policy(model["ort"]),
     }
     return Template(page).substitute({key: html.escape(text) for key, text in values.items()})
 

@@ -139,6 +139,7 @@ LOADS: dict[str, tuple[Callable[[Files], Files], int, str]] = {
         "is not a run folder: genzoo did not",
     ),
     "size": (config("image", "size", value=2**40), 1, "data.size must be at most 1024"),
+    "resized": (config("config", "data", "size", value=64), 1, "they must agree"),
     "json": (
         lambda files: files | {"config.json": b"[" * 100_000},
         1,

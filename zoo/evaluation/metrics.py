@@ -11,7 +11,7 @@ from typing import Any
 
 from zoo.errors import UsageError, ZooError, nearest
 from zoo.runs.folder import EVALUATION, RunFolder
-from zoo.system.files import write_json
+from zoo.system.files import read_bounded, write_json
 
 FORMAT_VERSION = 2
 
@@ -217,7 +217,7 @@ def read_evaluation(folder: Path) -> Evaluation | None:
     """
     path = folder / EVALUATION
     try:
-        return parse_evaluation(json.loads(path.read_text(encoding="utf-8")))
+        return parse_evaluation(json.loads(read_bounded(path)))
     except FileNotFoundError:
         return None
     except OSError as error:

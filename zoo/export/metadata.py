@@ -22,7 +22,7 @@ from pydantic import (
 from zoo.config import text as texts
 from zoo.errors import ZooError
 from zoo.specs import Latent, LatentDistribution
-from zoo.system.files import sha256_of
+from zoo.system.files import read_bounded, sha256_of
 
 Count = Annotated[int, Field(ge=0)]
 Size = Annotated[int, Field(ge=1)]
@@ -152,7 +152,7 @@ class ParityReport(Description):
     def read(cls, path: Path) -> Self:
         """Reads ``path``. Raises ZooError where it is not a parity report of genzoo's."""
         try:
-            return cls.model_validate(json.loads(path.read_text("utf-8")))
+            return cls.model_validate(json.loads(read_bounded(path)))
         except ValidationError as error:
             reason = f"its values {_reason(error)}"
         except OSError as error:

@@ -15,10 +15,18 @@ from zoo.config.resolve import Setting, sectioned_settings, validate
 from zoo.config.sections import Config
 from zoo.errors import UsageError, ZooError
 from zoo.runs.integrity import sealed
+from zoo.runs.links import check_links
 from zoo.runs.state import Change, Integrity
 from zoo.runs.upgrade import SUMMARY_KEYS, upgraded_config
 from zoo.specs import ImageSpec, ModelSpec
-from zoo.system.files import append_text, sha256_of, write_json, write_text
+from zoo.system.files import (
+    append_text,
+    read_bounded,
+    require_regular,
+    sha256_of,
+    write_json,
+    write_text,
+)
 from zoo.system.partial import abandoned, remove_partial
 
 FORMAT_VERSION = 4
@@ -115,14 +123,15 @@ class RunFolder:
     def read_document(self) -> dict[str, Any]:
         """Returns the contents of config.json as they are stored.
 
-        Raises UsageError for a folder that is not a run, and ZooError for damaged contents and for
-        another format version.
+        Raises UsageError for a folder that is not a run, and ZooError for damaged contents, for
+        another format version, and for links that lead out of the folder.
         """
         if not self.path.is_dir():
             raise UsageError(f"there is no run folder {self.path}")
+        check_links(self.path)
         file = self.path / CONFIG
         try:
-            values = json.loads(file.read_text(encoding="utf-8"))
+            values = json.loads(read_bounded(file))
         except FileNotFoundError:
             raise UsageError(f"{self.path} is not a run folder: it has no {CONFIG}") from None
         except OSError as error:
@@ -159,7 +168,9 @@ class RunFolder:
         return spec, validate(spec, settings), image
 
     def remove_partial(self) -> None:
-        """Removes the temporary files and folders of killed commands."""
+        """Removes the temporary files and folders of killed commands; raises ZooError for links
+        that lead out of the folder."""
+        check_links(self.path)
         for folder in self._folders:
             remove_partial(folder)
 
@@ -189,8 +200,8 @@ class RunFolder:
         """Returns ``source`` and ``images`` of the data of the last training; empty for a run
         without its checkpoints."""
         try:
-            record = json.loads((self.path / DATA_RECORD).read_text("utf-8"))
-        except (OSError, ValueError):
+            record = json.loads(read_bounded(self.path / DATA_RECORD))
+        except (OSError, ValueError, ZooError):
             return {}
         if not isinstance(record, dict):
             return {}
@@ -219,6 +230,7 @@ class RunFolder:
     def _metrics(self) -> list[dict[str, Any] | None]:
         """The lines of metrics.jsonl; None for a damaged one."""
         try:
+            require_regular(self.path / METRICS)
             text = (self.path / METRICS).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return []

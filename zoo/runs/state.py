@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo.errors import ZooError
+from zoo.system.files import read_bounded
 
 MAX_STEP = 10**12
 MAX_SECONDS = 10**12
@@ -114,13 +115,13 @@ def read_record(path: Path, kind: type[T]) -> T:
 def read_json(path: Path) -> Any:
     """Returns the contents of a JSON file. Raises Damaged, which names the file."""
     try:
-        if path.stat().st_size > MAX_JSON:
-            raise Damaged(f"{path.name} is damaged: it has more than {MAX_JSON} bytes")
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(read_bounded(path, MAX_JSON))
     except FileNotFoundError:
         raise Damaged(f"{path.name} is missing") from None
     except OSError as error:
         raise Damaged(f"{path.name} cannot be read: {error.strerror or error}") from None
+    except ZooError as error:
+        raise Damaged(str(error).replace(str(path), path.name)) from None
     except (ValueError, RecursionError):
         raise Damaged(f"{path.name} is damaged: it is not valid JSON") from None
 

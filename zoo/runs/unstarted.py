@@ -22,6 +22,8 @@ def never_started(folder: Path) -> bool:
 
 
 def _is_left(folder: Path, path: Path) -> bool:
+    if path.is_symlink():
+        return False
     if path == folder / CHECKPOINTS and path.is_dir():
         return all(inner == folder / LOCK or is_partial(inner) for inner in path.iterdir())
     if path == folder / TRACKER and path.is_dir():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import ZooError
-from zoo.system.files import sha256_of, write_bytes
+from zoo.system.files import require_regular, sha256_of, write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -138,6 +138,7 @@ def _readable(path: Path) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
+        require_regular(path)
         yield
     except FileNotFoundError:
         raise ZooError(f"there is no file {path}: use the whole run folder") from None

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,29 @@ def replacing_folder(path: Path) -> Iterator[Path]:
                 _sync(path.parent)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
+
+
+MAX_JSON = 2**24
+"""Maximum bytes of a JSON file, which may come from a stranger."""
+
+
+def read_bounded(path: Path, maximum: int = MAX_JSON) -> str:
+    """Returns the text of a file, UTF-8.
+
+    Raises OSError, UnicodeDecodeError, and ZooError for a larger file and as
+    :func:`require_regular`.
+    """
+    require_regular(path)
+    if (size := path.stat().st_size) > maximum:
+        raise ZooError(f"{path} has {size:,} bytes: at most {maximum:,} are read")
+    return path.read_text("utf-8")
+
+
+def require_regular(path: Path) -> None:
+    """Raises ZooError for a pipe, a socket or a device, which might never end; OSError without a
+    file."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ZooError(f"{path} is not a regular file: remove it, or put a file in its place")
 
 
 def write_bytes(path: Path, data: bytes) -> None:

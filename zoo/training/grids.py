@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zoo.report.grids import grid, save_png
 from zoo.runs.folder import GRID, SAMPLES, RunFolder
+from zoo.system.files import write_bytes
 
 if TYPE_CHECKING:
     from zoo.model import Model
@@ -25,8 +26,14 @@ def are_written(folder: RunFolder, step: int) -> bool:
     return own.exists() and latest.exists() and own.read_bytes() == latest.read_bytes()
 
 
+def write_own_grid(folder: RunFolder, model: Model, step: int, seed: int) -> None:
+    """Writes samples of ``model`` to the grid of the checkpoint of ``step``."""
+    own, _ = grid_paths(folder, step)
+    save_png(own, grid(model.sample(IMAGES, seed=seed).numpy()))
+
+
 def write_grid(folder: RunFolder, model: Model, step: int, seed: int) -> None:
     """Writes samples of ``model`` to both paths of :func:`grid_paths`."""
-    sheet = grid(model.sample(IMAGES, seed=seed).numpy())
-    for path in grid_paths(folder, step):
-        save_png(path, sheet)
+    own, latest = grid_paths(folder, step)
+    write_own_grid(folder, model, step, seed)
+    write_bytes(latest, own.read_bytes())

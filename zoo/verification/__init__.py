@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError, ZooError
 from zoo.runs.folder import CHECKPOINTS, CONFIG
+from zoo.runs.links import check_links
 from zoo.runs.lock import held, is_locked
 from zoo.runs.unstarted import never_started
 from zoo.verification.report import Problem, Report
@@ -27,11 +28,12 @@ def verify(run: Path, host: Host, repair: bool = False) -> Report:
     checkpoints beside one, damaged lines of metrics.jsonl and temporary files. The damaged
     config.json and metrics.jsonl are kept as ``NAME.damaged``.
 
-    Raises UsageError for a folder that is not a run, and ZooError for a repair of one that another
-    process trains.
+    Raises UsageError for a folder that is not a run, and ZooError for one with links that lead out
+    of it, and for a repair of one that another process trains.
     """
     if not (run / CONFIG).exists() and (not (run / CHECKPOINTS).is_dir() or never_started(run)):
         raise UsageError(f"{run} is not a run folder: it has no {CONFIG}")
+    check_links(run)
     report = Report(run, repair)
     if is_locked(run):
         if repair:

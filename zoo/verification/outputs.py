@@ -10,26 +10,43 @@ from zoo.evaluation.metrics import read_evaluation
 from zoo.export.metadata import read_report
 from zoo.report.card import DamagedCard, front, read_card
 from zoo.runs.folder import CARD, CURVE, EVALUATION, GRID, SAMPLES, RunFolder
+from zoo.system.files import write_bytes
 from zoo.verification.report import Report
 
 GRAPHS = "onnx"
 
 
 def check_images(report: Report, grids: Mapping[str, Callable[[], object]]) -> None:
-    """Finds images that cannot be decoded, by PNG's own checksums, and missing ``grids``: names of
-    those that can be written again, and how."""
-    present = [*sorted((report.path / SAMPLES).glob("*.png")), report.path / CURVE]
-    names = [path.relative_to(report.path).as_posix() for path in present if path.exists()]
-    newest = next((report.path / name for name in grids if name != GRID), None)
+    """Finds images that cannot be decoded, by PNG's own checksums, missing ``grids``, names of
+    those that can be written again, and a latest grid that is not the newest."""
+    samples = (report.path / SAMPLES).glob("*.png")
+    present = [path for path in (*sorted(samples), report.path / CURVE) if path.exists()]
+    names = [path.relative_to(report.path).as_posix() for path in present]
     for name in dict.fromkeys([*names, *grids]):
         report.checked(name)
-        problem = _image_problem(report.path / name)
-        if problem is None and name == GRID and newest is not None and not _image_problem(newest):
-            same = (report.path / name).read_bytes() == newest.read_bytes()
-            problem = None if same else "it is not of the newest checkpoint"
-        if problem is not None:
+        if name != GRID and (problem := _image_problem(report.path / name)) is not None:
             again = grids.get(name)
             report.problem(name, problem, "" if again else "remove it", again)
+    written = (report.path / name for name in grids)
+    _check_latest_grid(report, max([*_samples(report.path), *written], default=None))
+
+
+def _samples(run: Path) -> list[Path]:
+    """Returns the sample grids of a run's checkpoints, oldest first."""
+    return sorted((run / SAMPLES).glob("step-*.png"))
+
+
+def _check_latest_grid(report: Report, newest: Path | None) -> None:
+    """Compares the latest grid with ``newest``, that of the newest checkpoint."""
+    path = report.path / GRID
+    if newest is None or _image_problem(newest) is not None:
+        return
+    report.checked(GRID)
+    problem = _image_problem(path)
+    if problem is None and path.read_bytes() != newest.read_bytes():
+        problem = "it is not of the newest checkpoint"
+    if problem is not None:
+        report.problem(GRID, problem, "", lambda: write_bytes(path, newest.read_bytes()))
 
 
 def _image_problem(path: Path) -> str | None:

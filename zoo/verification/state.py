@@ -28,7 +28,7 @@ from zoo.system.partial import remove_folder
 from zoo.training.checkpoint import Loaded, checkpointed, load_checkpoint
 from zoo.training.ema import ema_of
 from zoo.training.finite import first_bad
-from zoo.training.grids import grid_paths, write_grid
+from zoo.training.grids import grid_paths, write_own_grid
 from zoo.verification.report import Report
 
 CPU = torch.device("cpu")
@@ -39,8 +39,8 @@ def check_state(
 ) -> Mapping[str, Callable[[], object]]:
     """Checks the weights and the checkpoints of a run.
 
-    Returns the names of the sample grids of the newest checkpoint, each with a function that writes
-    it again.
+    Returns the name of the sample grid of the newest intact checkpoint, with a function that writes
+    it again; empty without one.
     """
     training = stored.config.training
     model = _build(stored, host)
@@ -55,9 +55,9 @@ def check_state(
     _check_weights(report, stored, host, final, step)
     if step is None:
         return {}
-    write = partial(write_grid, stored.folder, final, step, training.seed)
-    paths = grid_paths(stored.folder, step)
-    return {path.relative_to(report.path).as_posix(): write for path in paths}
+    own, _ = grid_paths(stored.folder, step)
+    write = partial(write_own_grid, stored.folder, final, step, training.seed)
+    return {own.relative_to(report.path).as_posix(): write}
 
 
 def _build(stored: StoredRun, host: Host) -> Model:

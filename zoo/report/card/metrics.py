@@ -21,6 +21,7 @@ from zoo.evaluation.metrics import (
 )
 from zoo.report.card import markdown
 from zoo.runs.folder import EVALUATION, WEIGHTS, RunFolder
+from zoo.system.files import read_bounded
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -46,7 +47,7 @@ def read_card_metrics(folder: Path) -> CardMetrics:
     """Reads metrics.json; empty for a file that is missing, damaged or of other weights, which
     ``zoo evaluate`` reports and replaces."""
     try:
-        values = upgraded_evaluation(json.loads((folder / EVALUATION).read_text("utf-8")))
+        values = upgraded_evaluation(json.loads(read_bounded(folder / EVALUATION)))
         if not (folder / WEIGHTS).exists() or values["weights"] != RunFolder(folder).short_digest():
             return NO_METRICS
         finite = [metric for metric in values["metrics"] if _finite(metric)]

@@ -16,7 +16,7 @@ from zoo.report.card.summary import RunSummary, read_summary, summary_part
 from zoo.report.card.use import use_part
 from zoo.runs.folder import CARD
 from zoo.specs import ModelSpec
-from zoo.system.files import write_text
+from zoo.system.files import read_bounded, write_text
 
 PLAIN = """# $name: $title on $data
 
@@ -122,7 +122,7 @@ def read_card(folder: Path) -> str | None:
     """
     path = folder / CARD
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_bounded(path).removeprefix("\ufeff")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:
