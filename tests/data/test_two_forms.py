@@ -73,6 +73,24 @@ def test_images_that_a_parquet_file_refers_to_are_its_own(tmp_path: Path) -> Non
     assert len(opened(tmp_path).splits["train"]) > 0
 
 
+@pytest.mark.parametrize("where", ["absolute", "above", "linked"])
+def test_a_parquet_file_reads_no_image_outside_of_its_folder(where: str, tmp_path: Path) -> None:
+    make_tree(tmp_path / "private", ["*1"])
+    (data := tmp_path / "data").mkdir()
+    (data / "link.png").symlink_to(tmp_path / "private/0.png")
+    path = {
+        "absolute": str(tmp_path / "private/0.png"),
+        "above": "../private/0.png",
+        "linked": "link.png",
+    }[where]
+    image = pa.array([{"bytes": None, "path": path}] * 3, pa.struct(
+        {"bytes": pa.binary(), "path": pa.string()}
+    ))  # fmt: skip
+    write(data / "a.parquet", image=image)
+    with pytest.raises(ZooError, match="which is not in the folder of the data: put it there"):
+        opened(data / "a.parquet")
+
+
 def test_parquet_files_beside_those_of_splits_are_an_error(tmp_path: Path) -> None:
     for index, name in enumerate(("train", "test", "part2")):
         write(tmp_path / f"{name}.parquet", image=cells(10 * index, 3))

@@ -18,6 +18,7 @@ from zoo.data.names import local_name
 from zoo.data.preparation.decode import check_header, decode_image
 from zoo.data.source import LeftOut, Source, StoredSplit
 from zoo.errors import ZooError
+from zoo.system.files import require_regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,6 +37,7 @@ class ImageFiles:
     def open(self, index: int) -> Image:
         path = self.root / self.files[index]
         try:
+            require_regular(path)
             data = path.read_bytes()
         except OSError as error:
             raise ZooError(f"{path} cannot be read: {error.strerror}") from error

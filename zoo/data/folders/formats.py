@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo.errors import UsageError, ZooError
+from zoo.system.files import require_regular
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt")
@@ -50,6 +51,7 @@ def unknown_format(path: Path) -> UsageError:
 def check_readable(path: Path) -> None:
     """Raises ZooError for a file that is empty or cannot be opened."""
     try:
+        require_regular(path)
         with path.open("rb") as file:
             empty = not file.read(1)
     except OSError as error:

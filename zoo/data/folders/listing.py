@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from zoo.data.folders.own_output import is_run, mark_of
 from zoo.data.source import LeftOut
 from zoo.errors import ZooError
+from zoo.system.files import require_regular
 
 IGNORED = frozenset({"thumbs.db", "desktop.ini"})
 """Files that desktops create, in lower case; hidden files are ignored too."""
@@ -29,7 +31,8 @@ def list_files(root: Path) -> Listing:
     """Returns the files below ``root``; follows links.
 
     A folder that several links lead to is read once, where possible at its own path. Raises
-    ZooError for a folder that cannot be read, for one whose name is not UTF-8, and for a run.
+    ZooError for a folder that cannot be read, for one whose name is not UTF-8, for a pipe, socket
+    or device, and for a run.
     """
 
     def fail(error: OSError) -> None:
@@ -61,6 +64,8 @@ def list_files(root: Path) -> Listing:
         for name in files:
             if name.startswith(".") or name.lower() in IGNORED:
                 continue
+            with contextlib.suppress(OSError):  # a link to nothing, an error when it is read
+                require_regular(Path(folder, name))
             path = name if below == "." else f"{below}/{name}"
             mark = mark_of(os.path.join(folder, name)) if name.lower().endswith(".png") else None
             (marked if mark == "sheet" else paths).append(path)

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,12 @@ _FAMILIES: tuple[Mapping[str, tuple[str, str]], ...] = (
     {f"x_{word}": (split, f"y_{word}") for word, split in ALIASES.items()},
 )
 """Keys of images that belong together: the split of each and the key of its labels."""
+
+
+MAX_UNPACKED = 2**28
+MAX_RATIO = 200
+"""An array that unpacks to more bytes than MAX_UNPACKED, and than MAX_RATIO times its
+own, is refused."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +123,34 @@ def _names(path: Path) -> list[str]:
 
 def _load(path: Path, key: str) -> NDArray[Any]:
     with _opened(path) as archive:
+        assert archive.zip is not None
+        _check_size(path, key, archive.zip)
         array: NDArray[Any] = archive[key]
         return array
+
+
+def _check_size(path: Path, key: str, archive: zipfile.ZipFile) -> None:
+    """Raises ZooError, before memory is taken, for an array that is not as large as its header
+    says, and for one that unpacks to far more than images do."""
+    from numpy.lib import format
+
+    names = archive.namelist()
+    entry = archive.getinfo(key if key in names else f"{key}.npy")
+    with archive.open(entry) as file:
+        version = format.read_magic(file)
+        read = format.read_array_header_1_0 if version == (1, 0) else format.read_array_header_2_0
+        shape, _, dtype = read(file)
+        size = math.prod(shape) * dtype.itemsize
+        if not dtype.hasobject and size != entry.file_size - file.tell():
+            raise ZooError(
+                f"{key!r} in {path} is damaged: its header says {list(shape)} {dtype}, "
+                f"{size:,} bytes, and it has {entry.file_size - file.tell():,}"
+            )
+    if size > MAX_UNPACKED and size > MAX_RATIO * entry.compress_size:
+        raise ZooError(
+            f"{key!r} in {path} unpacks from {entry.compress_size:,} to {size:,} bytes, which no "
+            "images do: check the file, or save it with numpy.savez"
+        )
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from zoo.data.preparation.decode import decode_image
 from zoo.data.source import Source, StoredSplit
 from zoo.data.tables.columns import Labels, Part, image_column, read_labels
 from zoo.errors import ZooError, first_line
+from zoo.system.files import require_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +43,8 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class TableImages:
-    """The cells of ``column``; paths in them are relative to ``folder``."""
+    """The cells of ``column``; files that they name are those within ``folder``, none if it is
+    None."""
 
     table: Any
     column: str
@@ -59,7 +61,13 @@ class TableImages:
         cell = self.table[index][self.column]
         location = self.location(index)
         if isinstance(cell, Mapping):
-            cell = cell.get("bytes") or self._file(cell.get("path"))
+            path = cell.get("path")
+            cell = cell.get("bytes") or self._file(path)
+            if cell is None and path:
+                raise ZooError(
+                    f"{location} names the file {path!r}, which is not in the folder of the data: "
+                    "put it there, or remove the row"
+                )
         if isinstance(cell, bytes):
             return decode_image(cell, location)
         if isinstance(cell, list):
@@ -72,12 +80,17 @@ class TableImages:
         raise ZooError(f"{location} has no image in its column {self.column!r}: remove the row")
 
     def _file(self, path: str | None) -> bytes | None:
-        """Returns the content of the file that a cell names, None if it is not on this machine."""
-        if not path or (self.folder is None and not Path(path).is_absolute()):
+        """Returns the content of the file that a cell names; None if there is none within
+        ``folder``, since a table may come from a stranger."""
+        if not path or self.folder is None:
             return None
         try:
-            return (self.folder or Path()).joinpath(path).read_bytes()
-        except (OSError, ValueError):
+            file = (self.folder / path).resolve()
+            if not file.is_relative_to(self.folder.resolve()):
+                return None
+            require_regular(file)
+            return file.read_bytes()
+        except (OSError, ValueError, ZooError):
             return None
 
 

@@ -1,0 +1,87 @@
+"""Data of strangers: files that are larger than they look, never end, or lie in their headers."""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+IMAGES = np.zeros((20, 8, 8), np.uint8)
+
+
+def bomb(path: Path) -> None:
+    """An npz of 3 MB with 3 GB of zeros."""
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("images.npy", "w", force_zip64=True) as file,
+    ):
+        header = {"descr": "|u1", "fortran_order": False, "shape": (3 * 2**10, 2**10, 2**10)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for _ in range(3 * 2**10):
+            file.write(bytes(2**20))
+
+
+def with_header(path: Path, shape: tuple[int, ...]) -> None:
+    data = io.BytesIO()
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(data, header)
+    data.write(bytes(100))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images.npy", data.getvalue())
+
+
+def images(folder: Path) -> Path:
+    folder.mkdir()
+    for index in range(20):
+        Image.fromarray(IMAGES[index]).save(folder / f"{index}.png")
+    return folder
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(images(path) / "a.png")
+
+
+def endless(path: Path) -> None:
+    (images(path) / "a.png").symlink_to("/dev/zero")
+
+
+CASES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "npz bomb": ("data.npz", bomb, "unpacks from"),
+    "npz of 2^40 images": (
+        "data.npz", lambda path: with_header(path, (2**40, 8, 8)), "is damaged: its header says"
+    ),
+    "npz with less": ("data.npz", lambda path: with_header(path, (3, 8, 8)), "is damaged"),
+    "npz with more": ("data.npz", lambda path: with_header(path, (1, 2, 2)), "is damaged"),
+    "pipe": ("data", pipe, "a.png is not a regular file"),
+    "endless": ("data", endless, "a.png is not a regular file"),
+    "a pipe itself": ("data.npz", os.mkfifo, "data.npz is not a regular file"),
+    "parquet pipe": ("data.parquet", os.mkfifo, "data.parquet is not a regular file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "make", "text"), CASES.values(), ids=CASES)
+def test_hostile_data_end_in_a_sentence_in_little_memory(
+    name: str, make: Callable[[Path], object], text: str, tmp_path: Path
+) -> None:
+    make(tmp_path / name)
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", "data", str(tmp_path / name)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30)),
+    )
+    assert done.returncode in (1, 2), done.stderr
+    assert text in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
