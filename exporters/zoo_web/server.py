@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 import threading
@@ -23,8 +24,14 @@ from zoo_web.folder import HEADERS
 HOST = "127.0.0.1"
 
 
+NAMES = (HOST, "localhost", "[::1]")
+"""Names of this machine. A page elsewhere whose name leads here has another: it is refused, since
+it could read what is served (DNS rebinding)."""
+
+
 class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder without caching, with the media types that modules need."""
+    """Serves the files of a folder to this machine, without caching and without lists of files,
+    with the media types that modules need."""
 
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {
         ".js": "text/javascript",
@@ -37,6 +44,20 @@ class Handler(SimpleHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("cache-control", "no-cache")
         super().end_headers()
+
+    def send_head(self) -> Any:
+        name = re.sub(r":\d*$", "", self.headers.get("host", "").lower())
+        if name not in NAMES:
+            self.send_error(403, "served to this machine alone")
+            return None
+        try:
+            return super().send_head()
+        except ValueError:  # a path that cannot exist, such as one with a zero byte
+            self.send_error(404)
+            return None
+
+    def list_directory(self, path: Any) -> None:
+        self.send_error(404)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Logs nothing: a line per request would bury the address."""

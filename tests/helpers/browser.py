@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -149,10 +150,18 @@ class Watched:
 
     def settle(self) -> None:
         """Waits until every area is complete."""
-        self.page.wait_for_function(
+        self.wait_for(
             "document.querySelectorAll('[aria-busy=true]').length === 0"
-            " && document.querySelector('#grid canvas')"
+            " && document.querySelector('#grid canvas') !== null"
         )
+
+    def wait_for(self, expression: str, argument: Any = None) -> None:
+        """Waits until a JavaScript expression is true; Playwright's own waiting evaluates text in
+        the page, which its content security policy forbids."""
+        end = time.monotonic() + TIMEOUT / 1000
+        while not self.page.evaluate(expression, argument):
+            assert time.monotonic() < end, f"{expression} stays false; {self.problems}"
+            time.sleep(0.01)
 
     def images(self, selector: str) -> Any:
         """The pixels of the selected canvases, uint8 ``[n, S, S, 3]``."""

@@ -35,7 +35,7 @@ def png(folder: Path, pixels: Any) -> Path:
 
 def show(page: browser.Watched, path: Path) -> None:
     page.page.set_input_files("#file", path)
-    page.page.wait_for_function("!document.getElementById('own-result').hidden")
+    page.wait_for("!document.getElementById('own-result').hidden")
     page.settle()
 
 
@@ -135,7 +135,7 @@ def test_the_image_chosen_last_stays(glow: Demo, opened, address: str, tmp_path:
     show(page, png(tmp_path, np.full((8, 8), 255, np.uint8)))
     assert page.page.evaluate("freed") == 1
     page.page.evaluate("finish()")
-    page.page.wait_for_function("freed === 2")
+    page.wait_for("freed === 2")
     page.settle()
     assert (page.images("#own-original") == 255).all()
 

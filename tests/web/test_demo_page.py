@@ -107,7 +107,7 @@ def test_classes_are_chosen_and_linked_by_name(glow: Demo, opened, tmp_path: Pat
         expected = glow.samples(count, 7, 0.7, np.full(count, 1))
         assert differ(page.images("#grid canvas"), expected) <= 1
         assert NAMES[1] in page.page.get_attribute("#grid button", "aria-label")
-        page.page.wait_for_function("/label=dog.*wolf/.test(location.hash)")
+        page.wait_for("/label=dog.*wolf/.test(location.hash)")
         link = page.page.evaluate("location.href")
         again = opened(link)
         assert differ(again.images("#grid canvas"), expected) <= 1
@@ -173,7 +173,7 @@ def test_a_link_carries_the_settings(glow: Demo, opened, address: str) -> None:
     live = page.images("#live")
     page.page.fill("#seed", "22")
     page.slide("t", 0.75)
-    page.page.wait_for_function("/seed=22.*t=0.750/.test(location.hash)")
+    page.wait_for("/seed=22.*t=0.750/.test(location.hash)")
     link = page.page.evaluate("location.href")
     again = opened(link)
     assert differ(again.images("#live"), page.images("#live")) == 0
@@ -183,7 +183,7 @@ def test_a_link_carries_the_settings(glow: Demo, opened, address: str) -> None:
 
 def test_a_truncated_link_keeps_the_rest(glow: Demo, page) -> None:
     page.page.evaluate("location.hash = '#seed=21&temperature=%'")
-    page.page.wait_for_function("document.getElementById('seed').value === '21'")
+    page.wait_for("document.getElementById('seed').value === '21'")
     page.settle()
     images = page.images("#grid canvas")
     assert differ(images, glow.samples(len(images), 21, 0.7)) <= 1
@@ -242,7 +242,7 @@ def test_playing_leaves_a_half_typed_seed_alone(page) -> None:
     page.page.fill("#seed", "-1")
     at = page.page.input_value("#t")
     page.page.click("#play")
-    page.page.wait_for_function("at => document.getElementById('t').value !== at", arg=at)
+    page.wait_for("at => document.getElementById('t').value !== at", at)
     page.page.click("#play")
     page.settle()
     assert page.page.input_value("#seed") == "-1"
@@ -302,10 +302,10 @@ def test_old_images_are_dimmed_during_a_slow_update(glow: Demo, chrome, address:
     assert page.text("status").startswith(f"{n} images in ")
     page.page.evaluate("held = []")
     page.page.fill("#seed", "8")
-    page.page.wait_for_function("document.getElementById('progress').textContent === 'Generating'")
+    page.wait_for("document.getElementById('progress').textContent === 'Generating'")
     assert page.text("status") == ""
     assert page.page.locator("#grid canvas.waiting").count() == n
-    page.page.wait_for_function(f"{SEEN} < 0.4")
+    page.wait_for(f"{SEEN} < 0.4")
     page.page.fill("#seed", "9")
     page.page.evaluate("[held, waited] = [null, held]; waited.forEach((handle) => handle())")
     page.settle()
