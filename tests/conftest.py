@@ -33,7 +33,7 @@ pytest.register_assert_rewrite("bench_runs", "demo_pages")  # plugins of the mod
 SMALL = {"depth": 2, "width": 16}
 STEPS = 24
 LONGEST = (
-    *("test_tutorial.py", "test_push.py", "test_demo_page.py", "test_mutants.py", "test_kills.py"),
+    *("test_push.py", "test_demo_page.py", "test_mutants.py", "test_kills.py"),
     *("test_processes.py", "test_compilation.py", "test_reference.py", "test_example.py"),
 )
 QUIETLY = {"device": "cpu", "quiet": True}

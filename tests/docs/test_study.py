@@ -18,6 +18,8 @@ import pytest
 from PIL import Image
 from project import ROOT
 
+pytestmark = pytest.mark.slow
+
 STUDY = ROOT / "benchmarks/glow_study/study.py"
 SEEDS, STEPS = [0, 1], 4
 

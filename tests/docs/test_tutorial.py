@@ -16,6 +16,8 @@ from environments import end, make_environment
 from PIL import Image
 from project import ROOT
 
+pytestmark = pytest.mark.slow  # five minutes
+
 PAGE = ROOT / "docs/plugins.md"
 
 

@@ -97,3 +97,19 @@ def test_a_dataset_on_the_hub_is_read_with_its_classes_by_name(
     offline = hub.environment(tmp_path / "home", hub.tokens.read, offline=True)
     (again,) = run_steps(offline, tmp_path, code, torch=False)
     assert again.out == step.out
+
+
+def test_a_table_on_the_hub_reads_no_file_of_this_machine(hub: LoopbackHub, tmp_path: Path) -> None:
+    (tmp_path / "private.png").write_bytes(png(numbered_image(1)))
+    cells = [{"bytes": None, "path": str(tmp_path / "private.png")}] * 3
+    kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"image": pa.array(cells, kind)}), buffer)
+    hub.create(
+        "tester/curious", "dataset", {"data/train-00000-of-00001.parquet": buffer.getvalue()}
+    )
+    (step,) = run_steps(
+        hub.environment(tmp_path / "home", hub.tokens.read), tmp_path, ["data", "tester/curious"]
+    )
+    assert step.status == 1
+    assert "private.png', which is not in the folder of the data" in step.err

@@ -45,6 +45,7 @@ def test_a_hundred_kills_of_a_training_lose_nothing(model: str, tmp_path: Path) 
     check(100, "train", model, 100, 1, tmp_path)
 
 
+@pytest.mark.slow
 def test_kills_of_other_commands_lose_nothing(tmp_path: Path) -> None:
     check(5, "commands", 1, 0, tmp_path)
 

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from zoo.data.folders.folder_names import split_folders
@@ -40,7 +41,7 @@ def open_hub(source: str, origin: Origin, column: str | None = None) -> Source:
         for split, (name, table) in by_split.items()
     }
     found = {split: table for split, (_, table) in by_split.items()}
-    opened = open_tables(source, found, rows, column)
+    opened = open_tables(source, found, rows, column, _cached(origin.repository))
     stated = getattr(next(iter(found.values())).info, "license", None)
     return replace(
         opened,
@@ -48,6 +49,17 @@ def open_hub(source: str, origin: Origin, column: str | None = None) -> Source:
         kind="a dataset on the Hub",
         left_out=(*left_out, *opened.left_out),
     )
+
+
+def _cached(repository: str) -> tuple[Path, ...]:
+    """The folders of the cache with the files of a repository, as they are and unpacked."""
+    import datasets.config
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    name = repo_folder_name(repo_id=repository, repo_type="dataset")
+    unpacked = Path(datasets.config.EXTRACTED_DATASETS_PATH)
+    return Path(constants.HF_HUB_CACHE, name), unpacked
 
 
 def named_splits(

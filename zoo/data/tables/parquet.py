@@ -99,7 +99,7 @@ def open_parquet(listing: Listing, config: DataConfig) -> Source:
         for split, files in by_split.items()
     }
     source = with_labels(
-        local_name(path), _tables(path, by_split, column), rows, column, labels, folder
+        local_name(path), _tables(path, by_split, column), rows, column, labels, (folder,)
     )
     return replace(
         source,

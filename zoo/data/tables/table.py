@@ -43,13 +43,13 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class TableImages:
-    """The cells of ``column``; files that they name are those within ``folder``, none if it is
-    None."""
+    """The cells of ``column``; files that they name are those within ``folders``, and relative
+    paths are below the first of them."""
 
     table: Any
     column: str
     rows: Rows
-    folder: Path | None = None
+    folders: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -81,12 +81,12 @@ class TableImages:
 
     def _file(self, path: str | None) -> bytes | None:
         """Returns the content of the file that a cell names; None if there is none within
-        ``folder``, since a table may come from a stranger."""
-        if not path or self.folder is None:
+        ``folders``, since a table may come from a stranger."""
+        if not path or not self.folders:
             return None
         try:
-            file = (self.folder / path).resolve()
-            if not file.is_relative_to(self.folder.resolve()):
+            file = (self.folders[0] / path).resolve()
+            if not any(file.is_relative_to(folder.resolve()) for folder in self.folders):
                 return None
             require_regular(file)
             return file.read_bytes()
@@ -95,15 +95,19 @@ class TableImages:
 
 
 def open_tables(
-    name: str, tables: Mapping[str, Any], rows: Mapping[str, Rows], chosen: str | None
+    name: str,
+    tables: Mapping[str, Any],
+    rows: Mapping[str, Rows],
+    chosen: str | None,
+    folders: tuple[Path, ...] = (),
 ) -> Source:
     """Returns the images and labels of tables by split; ``chosen`` is the column of images, None
-    to find it. Raises ZooError, naming ``name``."""
+    to find it, and ``folders`` have the files that cells name. Raises ZooError, naming ``name``."""
     column = image_column(next(iter(tables.values())).features, name, chosen)
     parts = {
         split: [Part(table.features, partial(_column, table))] for split, table in tables.items()
     }
-    return with_labels(name, tables, rows, column, read_labels(parts, column))
+    return with_labels(name, tables, rows, column, read_labels(parts, column), folders)
 
 
 def with_labels(
@@ -112,7 +116,7 @@ def with_labels(
     rows: Mapping[str, Rows],
     column: str,
     labels: Labels,
-    folder: Path | None = None,
+    folders: tuple[Path, ...] = (),
 ) -> Source:
     """Returns the images in ``column`` of tables by split, with their labels."""
     from datasets import Image
@@ -124,7 +128,7 @@ def with_labels(
         table = table.select_columns([column])
         numbers = labels.columns.get(split)
         splits[split] = StoredSplit(
-            TableImages(table, column, rows[split], folder),
+            TableImages(table, column, rows[split], folders),
             unlabeled(len(table)) if numbers is None else numbers,
         )
     return Source(name, splits, labels.names, column=column, left_out=labels.left_out)
