@@ -49,7 +49,7 @@ class Report:
 
     @property
     def intact(self) -> bool:
-        """Whether there is no problem left."""
+        """Whether all problems, if any, are repaired."""
         return all(problem.repaired for problem in self.problems)
 
     def as_json(self) -> dict[str, Any]:
