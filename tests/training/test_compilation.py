@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
 import torch
+from functorch.compile import make_boxed_func
 from steps import assert_equal_weights, steps
-from torch import nn
+from torch import fx, nn
+from torch._dynamo.backends.common import aot_autograd
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch._dynamo.utils import counters
+from torch._inductor.cpu_vec_isa import VecAVX2, VecISA
 
 import zoo
 from zoo.config.resolve import Setting
@@ -219,6 +223,23 @@ def test_a_run_goes_on_where_compilation_fails(
     assert "training without torch.compile, which failed: no space left" in said.lines
     for one, other in zip(eager.network.parameters(), failed.network.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_the_compiler_is_trusted_with_vector_instructions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the graphs of backward passes too, which are compiled later."""
+    monkeypatch.setattr(VecISA, "check_build", lambda isa, code: False)
+    trusted: list[bool] = []
+
+    def compiler(graph: fx.GraphModule, inputs: object) -> Callable[..., Any]:
+        trusted.append(bool(VecAVX2()))
+        return make_boxed_func(graph.forward)
+
+    monkeypatch.setattr(execution, "BACKEND", aot_autograd(fw_compiler=compiler))
+    torch._dynamo.reset()
+    steps("nice", tmp_path, "on", couplings=4, width=8, depth=1)
+    assert trusted == [True] * 4
 
 
 def test_undeclared_second_derivatives_are_an_error_with_the_fix(

@@ -62,7 +62,7 @@ class Execution:
         limit: AbstractContextManager[None] = nullcontext()
         if self._regions and self._compile:  # or torch need not import its compiler
             self._forward = torch.compile(_call, backend=BACKEND, dynamic=False)
-            limit = torch._dynamo.config.patch(recompile_limit=MAX_GRAPHS)
+            limit = _compiler_settings()
         for region in self._regions:
             region._compiled_call_impl = partial(self._run, region)
         try:
@@ -127,6 +127,18 @@ def _call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
     """Calls ``module``. A function of genzoo, since torch.compile does not compile the frames of
     torch's own modules, such as Sequential."""
     return module._call_impl(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _compiler_settings() -> Iterator[None]:
+    """Allows ``MAX_GRAPHS``, and trusts the C++ compiler with the vector instructions of the
+    processor, where TORCHINDUCTOR_VEC_ISA_OK says nothing: torch would compile a test program for
+    them, a sixth of the time of a first step. Where the trust is wrong, compilation fails."""
+    from torch._inductor import config
+
+    chosen = {"cpp.vec_isa_ok": True} if config.cpp.vec_isa_ok is None else {}
+    with torch._dynamo.config.patch(recompile_limit=MAX_GRAPHS), config.patch(chosen):
+        yield
 
 
 def _contexts(
