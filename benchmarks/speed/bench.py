@@ -100,7 +100,7 @@ def measure(text: str, device: str, command: Sequence[str] = ()) -> dict[str, An
         result: dict[str, Any] = json.loads(done.stdout)
         return result
     if done.returncode == -signal.SIGKILL:
-        return {"failed": "out of memory: the system ended the process"}
+        return {"failed": "killed, most likely because it ran out of memory"}
     lines = done.stderr.strip().splitlines()
     return {"failed": lines[-1] if lines else f"exit status {done.returncode}"}
 
