@@ -55,7 +55,7 @@ test: $(INSTALLED)  ## lint, check types and run the tests that are not slow
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-slow: $(INSTALLED)  ## run the tests that take minutes
-	$(BIN)/python -m pytest -m slow -n 2
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadgroup
 
 test-gpu: $(INSTALLED)  ## run the tests for NVIDIA GPUs: a table, and runs/gpu/checks.json
 	$(BIN)/python benchmarks/gpu/checks.py --out runs/gpu

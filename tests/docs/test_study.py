@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from project import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("study")]
 
 STUDY = ROOT / "benchmarks/glow_study/study.py"
 SEEDS, STEPS = [0, 1], 4

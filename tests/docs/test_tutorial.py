@@ -16,7 +16,7 @@ from environments import end, make_environment
 from PIL import Image
 from project import ROOT
 
-pytestmark = pytest.mark.slow  # five minutes
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tutorial")]  # five minutes, once
 
 PAGE = ROOT / "docs/plugins.md"
 
