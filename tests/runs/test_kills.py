@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,15 +20,18 @@ from project import ROOT
 KILLS = ROOT / "tests/helpers/kills.py"
 
 
-def check(kills: int, *arguments: object) -> None:
-    """Runs the harness, prints its counts, and asserts that of at least ``kills`` none did harm."""
+Count = Callable[[str], None]
+
+
+def check(count: Count, kills: int, *arguments: object) -> None:
+    """Runs the harness, and asserts that of at least ``kills`` of each kind none did harm."""
     command = [sys.executable, KILLS, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
     for name, counts in results.items():
         lost, unequal, leftovers = (counts[key] for key in ("lost", "unequal", "leftovers"))
-        print(
+        count(
             f"{name}: {counts['kills']} kills, {counts['twice']} of them of a resumed run, "
             f"{len(lost)} lost, {len(unequal)} unequal, {len(leftovers)} left over"
         )
@@ -35,24 +39,26 @@ def check(kills: int, *arguments: object) -> None:
         assert counts["kills"] >= kills
 
 
-def test_ten_kills_of_a_training_of_each_model_lose_nothing(tmp_path: Path) -> None:
-    check(10, "train", *SMALL, 10, 0, tmp_path)
+def test_ten_kills_of_a_training_of_each_model_lose_nothing(count: Count, tmp_path: Path) -> None:
+    check(count, 10, "train", *SMALL, 10, 0, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", SMALL)
-def test_a_hundred_kills_of_a_training_lose_nothing(model: str, tmp_path: Path) -> None:
-    check(100, "train", model, 100, 1, tmp_path)
+def test_a_hundred_kills_of_a_training_lose_nothing(
+    model: str, count: Count, tmp_path: Path
+) -> None:
+    check(count, 100, "train", model, 100, 1, tmp_path)
 
 
 @pytest.mark.slow
-def test_kills_of_other_commands_lose_nothing(tmp_path: Path) -> None:
-    check(5, "commands", 1, 0, tmp_path)
+def test_kills_of_other_commands_lose_nothing(count: Count, tmp_path: Path) -> None:
+    check(count, 5, "commands", 1, 0, tmp_path)
 
 
 @pytest.mark.slow
-def test_many_kills_of_other_commands_lose_nothing(tmp_path: Path) -> None:
-    check(100, "commands", 20, 1, tmp_path)
+def test_many_kills_of_other_commands_lose_nothing(count: Count, tmp_path: Path) -> None:
+    check(count, 100, "commands", 20, 1, tmp_path)
 
 
 def test_five_processes_killed_in_training_lose_nothing(tmp_path: Path) -> None:
