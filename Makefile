@@ -70,7 +70,7 @@ reference: $(INSTALLED)  ## train and measure every model for its card: an hour 
 	$(BIN)/python benchmarks/reference/reference.py --out runs/reference --mnist "$(MNIST)" \
 	  --fashion-mnist "$(FASHION_MNIST)" --publish .
 
-bench: peers  ## measure speed and memory beside other libraries: 25 minutes on two CPU cores
+bench: peers  ## measure speed and memory beside other libraries: 28 minutes on two CPU cores
 	$(BIN)/python benchmarks/speed/bench.py --device cpu --out runs/bench \
 	  --publish benchmarks/results
 

@@ -114,7 +114,7 @@ def _memory(axes: Axes, rows: Pairs) -> None:
 
 def _costs(axes: Axes, rows: Pairs) -> None:
     axes.set_title(
-        "Glow: cost of a training step over its least, by size over its least",
+        "Glow: relative cost of a step by relative size",
         loc="left",
         fontsize=10,
     )
