@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo.runs.advice import resume_command
 from zoo.runs.checkpoints import config_at, find_checkpoints
 from zoo.runs.folder import CONFIG, WEIGHTS, RunFolder
 from zoo.runs.integrity import differences, integrity_of, is_unchanged
@@ -27,7 +28,7 @@ def check_loaded(
     try:
         integrity = integrity_of(document)
     except Damaged as error:
-        fix = _resume(run, document, " --accept-changes") or _fetch_again(run / CONFIG, fetched)
+        fix = _resume(run, document, "--accept-changes") or _fetch_again(run / CONFIG, fetched)
         raise Damaged(f"{run / CONFIG}: {error}; {fix}") from None
     if integrity is None:
         _say_once(f"{run} has no hashes, so its files are not verified: an older genzoo wrote it")
@@ -39,7 +40,7 @@ def check_loaded(
             )
         _say_once(f"{run / CONFIG} has no hash of the weights, so they are not verified")
     if not is_unchanged(document):
-        fix = _resume(run, document, " --accept-changes")
+        fix = _resume(run, document, "--accept-changes")
         raise Damaged(
             f"{run / CONFIG} was changed since genzoo wrote it{changed_text(run, document)}: "
             f"{f'set it back, or {fix}' if fix else _fetch_again(run / CONFIG, fetched)}"
@@ -84,7 +85,7 @@ def _resume(run: Path, document: Mapping[str, Any], option: str) -> str:
     if not find_checkpoints(run):
         return ""
     does = "takes the change" if option else "writes it again from the last checkpoint"
-    return f"zoo train {document.get('model')} --out {run} --resume{option} {does}"
+    return f"{resume_command(document.get('model'), run, option)} {does}"
 
 
 def _fetch_again(path: Path, fetched: bool) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from zoo.config.sections import Config
 from zoo.errors import ZooError
+from zoo.runs.advice import resume_command
 from zoo.runs.folder import WEIGHTS, FindSpec, RunFolder
 from zoo.runs.sources import named
 from zoo.runs.upgrade import upgraded_config
@@ -88,8 +89,8 @@ class StoredRun:
         """Raises ZooError for a run without weights."""
         if not (self.path / WEIGHTS).exists():
             raise ZooError(
-                f"{self.path} has no weights yet: resume with zoo train {self.name} "
-                f"--out {self.path} --resume"
+                f"{self.path} has no weights yet: resume with "
+                f"{resume_command(self.name, self.path)}"
             )
 
 

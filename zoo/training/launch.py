@@ -15,6 +15,7 @@ from zoo.model import Model, build
 from zoo.plugins.owner import FindOwner, Owner
 from zoo.report.card import DamagedCard, write_card
 from zoo.report.dataset import remarks, summary
+from zoo.runs.advice import resume_command
 from zoo.runs.folder import CHECKPOINTS, CONFIG, DATA_RECORD, RunFolder
 from zoo.runs.lock import held
 from zoo.runs.record import RunRecord
@@ -163,8 +164,8 @@ def _train(
     loop.leave()
     if stopped:
         raise Interrupted(
-            f"stopped at step {loop.position.step}; resume with: zoo train {model.name} "
-            f"--out {folder.path} --resume",
+            f"stopped at step {loop.position.step}; resume with: "
+            f"{resume_command(model.name, folder.path)}",
             stopped,
         )
     seconds = duration(loop.position.seconds)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
+from zoo.runs.advice import resume_command
 from zoo.runs.checkpoints import config_at, find_checkpoints
 from zoo.runs.folder import CONFIG, METRICS, DamagedConfig, RunFolder
 from zoo.runs.integrity import is_unchanged
@@ -42,8 +43,8 @@ def check_config(report: Report, host: Host) -> StoredRun | None:
         report.problem(
             CONFIG,
             f"it was changed since genzoo wrote it{changed_text(path, document)}",
-            f"set it back, or zoo train {document.get('model')} --out {path} --resume "
-            "--accept-changes takes the change",
+            f"set it back, or {resume_command(document.get('model'), path, '--accept-changes')} "
+            "takes the change",
         )
     try:
         return StoredRun.of(RunFolder(path), document, host.spec)
