@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.errors import printable
 from zoo.report.dataset import NO_LABEL
 from zoo.report.grids import enlarged
 
@@ -90,7 +91,7 @@ def _strip(split: Split, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 
 def _shortened(title: str) -> str:
-    """Returns a title of at most 24 letters besides its count, without unprintable ones."""
+    """Returns a title of at most 24 letters besides its count."""
     name, _, count = title.rpartition(" (")
-    name = "".join(c if c.isprintable() else "?" for c in name)
+    name = printable(name)
     return f"{name if len(name) <= _LETTERS else name[: _LETTERS - 1] + '…'} ({count}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.data.folders.own_output import SOFTWARE
+from zoo.report.labels import literal
 from zoo.runs.folder import VALIDATION, numbers
 from zoo.system.files import write_bytes
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 Lines = Sequence[Mapping[str, Any]]
 Over = Literal["step", "minutes"]
+
+_LETTERS = 40
+"""Maximum number of letters of a metric's name on an axis."""
 
 
 def save_curve(path: Path, lines: Lines, metrics: Sequence[str]) -> None:
@@ -69,7 +73,7 @@ def frame(axes: Axes, shown: Sequence[float], metric: str) -> None:
         low, high = min(shown), max(shown)
         margin = 0.05 * (high - low) or 0.1
         axes.set_ylim(low - margin, high + margin)
-    axes.set_ylabel(words(metric))
+    axes.set_ylabel(literal(words(metric)[:_LETTERS]))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
 

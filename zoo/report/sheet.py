@@ -22,6 +22,7 @@ from zoo.report.comparison import (
 )
 from zoo.report.curves import Over, frame, plot_metric
 from zoo.report.grids import columns_in, grid
+from zoo.report.labels import literal
 from zoo.runs.folder import VALIDATION
 from zoo.system.files import replacing
 
@@ -46,6 +47,9 @@ _LETTERS = 52
 """Maximum number of letters of a name on a line of a panel."""
 
 _LETTER = 7
+_MAX_LINES = 8
+"""Maximum number of lines of a text below a name or the curves."""
+
 _NAME = {"color": "black", "weight": "bold"}
 _CAPTION = {"color": "0.4"}
 
@@ -137,7 +141,7 @@ def _caption(row: Row, model: Model, images: Tensor, protocol_texts: Sequence[st
     ]
     if bad := int((~images.isfinite()).flatten(1).any(1).sum()):
         texts.append(f"{bad} of {len(images)} images are not finite")
-    return [(line, _CAPTION) for text in texts for line in textwrap.wrap(text, PANEL // _LETTER)]
+    return [(line, _CAPTION) for text in texts for line in _wrapped(text, PANEL)]
 
 
 def _notes(rows: Sequence[Row], metrics: Sequence[str], seed: int, width: int) -> list[str]:
@@ -145,7 +149,11 @@ def _notes(rows: Sequence[Row], metrics: Sequence[str], seed: int, width: int) -
     if any(VALIDATION + metric in row.logged for metric in metrics for row in rows):
         texts[0] += " Thin lines are training metrics, lines with dots validation metrics."
     texts += [*differences(rows), *footnotes(rows)]
-    return [line for text in texts for line in textwrap.wrap(text, width // _LETTER)]
+    return [line for text in texts for line in _wrapped(text, width)]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width // _LETTER, max_lines=_MAX_LINES, placeholder=" …")
 
 
 def _swatch(figure: Figure, left: int, top: int, style: Mapping[str, Any]) -> None:
@@ -160,7 +168,7 @@ def _swatch(figure: Figure, left: int, top: int, style: Mapping[str, Any]) -> No
 def _write(figure: Figure, left: int, top: int, text: str, font: Mapping[str, Any]) -> None:
     width, height = figure.get_size_inches() * DPI
     place = (left / width, 1 - (top + _LINE / 2) / height)
-    figure.text(*place, text, size=8, va="center", parse_math=False, **font)
+    figure.text(*place, literal(text), size=8, va="center", **font)
 
 
 def _plot_curves(figure: Figure, top: int, entries: Sequence[Entry], metric: str) -> None:

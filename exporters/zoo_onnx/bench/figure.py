@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.data.folders.own_output import SOFTWARE
+from zoo.report.labels import literal
 from zoo.system.files import replacing
 from zoo.system.hardware import hardware_text
 from zoo_onnx.bench.backends import TITLES
@@ -58,7 +59,7 @@ def save_figure(path: Path, result: Bench) -> None:
         f"{result.multiply_adds:,} multiply-adds per image",
         f"{hardware_text(result.hardware)}. Medians; bands are quartiles",
     )
-    axes.set_title("\n".join(titles), loc="left", fontsize=10)
+    axes.set_title("\n".join(map(literal, titles)), loc="left", fontsize=10)
     with replacing(path) as partial:
         figure.savefig(partial, format="png", metadata={"Software": SOFTWARE})
 
