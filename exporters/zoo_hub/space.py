@@ -10,6 +10,7 @@ from pathlib import Path
 from zoo.api import host
 from zoo.errors import UsageError
 from zoo.plugins.plugin import DISABLE
+from zoo.report.card import front
 from zoo.runs.folder import CARD
 from zoo.system.console import say
 from zoo_hub.address import Address
@@ -52,5 +53,5 @@ def page(run: Path, address: Address) -> Iterator[Path]:
 
 def with_models(card: str, address: Address) -> str:
     """A Space's card whose metadata names the model that it shows."""
-    before, fence, rest = card.partition("---\n")
-    return f"{before}{fence}models:\n  - {address.repository}\n{rest}"
+    metadata, body = front.split(card)
+    return front.joined(front.edited(metadata, {"models": [address.repository]}), body)

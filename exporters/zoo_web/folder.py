@@ -13,7 +13,7 @@ from string import Template
 from typing import Any
 
 from zoo.errors import UsageError, ZooError
-from zoo.report.card import markdown
+from zoo.report.card import front, markdown
 from zoo.sampling.names import listed
 from zoo.system.files import (
     read_bounded,
@@ -110,17 +110,22 @@ def check_replaceable(out: Path) -> None:
 def space_card(model: Mapping[str, Any]) -> str:
     """The README.md of a static Space: https://huggingface.co/docs/hub/spaces-config-reference."""
     title = f"{_name(model)} on {model['data']}"
-    headers = "".join(f"  {name}: {value}\n" for name, value in HEADERS.items())
-    return (
-        f"---\ntitle: {json.dumps(markdown.plain(title))}\nsdk: static\npinned: false\n"
-        f"custom_headers:\n{headers}tags:\n  - genzoo\n  - onnx\n---\n\n"
-        f"# {markdown.escaped(title)}\n\n"
+    metadata = {
+        "title": markdown.plain(title),
+        "sdk": "static",
+        "pinned": False,
+        "custom_headers": HEADERS,
+        "tags": ["genzoo", "onnx"],
+    }
+    return front.joined(
+        front.edited("", metadata),
+        f"\n# {markdown.escaped(title)}\n\n"
         f"{markdown.escaped(model['title'])} ({markdown.escaped(model['paper'])}), trained on "
         f"{markdown.escaped(model['data'])}, runs in your browser "
         f"with onnxruntime-web.{_classes(model)}\n\n"
         "Any web server can serve this folder: run `python -m http.server` in it and open the "
         "address that it prints.\nThe headers above let a browser use several threads; without "
-        "them it uses one.\n"
+        "them it uses one.\n",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.export.metadata import ParityReport
+from zoo.report.card import markdown
 from zoo.report.card.use import example_label
 from zoo.sampling.names import listed
 
@@ -20,7 +21,8 @@ def snippet(file: str, report: ParityReport, source: str) -> str | None:
     }
     comment = ""
     if label is not None and report.class_names and report.class_names[label] != str(label):
-        comment = f"  # {listed(report.class_names[label : label + 1])}"
+        name = listed(report.class_names[label : label + 1])
+        comment = f"  # {markdown.literal(name)[1:-1]}"
     if label is None:
         del feeds["label"]
     if (

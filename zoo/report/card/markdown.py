@@ -8,8 +8,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-_SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
-"""Characters with a meaning in Markdown; an underscore inside a word has none."""
+_SPECIAL = re.compile(
+    r"[\\`*\[\]|~$@]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # one inside a word has no meaning
+    r"|^[+=-]|^[0-9]+[.)]|(?<!\S)#"
+    r"|:(?=//)|(?<=\b[wW]{3})\."  # the Hub makes links of addresses
+)
+"""Text whose last character has a meaning in Markdown."""
 
 
 def plain(text: str) -> str:
@@ -20,7 +25,9 @@ def plain(text: str) -> str:
 
 def escaped(text: str) -> str:
     """``text`` on one line, without any meaning in Markdown or HTML."""
-    return _SPECIAL.sub(lambda match: f"\\{match[0]}", html.escape(plain(text), quote=False))
+    return _SPECIAL.sub(
+        lambda match: f"{match[0][:-1]}\\{match[0][-1]}", html.escape(plain(text), quote=False)
+    )
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -36,9 +43,14 @@ def code(language: str, text: str) -> str:
 
 def literal(text: str) -> str:
     """``text`` as a string in code, in ASCII and without HTML tags."""
-    return json.dumps(text).replace("<", "\\u003c")
+    return _inert(json.dumps(text))
 
 
 def as_json(value: Any) -> str:
     """JSON in ASCII without HTML tags."""
-    return json.dumps(value, indent=2, allow_nan=False).replace("<", "\\u003c")
+    return _inert(json.dumps(value, indent=2, allow_nan=False))
+
+
+def _inert(text: str) -> str:
+    """JSON in ASCII, without HTML tags and without the one control character that it may hold."""
+    return text.replace("<", "\\u003c").replace("\x7f", "\\u007f")
