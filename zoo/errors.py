@@ -39,3 +39,14 @@ def first_line(error: BaseException) -> str:
     """Returns the first line of an error's message; the name of its type if there is no message."""
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+def printable(text: str) -> str:
+    """Returns ``text`` on one line, without power over a terminal.
+
+    Control characters, line ends, marks that turn the direction of writing, and whatever else has
+    no glyph are escaped as in Python: ``\\x1b``, ``\\n``, ``\\u202e``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

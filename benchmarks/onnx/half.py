@@ -111,7 +111,7 @@ def main(runs: tuple[str, ...], as_json: bool) -> None:
                 *again,
             )
         )
-    print(columns(rows))
+    print(*columns(rows), sep="\n")
 
 
 if __name__ == "__main__":

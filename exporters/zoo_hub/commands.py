@@ -8,6 +8,7 @@ import click
 
 from zoo.api import read_run
 from zoo.cli.loading import load_network
+from zoo.system.console import echo, say
 
 
 @click.command("push")
@@ -53,8 +54,8 @@ def push(
         commit_message=commit_message,
         with_space=with_space,
     )
-    click.echo(url)
-    click.echo(f"next: zoo sample {address}, from anywhere", err=True)
+    echo(url)
+    say(f"next: zoo sample {address}, from anywhere")
 
 
 @click.command("pull")
@@ -69,5 +70,5 @@ def pull(repository: str, folder: Path, revision: str | None) -> None:
     """
     from zoo_hub.pull import pull as pull_run
 
-    click.echo(pull_run(repository, folder, revision))
-    click.echo(f"next: zoo sample {folder}", err=True)
+    echo(pull_run(repository, folder, revision))
+    say(f"next: zoo sample {folder}")

@@ -131,7 +131,7 @@ def _commit(
     if not changed and not deleted:
         say(f"{url} is up to date: no commit")
         return url
-    say(f"to {url}:\n{_table(files, changed, deleted)}")
+    say(f"to {url}:", *_table(files, changed, deleted))
     operations: list[Any] = [
         CommitOperationAdd(path_in_repo=name, path_or_fileobj=files[name]) for name in changed
     ]
@@ -209,7 +209,7 @@ def _without_edited_card(
     return {name: data for name, data in files.items() if name != CARD}
 
 
-def _table(files: Files, changed: Sequence[str], deleted: Sequence[str]) -> str:
+def _table(files: Files, changed: Sequence[str], deleted: Sequence[str]) -> list[str]:
     from zoo.cli.group import columns
 
     sizes = {name: contents.size_of(data) for name, data in files.items()}

@@ -10,6 +10,7 @@ from zoo.api import host, read_run
 from zoo.cli.group import columns, echo_json, json_option
 from zoo.cli.loading import load_network
 from zoo.export.names import default_graphs
+from zoo.system.console import echo
 
 OPSETS = (18, 23)
 """The lowest and the highest opset that torch writes without a version conversion."""
@@ -64,4 +65,4 @@ def command(
     if as_json:
         echo_json([item.report for item in exported])
         return
-    click.echo(columns([(str(item.path), item.summary) for item in exported]))
+    echo(*columns([(str(item.path), item.summary) for item in exported]))

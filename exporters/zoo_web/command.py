@@ -9,6 +9,7 @@ import click
 
 from zoo.errors import UsageError
 from zoo.runs.sources import require_here
+from zoo.system.console import echo, say
 
 NAME = "demo"
 """The default folder of the page, in the run folder."""
@@ -55,8 +56,8 @@ def command(run: str, out: Path | None, serve: bool, port: int | None, ort: Path
         if out is None:
             require_here(run, "name a folder for the page, -o DIR, or use --serve")
         written = write(folder, folder / NAME if out is None else out, ort)
-        click.echo(written)
-        click.echo(f"serve it with any web server, or with: zoo demo {run} --serve", err=True)
+        echo(written)
+        say(f"serve it with any web server, or with: zoo demo {run} --serve")
         return
 
     from zoo_web.server import serve as serve_folder

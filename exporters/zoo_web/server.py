@@ -16,9 +16,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import click
-
 from zoo.errors import ZooError
+from zoo.system.console import echo, say
 from zoo_web.folder import HEADERS
 
 HOST = "127.0.0.1"
@@ -77,9 +76,8 @@ def serve(folder: Path, port: int = 0) -> None:
         ) from error
     address = f"http://{HOST}:{server.server_address[1]}/"
     with server, _terminable():
-        click.echo(address)
-        sys.stdout.flush()
-        click.echo("Press Ctrl-C to stop", err=True)
+        echo(address)
+        say("Press Ctrl-C to stop")
         if _has_screen():
             webbrowser.open(address)
         server.serve_forever()

@@ -307,8 +307,8 @@ def test_commands_can_be_called_again_in_one_process(commands) -> None:
 
 
 def test_columns_are_aligned_without_trailing_blanks() -> None:
-    assert columns([("a", "bb", ""), ("ccc", "d", "e")]) == "a    bb\nccc  d   e"
-    assert columns([]) == ""
+    assert columns([("a", "bb", ""), ("ccc", "d", "e")]) == ["a    bb", "ccc  d   e"]
+    assert columns([]) == []
 
 
 # Sampling

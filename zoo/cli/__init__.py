@@ -6,7 +6,6 @@ one sentence on standard error, with a traceback only with ``--debug``.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import sys
@@ -17,6 +16,7 @@ import click
 
 from zoo.cli.group import ZooGroup
 from zoo.errors import Interrupted, ZooError
+from zoo.system.console import echo, say
 from zoo.system.memory import keep_freed_memory
 
 GREETING = """genzoo: train, sample and compare generative image models.
@@ -39,7 +39,7 @@ Try:
 def cli(context: click.Context) -> None:
     """Train, sample and compare generative image models."""
     if context.invoked_subcommand is None:
-        click.echo(GREETING)
+        echo(*GREETING.split("\n"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         status, message = _ending(error)
         if "--debug" in argv and not isinstance(error, _EXPECTED):
-            traceback.print_exception(error)
+            say(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
         if message is not None:
-            _print_error(message)
+            say(f"zoo: {' '.join(message.split())}")
         return status
 
 
@@ -99,11 +99,6 @@ def _ending(error: BaseException) -> tuple[int, str | None]:
         f"internal error, {type(error).__name__}: {first} "
         "(please report it, with the traceback of --debug)"
     )
-
-
-def _print_error(message: str) -> None:
-    with contextlib.suppress(OSError):
-        click.echo(f"zoo: {' '.join(message.split())}", err=True)
 
 
 def _stdout_is_closed() -> bool:

@@ -11,7 +11,7 @@ from zoo.api import host
 from zoo.cli.group import complete_models, echo_json, json_option
 from zoo.config.check import check_call
 from zoo.config.resolve import parse_assignment
-from zoo.system.console import say_loading
+from zoo.system.console import echo, say_loading
 from zoo.system.device import check_device_name
 
 if TYPE_CHECKING:
@@ -56,20 +56,21 @@ def command(
     class Printer(Watcher):
         def started(self, promise: Promise) -> None:
             if on_terminal:
-                click.echo(f"{promise.name} ...", nl=False, err=True)
+                sys.stderr.write(f"{promise.name} ...")
+                sys.stderr.flush()
 
         def finished(self, finding: Finding) -> None:
             if on_terminal:
                 blank = " " * (len(finding.name) + 4)
-                click.echo(f"\r{blank}\r", nl=False, err=True)
+                sys.stderr.write(f"\r{blank}\r")
             if not as_json:
-                click.echo(line(finding, width))
+                echo(line(finding, width))
 
     report = check_settings(plugins, model, preset, settings, steps, device, Printer())
     if as_json:
         echo_json(report.as_json())
     else:
-        click.echo(str(report))
+        echo(report)
     return 1 if report.broken else 0
 
 

@@ -15,6 +15,7 @@ from zoo.cli.loading import load_network
 from zoo.cli.out import unused
 from zoo.errors import UsageError
 from zoo.runs.folder import CONFIG, EVALUATION, METRICS, WEIGHTS
+from zoo.system.console import echo
 
 if TYPE_CHECKING:
     from zoo.report.comparison import Row
@@ -69,14 +70,13 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
             }
         )
         return
-    click.echo(table(rows))
-    for text in remarks(rows):
-        click.echo(f"\n{text}")
-    click.echo(f"\nplot: {out}")
+    echo(*table(rows))
+    for text in (*remarks(rows), f"plot: {out}"):
+        echo("", text)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Returns the rows as an aligned Markdown table."""
+def table(rows: Sequence[Row]) -> list[str]:
+    """Returns the rows as lines of an aligned Markdown table."""
     from zoo.evaluation.metrics import title_of
     from zoo.report.comparison import measured, metric_names, protocols
     from zoo.report.curves import words
@@ -109,12 +109,12 @@ def _cell(value: float | None, form: str = ",") -> str:
     return "-" if value is None else format(value, form)
 
 
-def _markdown(cells: Mapping[str, Sequence[str]], left: int) -> str:
-    """Returns a Markdown table of columns by header, of which the first ``left`` are
+def _markdown(cells: Mapping[str, Sequence[str]], left: int) -> list[str]:
+    """Returns the lines of a Markdown table of columns by header, of which the first ``left`` are
     left-aligned."""
-    columns = [
-        [cell.replace("|", "\\|") for cell in (head, *column)] for head, column in cells.items()
-    ]
+    from zoo.report.card.markdown import escaped
+
+    columns = [[*map(escaped, (head, *column))] for head, column in cells.items()]
     widths = [max(3, *map(len, column)) for column in columns]
     rules = ["-" * width if i < left else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
     rows = [
@@ -123,4 +123,4 @@ def _markdown(cells: Mapping[str, Sequence[str]], left: int) -> str:
         for row in zip(*columns, strict=True)
     ]  # fmt: skip
     rows.insert(1, rules)
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return [f"| {' | '.join(row)} |" for row in rows]

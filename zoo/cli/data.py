@@ -10,7 +10,7 @@ import click
 from zoo.cli.group import columns, complete_models, echo_json, json_option
 from zoo.data.names import check_source
 from zoo.errors import UsageError
-from zoo.system.console import say
+from zoo.system.console import echo, say
 
 if TYPE_CHECKING:
     from zoo.config.sections import Config
@@ -82,9 +82,9 @@ def command(
     if as_json:
         echo_json(as_document(data, source))
     else:
-        click.echo(as_text(data))
+        echo(*as_lines(data))
     if out is not None:
-        click.echo(out, err=as_json)
+        say(str(out)) if as_json else echo(out)
 
 
 def _resolve(
@@ -115,7 +115,7 @@ def _resolve(
     return resolve(spec, preset, file, settings)
 
 
-def as_text(data: Dataset) -> str:
+def as_lines(data: Dataset) -> list[str]:
     """Returns what ``zoo data`` prints: kind, shape, splits by class, values and notes."""
     from zoo.report.dataset import remarks
 
@@ -127,11 +127,11 @@ def as_text(data: Dataset) -> str:
         f"images  {_sizes(data)} as {spec.channels}x{spec.size}x{spec.size}{levels}",
         f"values  {data.values.min} to {data.values.max}, {data.values.distinct} different",
         "",
-        columns(_table(data)),
+        *columns(_table(data)),
     ]
     notes = remarks(data)
     ids = [f"{name}  {value}" for name, values in data.ids.items() for value in values]
-    return "\n".join([*lines, *([""] if notes else []), *notes, *([""] if ids else []), *ids])
+    return [*lines, *([""] if notes else []), *notes, *([""] if ids else []), *ids]
 
 
 def _sizes(data: Dataset) -> str:

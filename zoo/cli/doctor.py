@@ -16,7 +16,7 @@ import click
 from zoo.api import host
 from zoo.cli.group import columns, echo_json, json_option
 from zoo.plugins.plugin import describe
-from zoo.system.console import say_loading
+from zoo.system.console import echo, say_loading
 
 
 @click.command("doctor")
@@ -28,7 +28,7 @@ def command(as_json: bool) -> int:
     if as_json:
         echo_json([check.__dict__ for check in checks])
     else:
-        click.echo(columns([("ok" if c.ok else "PROBLEM", c.subject, c.message) for c in checks]))
+        echo(*columns([("ok" if c.ok else "PROBLEM", c.subject, c.message) for c in checks]))
     return 0 if all(check.ok for check in checks) else 1
 
 

@@ -23,6 +23,7 @@ from zoo.evaluation.metrics import (
     title_of,
     write_evaluation,
 )
+from zoo.system.console import echo
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
@@ -155,7 +156,7 @@ def command(
     if as_json:
         echo_json(merged.as_json())
     else:
-        click.echo(table(evaluation))
+        echo(*table(evaluation))
 
 
 def _write_merged(run: Path, evaluation: Evaluation, reporter: Progress) -> Evaluation:
@@ -172,9 +173,9 @@ def _write_merged(run: Path, evaluation: Evaluation, reporter: Progress) -> Eval
     return merged
 
 
-def table(evaluation: Evaluation) -> str:
-    """Returns the metrics as a table with footnotes for their protocols."""
+def table(evaluation: Evaluation) -> list[str]:
+    """Returns the metrics as lines of a table, with footnotes for their protocols."""
     texts = protocols(evaluation)
     rows = [(m.title, m.number, f"[{texts.index(str(m.protocol)) + 1}]") for m in evaluation]
     notes = [f"[{number}] {text}" for number, text in enumerate(texts, 1)]
-    return "\n\n".join([columns(rows), *notes])
+    return columns(rows) + [line for note in notes for line in ("", note)]

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from zoo.errors import ZooError, nearest
+from zoo.errors import ZooError, nearest, printable
+from zoo.system.console import echo, say
 
 BUILT_IN = (
     "list",
@@ -82,7 +83,7 @@ class ZooGroup(click.Group):
                         plugins.call_plugin("zoo_commands", plugin, cli=self)
                 except ZooError as error:
                     plugin.cause = str(error)
-                    click.echo(f"zoo: {error}", err=True)
+                    say(f"zoo: {error}")
 
 
 def _with_debug(command: click.Command) -> click.Command:
@@ -95,7 +96,8 @@ def echo_json(value: Any) -> None:
     """Prints one JSON document to standard output."""
     import json
 
-    click.echo(json.dumps(value, indent=2, allow_nan=False))
+    text = json.dumps(value, indent=2, allow_nan=False)  # in ASCII; escapes all but the last
+    echo(*text.replace("\x7f", "\\u007f").split("\n"))
 
 
 def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -108,14 +110,15 @@ def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str)
 json_option = click.option("as_json", "--json", is_flag=True, help="Print one JSON document.")
 
 
-def columns(rows: Sequence[tuple[str, ...]], gap: int = 2) -> str:
-    """Returns rows as left-aligned columns."""
+def columns(rows: Sequence[tuple[str, ...]], gap: int = 2) -> list[str]:
+    """Returns rows as lines, with left-aligned columns."""
     if not rows:
-        return ""
+        return []
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
+    return [
         (" " * gap)
         .join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         .rstrip()
         for row in rows
-    )
+    ]

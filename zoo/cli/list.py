@@ -8,6 +8,7 @@ from zoo.api import host
 from zoo.cli.group import columns, echo_json, json_option
 from zoo.plugins.host import Host
 from zoo.specs import CAPABILITIES
+from zoo.system.console import echo, say
 
 
 @click.command("list")
@@ -23,11 +24,10 @@ def command(as_json: bool) -> None:
             (spec.name, spec.family, " ".join(spec.presets), spec.title)
             for spec in plugins.models.values()
         ]
-        click.echo(columns(rows))
+        echo(*columns(rows))
     else:
-        click.echo("no models found: install a plugin", err=True)
-    for sentence in problems(plugins):
-        click.echo(sentence, err=True)
+        say("no models found: install a plugin")
+    say(*problems(plugins))
 
 
 def describe_models(plugins: Host) -> list[dict[str, object]]:

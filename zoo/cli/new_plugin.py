@@ -9,6 +9,7 @@ import click
 
 from zoo.api import host
 from zoo.errors import UsageError
+from zoo.system.console import echo
 
 
 @click.command("new-plugin")
@@ -26,7 +27,7 @@ def command(name: str, out: Path | None) -> None:
         if name == plugin.name or name in plugin.models:
             raise UsageError(f"the plugin {plugin} has the name {name!r}: choose another name")
     folder = write_plugin(name, Path()) if out is None else write_plugin_to(name, out)
-    click.echo(f"written: {folder}")
-    click.echo(f"next:    pip install -e {shlex.quote(str(folder))}")
-    click.echo(f"         zoo check {name}")
-    click.echo(f"         zoo train {name}")
+    echo(f"written: {folder}")
+    echo(f"next:    pip install -e {shlex.quote(str(folder))}")
+    echo(f"         zoo check {name}")
+    echo(f"         zoo train {name}")

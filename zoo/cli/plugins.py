@@ -7,6 +7,7 @@ import click
 from zoo.api import host
 from zoo.cli.group import columns, echo_json, json_option
 from zoo.cli.list import problems
+from zoo.system.console import echo, say
 
 
 @click.command("plugins")
@@ -41,6 +42,5 @@ def command(as_json: bool) -> None:
         )
         for plugin in plugins.plugins
     ]
-    click.echo(columns(rows))
-    for sentence in problems(plugins):
-        click.echo(sentence, err=True)
+    echo(*columns(rows))
+    say(*problems(plugins))

@@ -12,6 +12,7 @@ from zoo.api import read_run
 from zoo.cli.loading import check_label, load_network
 from zoo.cli.out import check_finite, check_out, say_label, unused, write_array, write_folder
 from zoo.errors import UsageError, ZooError
+from zoo.system.console import echo, say
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,8 +76,8 @@ def command(
 
     from zoo.evaluation.difference import difference
 
-    click.echo(out)
-    click.echo(f"{title}: {difference(originals, reconstructions)}")
+    echo(out)
+    echo(f"{title}: {difference(originals, reconstructions)}")
 
 
 def _selected(paths: tuple[Path, ...], count: int) -> Selected:
@@ -87,10 +88,10 @@ def _selected(paths: tuple[Path, ...], count: int) -> Selected:
 
     files, left_out = find_images(paths)
     for part in left_out:
-        click.echo(f"left out: {part.what}, {part.why}", err=True)
+        say(f"left out: {part.what}, {part.why}")
     selected = Selected(files, spread(len(files), count))
     if len(selected) < len(files):
-        click.echo(f"using {len(selected)} of {len(files):,} images, evenly spread (-n)", err=True)
+        say(f"using {len(selected)} of {len(files):,} images, evenly spread (-n)")
     return selected
 
 
@@ -129,7 +130,7 @@ def _from_test_split(run: Run, count: int, label: str | None) -> tuple[Tensor, L
             where = f"the test split of {data.name}"
             raise _unlabeled(run.name, run.latent.classes, run.class_names, where)
         if conditioning.left_out:
-            click.echo(f"{conditioning.left_out:,} images of no known class are left out", err=True)
+            say(f"{conditioning.left_out:,} images of no known class are left out")
         data = conditioning.data
     test = data.splits["test"]
     split, _ = spread_split(test, count)

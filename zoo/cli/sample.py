@@ -13,6 +13,7 @@ from zoo.cli.loading import check_label, load_network
 from zoo.cli.out import check_finite, check_out, say_label, unused, write_array, write_folder
 from zoo.errors import UsageError
 from zoo.runs.sources import is_here
+from zoo.system.console import echo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,7 +90,7 @@ def command(
     images = np.asarray(samples)
     check_finite(images, "use a lower --temperature, or train for longer")
     write_images(images, out, columns)
-    click.echo(out)
+    echo(out)
 
 
 def _open(run: str, label: str | None, device: str, backend: str) -> Run | ExportedModel:

@@ -11,6 +11,7 @@ from zoo.api import host
 from zoo.cli.group import columns, complete_models, echo_json, json_option
 from zoo.config.resolve import preset_settings, sections_of
 from zoo.specs import CAPABILITIES, ModelSpec, Section
+from zoo.system.console import echo
 
 
 @click.command("show")
@@ -35,9 +36,9 @@ def command(model: str, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{spec.name}: {spec.title}\n{spec.paper}\n")
-    click.echo(f"capabilities: {', '.join(c for c in CAPABILITIES if c in spec.capabilities)}")
-    click.echo(f"plugin: {plugins.owner(model).plugin}\n")
+    echo(f"{spec.name}: {spec.title}", spec.paper, "")
+    echo(f"capabilities: {', '.join(c for c in CAPABILITIES if c in spec.capabilities)}")
+    echo(f"plugin: {plugins.owner(model).plugin}", "")
     presets = list(spec.presets)
     rows = [("KEY", "VALUES", "DEFAULT", *(f"[{name}]" for name in presets), "")]
     for key in keys:
@@ -45,8 +46,8 @@ def command(model: str, as_json: bool) -> None:
         rows.append(
             (key["key"], key["values"], json.dumps(key["default"]), *own, key["description"])
         )
-    click.echo(columns(rows))
-    click.echo(f"\nSet a key with: zoo train {model} --set KEY=VALUE")
+    echo(*columns(rows))
+    echo("", f"Set a key with: zoo train {model} --set KEY=VALUE")
 
 
 def describe_keys(spec: ModelSpec) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from zoo.api import host, train_request
 from zoo.cli.group import complete_models
 from zoo.config.resolve import Setting, parse_assignment
 from zoo.errors import UsageError
-from zoo.system.console import say
+from zoo.system.console import echo, say
 from zoo.system.launcher import launched
 from zoo.system.progress import progress
 from zoo.system.retry import SECONDS
@@ -87,8 +87,8 @@ def command(
         )
     run = train_request(request, progress())
     if group.local_main:
-        click.echo(f"samples: {run.path / 'samples' / 'grid.png'}")
-        click.echo(f"next:    zoo sample {run.path}")
+        echo(f"samples: {run.path / 'samples' / 'grid.png'}")
+        echo(f"next:    zoo sample {run.path}")
     return 0
 
 

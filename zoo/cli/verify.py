@@ -9,7 +9,7 @@ from zoo.cli.group import echo_json, json_option
 from zoo.errors import UsageError
 from zoo.runs.folder import CARD, CONFIG, EVALUATION, GRID, METRICS, WEIGHTS
 from zoo.runs.sources import is_here
-from zoo.system.console import say, say_loading
+from zoo.system.console import echo, say, say_loading
 
 FETCHED = (METRICS, EVALUATION, CARD, GRID)
 GRAPHS = tuple(
@@ -46,14 +46,10 @@ def command(run: str, repair: bool, as_json: bool) -> int:
     if as_json:
         echo_json(report.as_json() | {"run": run})
         return 0 if report.intact else 1
-    for note in report.notes:
-        say(note)
-    for problem in report.problems:
-        click.echo(str(problem))
+    say(*report.notes)
+    echo(*report.problems)
     count = len(report.problems)
     found = f"{count} problem{'s' * (count != 1)}" if count else "no problems"
     repaired = sum(problem.repaired for problem in report.problems)
-    click.echo(
-        f"{run}: {len(report.files)} files, {found}" + (f", {repaired} repaired" * bool(repaired))
-    )
+    echo(f"{run}: {len(report.files)} files, {found}" + (f", {repaired} repaired" * bool(repaired)))
     return 0 if report.intact else 1

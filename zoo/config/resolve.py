@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from zoo.config import text as texts
 from zoo.config.sections import LIMITS, READING, SECTIONS, Config, DataConfig, TrainingConfig
-from zoo.errors import UsageError, nearest
+from zoo.errors import UsageError, nearest, printable
 from zoo.specs import ModelSpec, Section
 
 
@@ -280,5 +280,5 @@ def _as_json(value: object) -> str:
 
 def _shorten(text: str) -> str:
     """Returns at most 80 characters on one line, with unprintable ones escaped."""
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    text = printable(text)
     return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"

@@ -1,16 +1,36 @@
-"""Lines on standard error, and durations as text."""
+"""Lines on the terminal, and durations as text.
+
+All text that genzoo prints is printed here: names of runs, classes, files and repositories, and
+errors that quote them, may come from a stranger.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Callable
+from typing import TextIO
+
+from zoo.errors import printable
 
 
-def say(text: str) -> None:
-    """Prints a line on standard error; a closed one is ignored."""
+def echo(*lines: object) -> None:
+    """Prints lines on standard output, each :func:`~zoo.errors.printable`."""
+    _print(lines, sys.stdout)
+
+
+def say(*lines: object) -> None:
+    """Prints lines on standard error as :func:`echo` does; a closed one is ignored."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        _print(lines, sys.stderr)
+
+
+def _print(lines: tuple[object, ...], file: TextIO | None) -> None:
+    if file is None or not lines:
+        return
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    text = "\n".join(printable(str(line)) for line in lines)
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=file, flush=True)
 
 
 def say_loading(subject: str, say: Callable[[str], None] = say) -> None:

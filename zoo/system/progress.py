@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+from zoo.errors import printable
 from zoo.system.console import say
 
 
@@ -62,14 +63,16 @@ class Bar(Progress):
         self._bar = RichProgress(
             BarColumn(bar_width=16),
             TaskProgressColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=Console(stderr=True),
             transient=True,
         )
         self._task: Any = None
 
     def say(self, text: str) -> None:
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        from rich.text import Text
+
+        self._bar.console.print(Text(printable(text)), soft_wrap=True)
 
     def show(self, task: str, done: int, total: int) -> None:
         self._draw(done / total, task)
@@ -86,7 +89,7 @@ class Bar(Progress):
         if self._task is None:
             self._bar.start()
             self._task = self._bar.add_task("", total=1.0)
-        self._bar.update(self._task, completed=part, description=text)
+        self._bar.update(self._task, completed=part, description=printable(text))
 
 
 def progress() -> Progress:

@@ -34,12 +34,12 @@ def command(run: Path, repository: str | None, license: str | None, new: bool) -
     """
     from zoo.runs.folder import RunFolder
     from zoo.runs.sources import require_here
-    from zoo.system.console import say
+    from zoo.system.console import echo, say
     from zoo_hub.card import license_of, refresh
 
     require_here(run, "name a folder, or fetch the run into one with zoo pull")
     RunFolder(run).remove_partial()
     path = refresh(run, repository, license, new=new)
-    click.echo(path)
+    echo(path)
     if license_of(path.read_text("utf-8")) is None:
         say(f"the card has no license for the weights: zoo card {run} --license mit, or another")

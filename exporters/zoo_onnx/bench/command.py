@@ -11,6 +11,7 @@ from zoo.cli.group import echo_json, json_option
 from zoo.cli.loading import load_network
 from zoo.errors import UsageError
 from zoo.runs.folder import CONFIG, WEIGHTS
+from zoo.system.console import echo
 from zoo.system.device import check_device_name
 from zoo.system.onnxruntime import require_provider
 
@@ -85,13 +86,13 @@ def command(
     if as_json:
         echo_json(report.as_json(result) | {"plot": None if out is None else str(out)})
     else:
-        click.echo(report.table(result))
+        echo(*report.table(result))
     if out is not None:
         from zoo_onnx.bench.figure import save_figure
 
         save_figure(out, result)
         if not as_json:
-            click.echo(f"plot: {out}")
+            echo(f"plot: {out}")
 
 
 def parse_sizes(text: str) -> list[int]:

@@ -41,7 +41,7 @@ def as_json(result: Bench) -> dict[str, Any]:
     }
 
 
-def table(result: Bench) -> str:
+def table(result: Bench) -> list[str]:
     """A line per batch size and backend, followed by :func:`notes`."""
     rows = [HEADER]
     before = None
@@ -52,7 +52,7 @@ def table(result: Bench) -> str:
     lines = _aligned(rows)
     failed = {speed.backend: speed.failed for speed in result.speeds if speed.failed}
     lines += ["", *(f"{TITLES[name]} failed: {reason}" for name, reason in failed.items())]
-    return "\n".join([*lines, *notes(result)])
+    return [*lines, *notes(result)]
 
 
 def notes(result: Bench) -> list[str]:
