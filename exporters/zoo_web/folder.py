@@ -78,7 +78,7 @@ def write(run: Path, out: Path, ort: Path | None = None) -> Path:
         page = files("zoo_web") / "page"
         for name in ASSETS:
             (partial / name).write_bytes((page / name).read_bytes())
-        write_text(partial / PAGE, _filled((page / PAGE).read_text("utf-8"), model))
+        write_text(partial / PAGE, filled((page / PAGE).read_text("utf-8"), model))
         write_text(partial / CARD, space_card(model))
         _copy(graphs.values(), partial / FORMAT)
         _copy(runtime or (), partial / "ort")
@@ -151,7 +151,8 @@ def _classes(model: Mapping[str, Any]) -> str:
     return f" Its classes: {markdown.escaped(listed(names))}." if names else ""
 
 
-def _filled(page: str, model: Mapping[str, Any]) -> str:
+def filled(page: str, model: Mapping[str, Any]) -> str:
+    """``page`` with the texts of ``model``, escaped."""
     values = {
         "title": model["title"],
         "name": _name(model),

@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from zoo.errors import printable
+
 _SPECIAL = re.compile(
     r"[\\`*\[\]|~$@]"
     r"|(?<![^\W_])_|_(?![^\W_])"  # one inside a word has no meaning
     r"|^[+=-]|^[0-9]+[.)]|(?<!\S)#"
-    r"|:(?=//)|(?<=\b[wW]{3})\."  # the Hub makes links of addresses
+    r"|:(?=//)|(?<=[wW]{3})\."  # the Hub makes links of addresses
 )
 """Text whose last character has a meaning in Markdown."""
 
@@ -42,15 +44,11 @@ def code(language: str, text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """``text`` as a string in code, in ASCII and without HTML tags."""
-    return _inert(json.dumps(text))
+    """``text`` as a string in Python, printable and without HTML tags."""
+    return printable(json.dumps(text, ensure_ascii=False)).replace("<", "\\u003c")
 
 
 def as_json(value: Any) -> str:
     """JSON in ASCII without HTML tags."""
-    return _inert(json.dumps(value, indent=2, allow_nan=False))
-
-
-def _inert(text: str) -> str:
-    """JSON in ASCII, without HTML tags and without the one control character that it may hold."""
+    text = json.dumps(value, indent=2, allow_nan=False)
     return text.replace("<", "\\u003c").replace("\x7f", "\\u007f")
