@@ -84,7 +84,7 @@ def command(
     else:
         echo(*as_lines(data))
     if out is not None:
-        say(str(out)) if as_json else echo(out)
+        (say if as_json else echo)(out)
 
 
 def _resolve(
