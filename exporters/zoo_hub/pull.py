@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError, ZooError
 from zoo.runs.folder import CONFIG
 from zoo.runs.sources import named
 from zoo.system.console import say, say_loading
 from zoo.system.files import replacing_folder
+from zoo.system.onnx_files.file import OnnxFile
 from zoo_hub import contents
 from zoo_hub.address import Address, address_of
 from zoo_hub.client import client, hub_errors, offline
@@ -49,7 +50,8 @@ def pull(target: str, folder: Path, revision: str | None = None, token: str | No
 
 
 def check(folder: Path) -> None:
-    """Raises ZooError or UsageError if the run does not load or a graph refers to other files."""
+    """Raises ZooError or UsageError if the run does not load or a graph is damaged or refers to
+    other files."""
     from zoo.api import host
 
     say_loading("checking the run")
@@ -57,41 +59,7 @@ def check(folder: Path) -> None:
 
     load_with(host(), folder, "cpu")
     for path in sorted(folder.glob("onnx/*.onnx")):
-        check_graph(path)
-
-
-def check_graph(path: Path) -> None:
-    """Raises ZooError if a file is not ONNX or keeps weights in another file."""
-    import onnx
-    from onnx.external_data_helper import uses_external_data
-
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf raises many kinds
-        raise ZooError(f"{path} is not an ONNX file, or is damaged") from error
-    for tensor in _tensors(model):
-        if uses_external_data(tensor):
-            data = {entry.key: entry.value for entry in tensor.external_data}
-            raise ZooError(
-                f"{path} keeps weights in another file, "
-                f"{json.dumps(data.get('location', '?'))[:100]}: graphs of genzoo are one file "
-                "each, so it is not opened"
-            )
-
-
-def _tensors(message: Any) -> Iterator[Any]:
-    """Every tensor of a model: initializers, attributes, functions and nested graphs."""
-    from onnx import TensorProto
-
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        # One message, or a map or list of them.
-        for item in value if hasattr(value, "__len__") else (value,):
-            if isinstance(item, TensorProto):
-                yield item
-            elif hasattr(item, "ListFields"):
-                yield from _tensors(item)
+        OnnxFile.read(path)
 
 
 def _fetched(address: Address, token: str | None) -> dict[str, Path]:

@@ -15,6 +15,7 @@ import torch
 from zoo.errors import ZooError
 from zoo.export import graphs
 from zoo.system.files import replacing, write_errors, write_json
+from zoo.system.onnx_files.file import MAX_BYTES
 from zoo.system.progress import Progress
 from zoo_onnx import convert, metadata, parity
 from zoo_onnx.request import ALL, check_export, check_graph
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from zoo.specs import Graph
 
 Precision = Literal["fp32", "fp16"]
-MAX_BYTES = 2 * 2**30
-"""The maximum size of an ONNX file without external data."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.config import text as texts
 from zoo.data.names import name_of
-from zoo.export.metadata import Description, parity_values
+from zoo.export.metadata import MAX_NAMES, Description, parity_values
 from zoo.report.card.summary import data_origin
 from zoo.runs.folder import CONFIG
 from zoo.runs.weights import weights_digest
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from zoo.run import Run
     from zoo.specs import Graph
-
-MAX_NAMES = 2**20
-"""Maximum characters of all class names in a file."""
 
 
 def describe(model: onnx.ModelProto, run: Run, graph: Graph, precision: str, opset: int) -> None:

@@ -171,26 +171,16 @@ class OnnxModel(Sampler["NDArray[Any]"]):
             raise UsageError(f"there is no {path}: zoo export {run} writes the model's graphs")
         session = Session(path, *self._options)
         metadata = Metadata.read(session.properties, path, graph)
-        if graph == "sampler":
-            _check(session, metadata)
+        metadata.require_sizes(path, session.inputs, session.outputs)
         for name, other in self._metadata.items():
-            if other.weights_sha256 != metadata.weights_sha256:
+            different = other.difference(metadata)
+            if different or other.weights_sha256 != metadata.weights_sha256:
                 raise ZooError(
-                    f"{path} and {self._sessions[name].path} have different weights: zoo export "
-                    "writes both again"
+                    f"{path} and {self._sessions[name].path} have different "
+                    f"{different or 'weights'}: zoo export writes both again"
                 )
         self._metadata[graph] = metadata
         return session
-
-
-def _check(sampler: Session, metadata: Metadata) -> None:
-    """Raises ZooError if the metadata contradict the graph: they decide how much is computed."""
-    sizes = [metadata.latent_size], [*metadata.image_shape]
-    if (sampler.inputs.get("z", [])[1:], sampler.outputs.get("image", [])[1:]) != sizes:
-        raise ZooError(
-            f"{sampler.path} is not a genzoo sampler: its metadata and the graph disagree in their "
-            "sizes; zoo export writes one"
-        )
 
 
 def _fetched(source: str | Path, revision: str | None, token: str | None, name: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zoo.api import locate
 from zoo.errors import UsageError, ZooError
@@ -12,10 +12,9 @@ from zoo.export.metadata import Metadata
 from zoo.runs.folder import CONFIG, RunFolder
 from zoo.runs.sources import is_here
 from zoo.system.console import say
+from zoo.system.onnx_files.file import OnnxFile
+from zoo.system.onnx_files.interface import Interface
 from zoo_web.work import multiply_adds
-
-if TYPE_CHECKING:
-    import onnx
 
 FORMAT = "onnx"
 """The format that the page runs, and the name of its folder in runs and pages."""
@@ -59,8 +58,13 @@ def describe(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
 
     Raises ZooError for a file that genzoo did not export, and for two of different models.
     """
-    models = {name: _opened(path) for name, path in graphs.items()}
-    metadata = {name: _metadata(graphs[name], model, name) for name, model in models.items()}
+    files = {name: OnnxFile.read(path) for name, path in graphs.items()}
+    metadata = {
+        name: Metadata.read(file.properties, file.path, name) for name, file in files.items()
+    }
+    interfaces = {name: Interface.of(file, 1) for name, file in files.items()}
+    for name, interface in interfaces.items():
+        metadata[name].require_sizes(graphs[name], interface.inputs, interface.outputs)
     sampler = metadata["sampler"]
     for name, other in metadata.items():
         if field := sampler.difference(other):
@@ -93,7 +97,7 @@ def describe(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
         "size": size,
         "bits": sampler.image_bits,
         "pad": _pad(run),
-        "multiply_adds": multiply_adds(models["sampler"]),
+        "multiply_adds": multiply_adds(files["sampler"].model, interfaces["sampler"].values),
         "graphs": {
             name: {
                 "file": f"{FORMAT}/{path.name}",
@@ -105,23 +109,9 @@ def describe(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
     }
 
 
-def _opened(path: Path) -> onnx.ModelProto:
-    import onnx
-
-    try:
-        return onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf raises many kinds
-        raise ZooError(
-            f"{path} is not an ONNX file: remove it, and it is exported again"
-        ) from error
-
-
-def _metadata(path: Path, model: onnx.ModelProto, graph: str) -> Metadata:
-    return Metadata.read({entry.key: entry.value for entry in model.metadata_props}, path, graph)
-
-
 def _pad(run: Path) -> int:
     """The width of the black border of the run's images, which is not part of the graphs."""
-    data = RunFolder(run).read_config().get("config", {}).get("data", {})
-    pad = data.get("pad", 0) if isinstance(data, dict) else 0
+    config = RunFolder(run).read_config().get("config")
+    data = config.get("data") if isinstance(config, dict) else None
+    pad = data.get("pad") if isinstance(data, dict) else None
     return pad if isinstance(pad, int) else 0

@@ -119,7 +119,7 @@ def test_sampling_imports_no_torch(exported, tmp_path: Path) -> None:
         "images = model.sample(2)\nmodel.encode(images)\nmodel.interpolate(1, 2)\n"
         "from zoo.cli import main\n"
         "assert main(['sample', sys.argv[1], '--backend', 'onnx', '-o', sys.argv[2]]) == 0\n"
-        "sys.exit(bool({'torch', 'onnx', 'onnxscript', 'datasets'} & set(sys.modules)))"
+        "sys.exit(bool({'torch', 'onnxscript', 'datasets'} & set(sys.modules)))"
     )
     arguments = [sys.executable, "-c", code, str(exported("vae").path), str(tmp_path / "a.png")]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
@@ -142,7 +142,7 @@ def test_a_file_that_genzoo_did_not_write_is_refused(exported, tmp_path: Path) -
     with pytest.raises(UsageError, match=r"no .*sampler.onnx: zoo export"):
         OnnxModel.load(tmp_path)
     (tmp_path / "sampler.onnx").write_bytes(b"nothing")
-    with pytest.raises(ZooError, match=r"sampler.onnx cannot be opened"):
+    with pytest.raises(ZooError, match=r"sampler.onnx is not an ONNX file"):
         OnnxModel.load(tmp_path)
     graphs = exported("vae").path / "onnx"
     shutil.copy(graphs / "encoder.onnx", tmp_path / "sampler.onnx")

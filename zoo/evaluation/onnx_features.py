@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from zoo.errors import UsageError
-from zoo.evaluation.features import FeatureNetwork
+from zoo.evaluation.features import BATCH_SIZE, FeatureNetwork
 from zoo.runs.folder import short_hash
-from zoo.system.onnxruntime import open_session
+from zoo.system.onnx_files.file import OnnxFile
+from zoo.system.onnx_files.memory import largest_batch
+from zoo.system.onnx_files.values import kind_name
+from zoo.system.onnxruntime import open_session, run_errors
 
 if TYPE_CHECKING:
+    from onnx import ValueInfoProto
+
     from zoo.specs import ImageSpec
 
-FLOAT, LEVELS = "tensor(float)", "tensor(uint8)"
+FLOAT, LEVELS = 1, 2
+FLOATS = (FLOAT, 10, 11)
+"""float32, uint8, and the floats, by their numbers in ``onnx.TensorProto``."""
 
 
 def onnx_features(path: Path, image_spec: ImageSpec, device: torch.device) -> FeatureNetwork:
@@ -29,56 +36,81 @@ def onnx_features(path: Path, image_spec: ImageSpec, device: torch.device) -> Fe
     before rounding. Any other preprocessing belongs in the graph.
 
     Raises UsageError for a graph that does not take images; ZooError if onnxruntime is not
-    installed or cannot read the file.
+    installed, cannot read the file or would need more than
+    :data:`zoo.system.onnx_files.memory.MAX_MEMORY`.
     """
-    provider = "auto" if device.type == "cuda" else "cpu"
-    session = open_session(path, provider, torch.get_num_threads())
-    pixels, *others = session.get_inputs()
-    shape = list(pixels.shape)
-    if others or pixels.type not in (FLOAT, LEVELS) or len(shape) != 4 or shape[1] not in (1, 3):
-        raise UsageError(
-            f"--features {path}: must have one input, float32 or uint8 [N, 3, H, W], got "
-            f"{_described(session)}"
-        )
-    channels = shape[1]
+    file = OnnxFile.read(path)
+    pixels, channels, size, fixed = _image_input(file)
+    in_levels = pixels.type.tensor_type.elem_type == LEVELS
     if channels < image_spec.channels:
         raise UsageError(f"--features {path}: takes grayscale images, but the run's are RGB")
-    # A dynamic dimension has a name or is None.
-    size = [side if isinstance(side, int) else image_spec.size for side in shape[2:]]
-    batch_size = shape[0] if isinstance(shape[0], int) else None
-    resizing = "" if size == [image_spec.size] * 2 else _resized(size)
-    output = session.get_outputs()[0].name
+    sides = [side or image_spec.size for side in size]
+    resizing = "" if sides == [image_spec.size] * 2 else _resized(sides)
+
+    def shapes(count: int) -> dict[str, tuple[int, ...]]:
+        return {pixels.name: (fixed or count, channels, *sides)}
+
+    maximum, values = largest_batch(file, shapes, BATCH_SIZE if fixed is None else 1)
+    batch_size = fixed or maximum
+    output = file.model.graph.output[0].name
+    if values[output].shape[:1] != (batch_size,) or values[output].kind not in FLOATS:
+        raise UsageError(
+            f"--features {path}: its first output must be floats [N, ...], a row for each image"
+        )
+    provider = "auto" if device.type == "cuda" else "cpu"
+    session = open_session(path, provider, torch.get_num_threads())
 
     def run(batch: Tensor) -> Tensor:
-        return torch.from_numpy(session.run([output], {pixels.name: batch.numpy()})[0]).flatten(1)
+        with run_errors(path):
+            (features,) = session.run([output], {pixels.name: batch.numpy()})
+        return torch.from_numpy(features).flatten(1)
 
     @torch.inference_mode()
-    def extract(images: Tensor) -> Tensor:
+    def extract_batch(images: Tensor) -> Tensor:
         images = images.float().cpu().expand(-1, channels, -1, -1)
         if resizing:
-            images = interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
-        if pixels.type == LEVELS:
+            images = interpolate(
+                images, sides, mode="bilinear", antialias=True, align_corners=False
+            )
+        if in_levels:
             images = (images.clamp(0, 1) * 255).round().to(torch.uint8)
-        images = images.contiguous()
-        if batch_size is None:
-            return run(images)
-        count = len(images)
-        padded = torch.cat([images, images.new_zeros(-count % batch_size, *images.shape[1:])])
-        return torch.cat([run(part) for part in torch.split(padded, batch_size)])[:count]
+        images, count = images.contiguous(), len(images)
+        if fixed is not None:
+            images = torch.cat([images, images.new_zeros(fixed - count, *images.shape[1:])])
+        return run(images)[:count]
+
+    def extract(images: Tensor) -> Tensor:
+        return torch.cat([extract_batch(part) for part in torch.split(images, batch_size)])
 
     name = f"{path.name} {short_hash(path)}"
     return FeatureNetwork(
         name,
         "",
         f"in the features of {path.name} (SHA-256 {short_hash(path)}…) of images as "
-        f"{'uint8, 0 to 255' if pixels.type == LEVELS else 'float32 in [0, 1]'}, "
+        f"{'uint8, 0 to 255' if in_levels else 'float32 in [0, 1]'}, "
         f"{channels} channel{'s' * (channels > 1)}{resizing}",
         extract,
     )
 
 
-def _described(session: Any) -> str:
-    return ", ".join(f"{node.type} {node.name} {list(node.shape)}" for node in session.get_inputs())
+def _image_input(file: OnnxFile) -> tuple[ValueInfoProto, int, list[int], int | None]:
+    """Returns the single input, its channels, its height and width, 0 where they are dynamic, and
+    its batch size if that is fixed."""
+    inputs = [(value, value.type.tensor_type) for value in file.inputs]
+    for value, type in inputs[:1]:
+        sizes = [size.dim_value for size in type.shape.dim]
+        right = len(sizes) == 4 and sizes[1] in (1, 3) and min(sizes) >= 0
+        if len(inputs) == 1 and right and type.elem_type in (FLOAT, LEVELS):
+            return value, sizes[1], sizes[2:], sizes[0] or None
+    described = ", ".join(
+        f"tensor({kind_name(type.elem_type)}) {value.name} "
+        f"{[size.dim_value or size.dim_param for size in type.shape.dim]}"
+        for value, type in inputs
+    )
+    raise UsageError(
+        f"--features {file.path}: must have one input, float32 or uint8 [N, 3, H, W], got "
+        f"{described or 'none'}"
+    )
 
 
 def _resized(size: list[int]) -> str:

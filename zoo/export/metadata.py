@@ -6,13 +6,17 @@ The names of the fields are the stored keys, unless an alias names the key. Impo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     ValidationError,
     ValidationInfo,
@@ -24,9 +28,35 @@ from zoo.errors import ZooError
 from zoo.specs import Latent, LatentDistribution
 from zoo.system.files import read_bounded, sha256_of
 
-Count = Annotated[int, Field(ge=0)]
-Size = Annotated[int, Field(ge=1)]
+MAX_NAMES = 2**20
+"""Maximum characters of all class names in a file."""
+
+MAX_TEXT = 2**16
+"""Maximum characters of any other value, as it is stored."""
+
+
+def _encodable(text: str) -> str:
+    text.encode()  # a lone surrogate of JSON raises UnicodeEncodeError, a ValueError
+    return text
+
+
+Unicode = Annotated[str, AfterValidator(_encodable)]
+Name = Annotated[Unicode, Field(max_length=2**8)]
+Text = Annotated[Unicode, Field(max_length=2**12)]
+Count = Annotated[int, Field(ge=0, le=2**20)]
+Size = Annotated[int, Field(ge=1, le=2**24)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _few(value: Any) -> Any:
+    if isinstance(value, dict) and len(value) > 64:
+        raise ValueError("must have at most 64 entries")
+    return value
+
+
+Entry = TypeVar("Entry")
+Few = Annotated[Mapping[Name, Entry], BeforeValidator(_few)]
+"""A mapping of at most 64 entries, refused before they are read."""
 
 
 class _Record(BaseModel):
@@ -44,25 +74,25 @@ class Description(_Record):
     """
 
     library_name: Literal["genzoo"]
-    genzoo_version: str
-    model: str
-    family: str
-    title: str
-    paper: str
-    graph: str
-    precision: str
-    opset: int
+    genzoo_version: Name
+    model: Name
+    family: Name
+    title: Text
+    paper: Text
+    graph: Name
+    precision: Name
+    opset: Size
     latent_size: Size
     latent_distribution: LatentDistribution
     classes: Count
-    class_names: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    temperature: Finite
+    class_names: Annotated[tuple[Unicode, ...], FailFast(), Field(strict=False)] = ()
+    temperature: Annotated[Finite, Field(ge=0)]
     image_shape: Annotated[tuple[Size, Size, Size], Field(strict=False)]
     image_range: Annotated[tuple[int, int], Field(strict=False)] = (0, 1)
-    image_bits: Size
-    data: str
-    data_license: str | None = Field(None, alias="data_licence")
-    weights_sha256: str | None = None
+    image_bits: Annotated[int, Field(ge=1, le=8)]
+    data: Text
+    data_license: Text | None = Field(None, alias="data_licence")
+    weights_sha256: Text | None = None
 
     OF_MODEL: ClassVar = (
         *("model", "family", "title", "paper", "latent_size", "latent_distribution", "classes"),
@@ -104,8 +134,8 @@ class Metadata(Description):
     images encoded and sampled again.
     """
 
-    parity: Mapping[str, Finite] = Field({}, alias="parity_max_abs_error")
-    parity_reference: str | None = None
+    parity: Few[Finite] = Field({}, alias="parity_max_abs_error")
+    parity_reference: Text | None = None
     round_trip: Finite | None = Field(None, alias="parity_round_trip")
 
     @classmethod
@@ -114,7 +144,12 @@ class Metadata(Description):
 
         Raises ZooError for a file that genzoo did not write, and for another graph than ``graph``.
         """
-        values = {key: text if key in _TEXTS else texts.read(text) for key, text in stored.items()}
+        known = {key: text for key, text in stored.items() if key in _KEYS}
+        for key, text in known.items():
+            if len(text) > (maximum := 8 * MAX_NAMES if key == "class_names" else MAX_TEXT):
+                reason = f"state {key} in {len(text):,} characters, more than {maximum:,}"
+                raise ZooError(_sentence(path, graph, reason))
+        values = {key: text if key in _TEXTS else texts.read(text) for key, text in known.items()}
         try:
             metadata = cls.model_validate(values)
         except ValidationError as error:
@@ -123,6 +158,29 @@ class Metadata(Description):
             raise ZooError(_sentence(path, graph, f"state graph {metadata.graph!r}"))
         return metadata
 
+    def require_sizes(
+        self,
+        path: Path,
+        inputs: Mapping[str, Sequence[int]],
+        outputs: Mapping[str, Sequence[int]],
+    ) -> None:
+        """Raises ZooError if the metadata contradict the file ``path``, whose inputs and outputs
+        have these sizes for an image: they decide how much is computed."""
+        image, latent = self.image_shape, (self.latent_size,)
+        stated: dict[str, Sequence[int]] = {"image": image, "z": latent, "mean": latent}
+        stated |= {"log_variance": latent, "log_prob": ()}
+        if self.graph == "sampler":
+            complete = {"z"} <= {*inputs} <= {"z", "temperature", "label"} and "image" in outputs
+        else:
+            complete = {"image"} <= {*inputs} <= {"image", "label"}
+            complete &= bool({"z", "mean"} & {*outputs})
+        ends = [*inputs.items(), *outputs.items()]
+        if not complete or any(
+            tuple(sizes) != stated.get(name, tuple(sizes)) for name, sizes in ends
+        ):
+            reason = "and the graph disagree in their inputs, outputs or sizes"
+            raise ZooError(_sentence(path, self.graph, reason))
+
 
 class OutputParity(_Record):
     """An output's largest error against torch in float64, its tolerance, and the figures of each
@@ -130,7 +188,7 @@ class OutputParity(_Record):
 
     error: float = Field(alias="max_abs_error_float64")
     tolerance: float
-    batches: Mapping[str, Any]
+    batches: Few[Any]
 
 
 class RoundTrip(_Record):
@@ -142,10 +200,10 @@ class RoundTrip(_Record):
 class ParityReport(Description):
     """The parity report beside an ONNX file."""
 
-    sha256: str
-    onnxruntime_version: str
-    inputs: Mapping[str, str]
-    outputs: Mapping[str, OutputParity]
+    sha256: Name
+    onnxruntime_version: Name
+    inputs: Few[Text]
+    outputs: Few[OutputParity]
     round_trip: RoundTrip | None = None
 
     @classmethod
@@ -199,15 +257,28 @@ def parity_values(errors: Mapping[str, float], round_trip: float | None) -> dict
 _TEXTS = frozenset(
     field.alias or name
     for name, field in Metadata.model_fields.items()
-    if field.annotation in (str, str | None)
+    if field.annotation in (str, Text | None)
 )
 """Keys whose values are text, even where it looks like a number: a folder of data called 7."""
+
+_KEYS = frozenset(field.alias or name for name, field in Metadata.model_fields.items())
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 80
+_short.maxlist = _short.maxtuple = 10
 
 
 def _reason(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
-    key = ".".join(map(str, first["loc"]))
-    return f"lack {key}" if first["type"] == "missing" else f"state {key} {first['input']!r:.80}"
+    key = ".".join(map(str, first["loc"]))[:80]
+    return f"lack {key}" if first["type"] == "missing" else f"state {key} {_value(first['input'])}"
+
+
+def _value(value: Any) -> str:
+    try:
+        return f"{_short.repr(value):.80}"
+    except ValueError:  # an integer of more digits than Python writes
+        return "a number of thousands of digits"
 
 
 def _sentence(path: Path, graph: str, reason: str) -> str:

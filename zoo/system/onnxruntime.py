@@ -54,6 +54,17 @@ def open_session(model: Path | bytes, provider: str = "auto", threads: int | Non
     return session
 
 
+@contextlib.contextmanager
+def run_errors(path: Path) -> Iterator[None]:
+    """Turns an error of onnxruntime inside into a ZooError that names the graph ``path``."""
+    try:
+        yield
+    except Exception as error:  # onnxruntime's exceptions have no common base
+        raise ZooError(
+            f"{path} fails in onnxruntime: {first_line(error):.300}; export it again"
+        ) from error
+
+
 def require_provider(provider: str = "cpu") -> None:
     """Raises ZooError where onnxruntime is missing or built without ``provider``, UsageError for an
     unknown provider."""

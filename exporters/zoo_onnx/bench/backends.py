@@ -4,6 +4,7 @@ as an application does."""
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,10 @@ from torch import nn
 from zoo.errors import ZooError
 from zoo.export import graphs
 from zoo.sampling import latents
-from zoo.system.onnxruntime import open_session
+from zoo.system.onnx_files.file import OnnxFile
+from zoo.system.onnx_files.interface import input_shapes
+from zoo.system.onnx_files.memory import MAX_MEMORY, require_memory
+from zoo.system.onnxruntime import open_session, run_errors
 from zoo.system.progress import Progress
 from zoo_onnx.runtime import FOLDER
 
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
 
 TITLES = {"torch": "torch", "compile": "torch.compile", "onnx": "onnxruntime"}
 """The backends by their names in ``--backend``."""
+
+PER_IMAGE = 2**26
+"""Maximum bytes of an exported sampler's values for each image of a batch."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +112,23 @@ def compiled(run: Run, graph: Graph) -> Backend:
 def onnx(run: Run, progress: Progress) -> Backend:
     """The exported sampler in onnxruntime: the run's own file, else a temporary export."""
     with _exported(run, progress) as path:
+        file = OnnxFile.read(path)
+        shapes = functools.partial(input_shapes, file)
+        names = set(shapes(1))
+        if unknown := names - {"z", "temperature", "label"}:
+            raise file.error(f"takes {min(unknown)!r:.80} as well as latents and classes")
         session = open_session(path, run.device.type, torch.get_num_threads())
-    names = {value.name for value in session.get_inputs()}
     temperature = np.array(run.temperature, np.float32)
 
+    @functools.cache
+    def check(size: int) -> None:
+        require_memory(file, shapes, size, max(MAX_MEMORY, size * PER_IMAGE))
+
     def sample(batch: LatentBatch) -> NDArray[Any]:
+        check(len(batch))
         inputs = {"z": batch.z, "temperature": temperature, "label": batch.labels}
-        (images,) = session.run(["image"], {name: inputs[name] for name in names})
+        with run_errors(path):
+            (images,) = session.run(["image"], {name: inputs[name] for name in names})
         return images
 
     return sample

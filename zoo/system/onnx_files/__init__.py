@@ -1,0 +1,1 @@
+"""ONNX files of strangers: what they compute, and in how much memory, before they run."""

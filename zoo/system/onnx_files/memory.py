@@ -1,0 +1,86 @@
+"""Memory that an ONNX graph needs, known before it runs: neither onnxruntime nor Python can bound
+that of one session."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from zoo.system.onnx_files.file import OnnxFile
+from zoo.system.onnx_files.values import Value, infer_values
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+MAX_MEMORY = 2**29
+"""Maximum bytes of a graph's values at one time, beside its weights."""
+
+Shapes = Callable[[int], Mapping[str, Sequence[int]]]
+"""The shape of each input at a batch size."""
+
+
+def largest_batch(file: OnnxFile, shapes: Shapes, maximum: int) -> tuple[int, dict[str, Value]]:
+    """Returns the largest of ``maximum``, its half and so on that fits into :data:`MAX_MEMORY`,
+    and the graph's values at this batch size.
+
+    Raises HostileGraph if a batch of one does not fit, and as :func:`infer_values`.
+    """
+    size = maximum
+    while True:
+        values = infer_values(file, shapes(size))
+        if peak(file, values) <= MAX_MEMORY:
+            return size, values
+        if size == 1:
+            raise _too_large(file, 1, peak(file, values), MAX_MEMORY)
+        size //= 2
+
+
+def require_memory(file: OnnxFile, shapes: Shapes, size: int, maximum: int) -> None:
+    """Raises HostileGraph if a batch of ``size`` needs more than ``maximum`` bytes."""
+    needed = peak(file, infer_values(file, shapes(size)))
+    if needed > maximum:
+        raise _too_large(file, size, needed, maximum)
+
+
+def _too_large(file: OnnxFile, size: int, needed: int, maximum: int) -> Exception:
+    images = "one image" if size == 1 else f"{size} images"
+    return file.error(
+        f"needs {needed / 2**30:,.1f} GiB of memory for {images}, and it gets at most "
+        f"{maximum / 2**30:.1f}"
+    )
+
+
+def peak(file: OnnxFile, values: Mapping[str, Value]) -> int:
+    """Returns the maximum bytes of values that are needed at one time, in the order of the nodes.
+
+    Values of constants alone, which onnxruntime computes once, are kept; weights do not count.
+    """
+    graph = file.model.graph
+    last = {name: index for index, node in enumerate(graph.node) for name in node.input}
+    constant = {tensor.name for tensor in graph.initializer}
+    kept = {value.name for value in graph.output}
+    live = largest = sum(values[value.name].bytes for value in file.inputs)
+    for index, node in enumerate(graph.node):
+        names = [name for name in node.output if name]
+        live += sum(values[name].bytes for name in names)
+        largest = max(largest, live + _workspace(node, values))
+        if all(name in constant for name in node.input if name):
+            constant.update(names)
+        for name in {*node.input, *names} - constant - kept - {""}:
+            if last.get(name, index) == index:
+                live -= values[name].bytes
+    return largest
+
+
+def _workspace(node: NodeProto, values: Mapping[str, Value]) -> int:
+    """Bytes that onnxruntime takes inside of a node, where they can be many."""
+    if node.op_type == "ConvTranspose":  # the columns of one image, before they are added up
+        image, weight = (values[name] for name in node.input[:2])
+        return 4 * math.prod(weight.shape[1:]) * math.prod(image.shape[2:])
+    if node.op_type == "Attention":  # a weight for each pair of positions
+        query, key = (values[name] for name in node.input[:2])
+        stated = [attribute.i for attribute in node.attribute if "heads" in attribute.name]
+        heads = query.shape[1] if len(query.shape) == 4 else max([1, *stated])
+        return 8 * query.shape[0] * heads * query.shape[-2] * key.shape[-2]
+    return 0
