@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import onnx
+import onnx_bytes
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
 Change = Callable[[bytes], bytes]
@@ -230,6 +231,11 @@ MEMORY: dict[str, Change] = {
     "loop": loop(),
     "condition": condition(),
     "function": function(),
+    "empty nodes": lambda data: data + onnx_bytes.field(7, b"\x0a\x00" * 2**24),
+    "empty attributes": lambda data: (
+        data + onnx_bytes.field(7, onnx_bytes.field(1, b"\x2a\x00" * 2**24))
+    ),
+    "a group": lambda data: data + b"\xa3\x06\xa4\x06" + onnx_bytes.field(7, b"\x0a\x00" * 2**24),
     "nodes": after(
         *(node("Identity", [f"v{i}" if i else "before"], [f"v{i + 1}"]) for i in range(2**15)),
         node("Identity", [f"v{2**15}"], ["image"]),
@@ -316,9 +322,11 @@ METADATA: dict[str, Change] = {
     "a million names": properties(class_names=json.dumps([0] * 2**20), classes=str(2**20)),
     "lists in lists": properties(class_names="[" * 10**5),
     "a million lists": properties(image_shape=json.dumps([[]] * 2**20)),
-    "large": properties(title="x" * 2**24),
+    "a long title": properties(title="x" * 5000),
+    "large": properties(title="x" * 2**20),
+    "large in all": properties(**{f"own{i}": "x" * 2**20 for i in range(17)}),
     "a list of errors": properties(parity_max_abs_error="[1]"),
-    "many errors": properties(parity_max_abs_error=json.dumps(dict.fromkeys(range(5000)))),
+    "many errors": properties(parity_max_abs_error=json.dumps(dict.fromkeys(range(4000)))),
     "another size": properties(latent_size="4096"),
     "another image": properties(image_shape="[1, 8, 16]"),
     "below 0": properties(image_shape="[-1, 8, 8]"),

@@ -26,7 +26,7 @@ from pydantic import (
 from zoo.config import text as texts
 from zoo.errors import ZooError
 from zoo.specs import Latent, LatentDistribution
-from zoo.system.files import read_bounded, sha256_of
+from zoo.system.files import MAX_JSON, read_bounded, sha256_of
 
 MAX_NAMES = 2**20
 """Maximum characters of all class names in a file."""
@@ -144,6 +144,9 @@ class Metadata(Description):
 
         Raises ZooError for a file that genzoo did not write, and for another graph than ``graph``.
         """
+        if (size := sum(len(key) + len(text) for key, text in stored.items())) > MAX_JSON:
+            reason = f"have {size:,} characters, more than {MAX_JSON:,}"
+            raise ZooError(_sentence(path, graph, reason))
         known = {key: text for key, text in stored.items() if key in _KEYS}
         for key, text in known.items():
             if len(text) > (maximum := 8 * MAX_NAMES if key == "class_names" else MAX_TEXT):

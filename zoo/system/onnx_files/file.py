@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
 from zoo.system.files import require_regular
+from zoo.system.onnx_files.wire import count_values
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -21,6 +22,9 @@ MAX_BYTES = 2 * 2**30
 """The maximum size of an ONNX file without external data."""
 
 MAX_NODES = 2**15
+MAX_VALUES = 2**20
+"""The maximum of numbers, strings and messages, which take a hundred times their bytes."""
+
 MAX_INTEGER = 2**20
 """The maximum of an attribute that is one integer: a count or a size, which onnx allocates."""
 
@@ -115,6 +119,10 @@ def _parsed(path: Path) -> ModelProto:
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
             memoryview(data) as view,
         ):
+            if count_values(view, ModelProto.DESCRIPTOR, MAX_VALUES) > MAX_VALUES:
+                raise HostileGraph(
+                    f"{path} has more than {MAX_VALUES:,} values beside its weights: it is not read"
+                )
             model.ParseFromString(view)
     except (DecodeError, ValueError):  # ValueError: an empty file
         model = ModelProto()

@@ -30,12 +30,10 @@ class Interface:
         inputs = {name: shape[1:] for name, shape in input_shapes(file, batch).items()}
         outputs = {}
         for output in file.model.graph.output:
-            rows, outputs[output.name] = (
-                values[output.name].shape[:1],
-                values[output.name].shape[1:],
-            )
-            if rows != (batch,):
+            shape = values[output.name].shape
+            if shape[:1] != (batch,):
                 raise file.error(f"has an output {output.name!r:.80} without a row for each image")
+            outputs[output.name] = shape[1:]
         return cls(batch, inputs, outputs, values)
 
 
