@@ -11,7 +11,8 @@ import pytest
 
 from zoo.config import text
 from zoo.errors import ZooError
-from zoo.export.metadata import Description, Metadata, ParityReport, parity_values
+from zoo.export.metadata import Description, Metadata, parity_values
+from zoo.export.report import ParityReport
 from zoo.specs import Latent
 
 PATH = Path("sampler.onnx")

@@ -17,7 +17,7 @@ import zoo
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
-from zoo.export.metadata import ParityReport
+from zoo.export.report import ParityReport
 from zoo_hub.card import refresh
 from zoo_hub.card.section import described
 from zoo_hub.card.snippet import snippet

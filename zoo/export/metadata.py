@@ -1,32 +1,21 @@
-"""Metadata of exported graphs: in the file itself and in the parity report beside it.
+"""Metadata of exported graphs, as they are in the file itself.
 
 The names of the fields are the stored keys, unless an alias names the key. Imports no torch.
 """
 
 from __future__ import annotations
 
-import json
-import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    FailFast,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import FailFast, Field, ValidationError, ValidationInfo, field_validator
 
 from zoo.config import text as texts
 from zoo.errors import ZooError
+from zoo.export.fields import Count, Few, Finite, Name, Record, Size, Text, Unicode, reason_of
 from zoo.specs import Latent, LatentDistribution
-from zoo.system.files import MAX_JSON, read_bounded, sha256_of
+from zoo.system.files import MAX_JSON
 
 MAX_NAMES = 2**20
 """Maximum characters of all class names in a file."""
@@ -35,39 +24,7 @@ MAX_TEXT = 2**16
 """Maximum characters of any other value, as it is stored."""
 
 
-def _encodable(text: str) -> str:
-    text.encode()  # a lone surrogate of JSON raises UnicodeEncodeError, a ValueError
-    return text
-
-
-Unicode = Annotated[str, AfterValidator(_encodable)]
-Name = Annotated[Unicode, Field(max_length=2**8)]
-Text = Annotated[Unicode, Field(max_length=2**12)]
-Count = Annotated[int, Field(ge=0, le=2**20)]
-Size = Annotated[int, Field(ge=1, le=2**24)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-def _few(value: Any) -> Any:
-    if isinstance(value, dict) and len(value) > 64:
-        raise ValueError("must have at most 64 entries")
-    return value
-
-
-Entry = TypeVar("Entry")
-Few = Annotated[Mapping[Name, Entry], BeforeValidator(_few)]
-"""A mapping of at most 64 entries, refused before they are read."""
-
-
-class _Record(BaseModel):
-    """Strict and frozen; a plugin may store keys of its own beside these."""
-
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="ignore", defer_build=True, protected_namespaces=()
-    )
-
-
-class Description(_Record):
+class Description(Record):
     """The graph, its model and its data, as file and report state them alike.
 
     ``class_names`` has a name for each of ``classes``, or is empty.
@@ -156,7 +113,7 @@ class Metadata(Description):
         try:
             metadata = cls.model_validate(values)
         except ValidationError as error:
-            raise ZooError(_sentence(path, graph, _reason(error))) from None
+            raise ZooError(_sentence(path, graph, reason_of(error))) from None
         if metadata.graph != graph:
             raise ZooError(_sentence(path, graph, f"state graph {metadata.graph!r}"))
         return metadata
@@ -185,68 +142,6 @@ class Metadata(Description):
             raise ZooError(_sentence(path, self.graph, reason))
 
 
-class OutputParity(_Record):
-    """An output's largest error against torch in float64, its tolerance, and the figures of each
-    batch size."""
-
-    error: float = Field(alias="max_abs_error_float64")
-    tolerance: float
-    batches: Few[Any]
-
-
-class RoundTrip(_Record):
-    """The largest error of images encoded and sampled again."""
-
-    error: float = Field(alias="max_abs_error")
-
-
-class ParityReport(Description):
-    """The parity report beside an ONNX file."""
-
-    sha256: Name
-    onnxruntime_version: Name
-    inputs: Few[Text]
-    outputs: Few[OutputParity]
-    round_trip: RoundTrip | None = None
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Reads ``path``. Raises ZooError where it is not a parity report of genzoo's."""
-        try:
-            return cls.model_validate(json.loads(read_bounded(path)))
-        except ValidationError as error:
-            reason = f"its values {_reason(error)}"
-        except OSError as error:
-            reason = error.strerror or str(error)
-        except (ValueError, RecursionError):
-            reason = "it is not JSON"
-        raise ZooError(f"{path} is not a parity report: {reason}; zoo export writes one")
-
-
-def read_report(path: Path, weights: str | None) -> ParityReport:
-    """Returns the parity report of the graph ``path`` of a run whose weights have the SHA-256
-    ``weights``.
-
-    Raises ZooError, with the fix, if it is missing, damaged, of another file or other weights, or
-    if an error exceeds its tolerance.
-    """
-    fix = f"zoo export {path.parents[1]} writes the graphs again"
-    if not path.with_suffix(".json").is_file():
-        raise ZooError(f"{path} has no parity report beside it: {fix}")
-    report = ParityReport.read(path.with_suffix(".json"))
-    if report.sha256 != sha256_of(path):
-        raise ZooError(f"{path} is not the file of its parity report: {fix}")
-    if report.weights_sha256 != weights:
-        raise ZooError(f"{path} was exported from other weights than the run's: {fix}")
-    for name, output in report.outputs.items():
-        if not output.error <= output.tolerance:
-            raise ZooError(
-                f"{path} does not agree with the network, {name} differs by {output.error:.2g}, "
-                f"the tolerance is {output.tolerance:.2g}: {fix}"
-            )
-    return report
-
-
 def parity_values(errors: Mapping[str, float], round_trip: float | None) -> dict[str, Any]:
     """The values that a comparison adds to the metadata of a file, by key."""
     values = {
@@ -265,23 +160,6 @@ _TEXTS = frozenset(
 """Keys whose values are text, even where it looks like a number: a folder of data called 7."""
 
 _KEYS = frozenset(field.alias or name for name, field in Metadata.model_fields.items())
-
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = 80
-_short.maxlist = _short.maxtuple = 10
-
-
-def _reason(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
-    key = ".".join(map(str, first["loc"]))[:80]
-    return f"lack {key}" if first["type"] == "missing" else f"state {key} {_value(first['input'])}"
-
-
-def _value(value: Any) -> str:
-    try:
-        return f"{_short.repr(value):.80}"
-    except ValueError:  # an integer of more digits than Python writes
-        return "a number of thousands of digits"
 
 
 def _sentence(path: Path, graph: str, reason: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zoo.errors import ZooError
 from zoo.evaluation.metrics import read_evaluation
-from zoo.export.metadata import read_report
+from zoo.export.report import read_report
 from zoo.report.card import DamagedCard, front, read_card
 from zoo.runs.folder import CARD, CURVE, EVALUATION, GRID, SAMPLES, RunFolder
 from zoo.system.files import write_bytes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ZooError
-from zoo.export.metadata import ParityReport, read_report
+from zoo.export.report import ParityReport, read_report
 from zoo.runs.folder import RunFolder
 
 FOLDER = "onnx"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoo.export.metadata import ParityReport
+from zoo.export.report import ParityReport
 from zoo.report.card import RunSummary, markdown
 from zoo.sampling.names import listed
 from zoo_hub.card.graphs import ExportedGraph

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.export.metadata import ParityReport
+from zoo.export.report import ParityReport
 from zoo.report.card import markdown
 from zoo.report.card.use import example_label
 from zoo.sampling.names import listed
