@@ -54,7 +54,8 @@ def _too_large(file: OnnxFile, size: int, needed: int, maximum: int) -> Exceptio
 def peak(file: OnnxFile, values: Mapping[str, Value]) -> int:
     """Returns the maximum bytes of values that are needed at one time, in the order of the nodes.
 
-    Values of constants alone, which onnxruntime computes once, are kept; weights do not count.
+    Values of constants alone, which onnxruntime computes when it opens the graph, are kept, and
+    count twice, as they are copied; weights do not count.
     """
     graph = file.model.graph
     last = {name: index for index, node in enumerate(graph.node) for name in node.input}
@@ -63,10 +64,10 @@ def peak(file: OnnxFile, values: Mapping[str, Value]) -> int:
     live = largest = sum(values[value.name].bytes for value in file.inputs)
     for index, node in enumerate(graph.node):
         names = [name for name in node.output if name]
-        live += sum(values[name].bytes for name in names)
-        largest = max(largest, live + _workspace(node, values))
         if all(name in constant for name in node.input if name):
             constant.update(names)
+        live += sum(values[name].bytes * (2 if name in constant else 1) for name in names)
+        largest = max(largest, live + _workspace(node, values))
         for name in {*node.input, *names} - constant - kept - {""}:
             if last.get(name, index) == index:
                 live -= values[name].bytes
