@@ -12,7 +12,7 @@ from pathlib import Path
 
 import hostile_onnx
 import pytest
-from hostile_onnx import INPUTS, INVALID_GRAPHS, MEMORY, METADATA, OUTSIDE, Change, properties
+from hostile_onnx import INPUTS, INVALID_GRAPHS, MANY, MEMORY, METADATA, OUTSIDE, Change, properties
 from hub_steps import Step, run_steps
 
 import zoo
@@ -35,7 +35,7 @@ SOME = (
     "weight",
 )
 CASES: dict[str, dict[str, Change]] = {
-    "sample": SAMPLERS,
+    "sample": SAMPLERS | MANY,
     "demo": SAMPLERS,
     "bench": {name: SAMPLERS[name] for name in SOME},
     "evaluate": MEMORY | INVALID_GRAPHS | OUTSIDE | INPUTS,
