@@ -210,11 +210,17 @@ MEMORY: dict[str, Change] = {
         node("OneHot", ["indices", "depth", "pair"], ["big"]),
         weights=[integers("depth", 2**32), integers("pair", [0, 1])],
     ),
+    "shape of a large value": spending(
+        node("ConstantOfShape", ["sizes"], ["large"]),
+        node("Shape", ["large"], ["big"]),
+        weights=[integers("sizes", [2**40, 2**40])],
+    ),
     "dynamic": _dynamic(),
     "negative": _negative(),
     "columns": _columns(),
     "dimensions": spending(weights=[weight([2**32])]),
     "product": spending(weights=[weight([2**32, 2**32])]),
+    "rank of 65,536": spending(weights=[weight([2**40] * 2**16)]),
     "sparse": changed(
         lambda model: model.graph.sparse_initializer.append(
             sparse(helper.make_tensor("w", TensorProto.FLOAT, [1], [1.0]))
@@ -274,7 +280,13 @@ INVALID_GRAPHS: dict[str, Change] = {
         node("Identity", ["b"], ["image"]),
     ),
     "twice": after(node("Identity", ["before"], ["image"]), node("Neg", ["before"], ["image"])),
-    "no output": after(),
+    "output not computed": after(),
+    "no output": changed(lambda model: model.graph.ClearField("output")),
+    "no shape": after(node("GroupNormalization", [], ["image"], num_groups=1)),
+    "nothing": after(node("Conv", ["before", "before"], [""]), node("Neg", ["before"], ["image"])),
+    "two weights": after(
+        node("Neg", ["before"], ["image"]), weights=[integers("w", [1]), integers("w", [2])]
+    ),
     "another input": changed(
         lambda model: model.graph.input.append(
             helper.make_tensor_value_info("more", TensorProto.FLOAT, ["batch", 3])
@@ -340,6 +352,7 @@ METADATA: dict[str, Change] = {
 
 INPUTS: dict[str, Change] = {
     "a large image": of_shape("n", 1, 2**20, 2**20),
+    "many features": of_shape("n", 1, 80, 80),
     "a large batch": of_shape(2**31, 1, 8, 8),
     "a batch of none": of_shape(0, 1, 8, 8),
     "a row": of_shape("n", 64),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 FLOAT, LEVELS = 1, 2
 FLOATS = (FLOAT, 10, 11)
 """float32, uint8, and the floats, by their numbers in ``onnx.TensorProto``."""
+
+MAX_FEATURES = 2**12
+"""Maximum number of features, whose covariances are square matrices."""
 
 
 def onnx_features(path: Path, image_spec: ImageSpec, device: torch.device) -> FeatureNetwork:
@@ -53,9 +57,14 @@ def onnx_features(path: Path, image_spec: ImageSpec, device: torch.device) -> Fe
     maximum, values = largest_batch(file, shapes, BATCH_SIZE if fixed is None else 1)
     batch_size = fixed or maximum
     output = file.model.graph.output[0].name
-    if values[output].shape[:1] != (batch_size,) or values[output].kind not in FLOATS:
+    rows, *inner = values[output].shape or (0,)
+    if rows != batch_size or values[output].kind not in FLOATS:
         raise UsageError(
             f"--features {path}: its first output must be floats [N, ...], a row for each image"
+        )
+    if not 1 <= (count := math.prod(inner)) <= MAX_FEATURES:
+        raise UsageError(
+            f"--features {path}: computes {count:,} features; it must be 1 to {MAX_FEATURES:,}"
         )
     provider = "auto" if device.type == "cuda" else "cpu"
     session = open_session(path, provider, torch.get_num_threads())
@@ -63,7 +72,7 @@ def onnx_features(path: Path, image_spec: ImageSpec, device: torch.device) -> Fe
     def run(batch: Tensor) -> Tensor:
         with run_errors(path):
             (features,) = session.run([output], {pixels.name: batch.numpy()})
-        return torch.from_numpy(features).flatten(1)
+        return torch.from_numpy(features).reshape(len(features), -1)
 
     @torch.inference_mode()
     def extract_batch(images: Tensor) -> Tensor:
@@ -103,9 +112,9 @@ def _image_input(file: OnnxFile) -> tuple[ValueInfoProto, int, list[int], int | 
         if len(inputs) == 1 and right and type.elem_type in (FLOAT, LEVELS):
             return value, sizes[1], sizes[2:], sizes[0] or None
     described = ", ".join(
-        f"tensor({kind_name(type.elem_type)}) {value.name} "
-        f"{[size.dim_value or size.dim_param for size in type.shape.dim]}"
-        for value, type in inputs
+        f"tensor({kind_name(type.elem_type)}) {value.name:.80} "
+        f"{[size.dim_value or size.dim_param for size in type.shape.dim[:8]]}"
+        for value, type in inputs[:8]
     )
     raise UsageError(
         f"--features {file.path}: must have one input, float32 or uint8 [N, 3, H, W], got "

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 MAX_BYTES = 2 * 2**30
 """The maximum size of an ONNX file without external data."""
 
-MAX_NODES = 2**15
+MAX_NODES = 2**14
+MAX_RANK = 64
 MAX_VALUES = 2**20
-"""The maximum of numbers, strings and messages, which take a hundred times their bytes."""
+"""The maximum of numbers, strings and messages, which take up to 200 times their bytes."""
 
 MAX_INTEGER = 2**20
 """The maximum of an attribute that is one integer: a count or a size, which onnx allocates."""
@@ -92,10 +93,12 @@ class OnnxFile:
                 f"{self.path} keeps weights in another file, {_quoted(data.get('location', '?'))}: "
                 "graphs of genzoo are one file each, so it is not opened"
             )
-        # A value takes at least a bit.
-        if any(size < 0 for size in tensor.dims) or math.prod(tensor.dims) > 8 * tensor.ByteSize():
+        rank = len(tensor.dims)
+        if rank > MAX_RANK or any(size < 0 for size in tensor.dims):
+            raise self.error(f"has a tensor {_quoted(tensor.name)} that is not of a shape")
+        if math.prod(tensor.dims) > 8 * tensor.ByteSize():  # a value takes at least a bit
             raise self.error(
-                f"has a tensor {_quoted(tensor.name)} of shape {list(tensor.dims[:8])}, and fewer "
+                f"has a tensor {_quoted(tensor.name)} of shape {list(tensor.dims[:8])} without its "
                 "values"
             )
 
@@ -126,7 +129,7 @@ def _parsed(path: Path) -> ModelProto:
             model.ParseFromString(view)
     except (DecodeError, ValueError):  # ValueError: an empty file
         model = ModelProto()
-    if not model.graph.node:
+    if not model.graph.node or not model.graph.output:
         raise HostileGraph(f"{path} is not an ONNX file, or is damaged: export it again")
     return model
 

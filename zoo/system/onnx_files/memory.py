@@ -1,5 +1,7 @@
-"""Memory that an ONNX graph needs, known before it runs: neither onnxruntime nor Python can bound
-that of one session."""
+"""Memory that an ONNX graph needs, known before it runs.
+
+onnxruntime bounds that of all sessions of a process alone, and not that of constants.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +23,21 @@ Shapes = Callable[[int], Mapping[str, Sequence[int]]]
 
 
 def largest_batch(file: OnnxFile, shapes: Shapes, maximum: int) -> tuple[int, dict[str, Value]]:
-    """Returns the largest of ``maximum``, its half and so on that fits into :data:`MAX_MEMORY`,
-    and the graph's values at this batch size.
+    """Returns the batch size, at most ``maximum``, that fits into :data:`MAX_MEMORY`, and the
+    graph's values at it.
 
     Raises HostileGraph if a batch of one does not fit, and as :func:`infer_values`.
     """
-    size = maximum
-    while True:
-        values = infer_values(file, shapes(size))
-        if peak(file, values) <= MAX_MEMORY:
-            return size, values
-        if size == 1:
-            raise _too_large(file, 1, peak(file, values), MAX_MEMORY)
-        size //= 2
+    values = infer_values(file, shapes(maximum))
+    if (most := peak(file, values)) <= MAX_MEMORY:
+        return maximum, values
+    values = infer_values(file, shapes(1))
+    if (least := peak(file, values)) > MAX_MEMORY:
+        raise _too_large(file, 1, least, MAX_MEMORY)
+    # The largest of values that grow linearly is below its chord.
+    size = 1 + (MAX_MEMORY - least) * (maximum - 1) // (most - least)
+    other = infer_values(file, shapes(size))
+    return (size, other) if peak(file, other) <= MAX_MEMORY else (1, values)
 
 
 def require_memory(file: OnnxFile, shapes: Shapes, size: int, maximum: int) -> None:

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import first_line
-from zoo.system.onnx_files.file import OnnxFile
+from zoo.system.onnx_files.file import MAX_RANK, OnnxFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,10 +81,14 @@ class _Inference:
     def _add(self, name: str, kind: int, shape: Sequence[int]) -> None:
         from onnx.helper import make_tensor_type_proto
 
-        self.values[name] = value = Value(kind, tuple(shape))
-        self._types[name] = make_tensor_type_proto(kind, value.shape)
+        if name in self.values:
+            raise self.file.error(f"has two values {name!r:.80}")
         if kind_name(kind) in ("undefined", "string", ""):
             raise self.file.error(f"has a value {name!r:.80} that is not of numbers")
+        if len(shape) > MAX_RANK:
+            raise self.file.error(f"has a value {name!r:.80} of {len(shape):,} dimensions")
+        self.values[name] = Value(kind, tuple(shape))
+        self._types[name] = make_tensor_type_proto(kind, self.values[name].shape)
 
     def _infer(self, node: NodeProto) -> None:
         from onnx.defs import get_schema
@@ -93,8 +97,8 @@ class _Inference:
         names = [name for name in node.input if name]
         if unknown := [name for name in names if name not in self.values]:
             raise self.file.error(f"uses {unknown[0]!r:.80} before it is computed")
-        if again := [name for name in node.output if name in self.values]:
-            raise self.file.error(f"computes {again[0]!r:.80} twice")
+        if not any(node.output):
+            raise self.file.error(f"has a node {node.op_type!r:.80} that computes nothing")
         try:
             schema = get_schema(node.op_type, self._versions.get(node.domain, 0), node.domain)
             types = infer_node_outputs(
@@ -114,42 +118,42 @@ class _Inference:
         self._evaluate(node, names)
 
     def _add_output(self, node: NodeProto, name: str, type: TypeProto | None) -> None:
-        tensor = None if type is None else type.tensor_type
-        if node.op_type in LIKE_INPUT:
-            first = self.values[node.input[0]]
+        first = self.values.get(node.input[0]) if node.input else None
+        if node.op_type in LIKE_INPUT and first is not None:
             self._add(name, first.kind, first.shape)
-        elif tensor is None or not tensor.HasField("shape"):
+            return
+        tensor = None if type is None else type.tensor_type
+        if (
+            tensor is None
+            or not tensor.HasField("shape")
+            or any(
+                not size.HasField("dim_value") or size.dim_value < 0 for size in tensor.shape.dim
+            )
+        ):
             raise self.file.error(f"has a shape that depends on values, by {node.op_type!r:.80}")
-        else:
-            for size in tensor.shape.dim:
-                if not size.HasField("dim_value") or size.dim_value < 0:
-                    raise self.file.error(
-                        f"has a shape that depends on values, by {node.op_type!r:.80}"
-                    )
-            shape = [size.dim_value for size in tensor.shape.dim]
-            self._add(name, tensor.elem_type, shape)
+        self._add(name, tensor.elem_type, [size.dim_value for size in tensor.shape.dim])
 
     def _evaluate(self, node: NodeProto, names: Sequence[str]) -> None:
         """Computes the outputs of a node that are parts of shapes."""
         import numpy as np
         from onnx.numpy_helper import from_array
 
-        if node.op_type not in SHAPE_OPERATORS or node.domain:
+        if node.op_type not in SHAPE_OPERATORS or node.domain or len(node.output) != 1:
             return
-        if any(math.prod(self.values[name].shape) > MAX_KNOWN for name in node.output):
-            return
-        arrays = {name: self._array(node, name) for name in names}
-        if any(array is None for array in arrays.values()):
+        (name,) = node.output
+        if math.prod(self.values[name].shape) > MAX_KNOWN:
             return
         try:
+            arrays = {name: self._array(node, name) for name in names}
+            if any(array is None for array in arrays.values()):
+                return
             with np.errstate(all="ignore"):
-                results = self._evaluator(node, names).run(None, arrays, {})
+                (result,) = self._evaluator(node, names).run(None, arrays, {})
+            tensor = from_array(np.asarray(result), name)
         except Exception:  # the reference's errors have no common base; the shapes stay unknown
             return
-        for name, result in zip(node.output, results, strict=True):
-            result = np.asarray(result)
-            if result.shape == self.values[name].shape:
-                self._known[name] = from_array(result, name)
+        if tuple(tensor.dims) == self.values[name].shape:
+            self._known[name] = tensor
 
     def _array(self, node: NodeProto, name: str) -> NDArray[Any] | None:
         import numpy as np
