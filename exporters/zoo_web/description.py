@@ -62,9 +62,6 @@ def describe(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
     metadata = {
         name: Metadata.read(file.properties, file.path, name) for name, file in files.items()
     }
-    interfaces = {name: Interface.of(file, 1) for name, file in files.items()}
-    for name, interface in interfaces.items():
-        metadata[name].require_sizes(graphs[name], interface.inputs, interface.outputs)
     sampler = metadata["sampler"]
     for name, other in metadata.items():
         if field := sampler.difference(other):
@@ -77,6 +74,9 @@ def describe(run: Path, graphs: Mapping[str, Path]) -> dict[str, Any]:
         raise ZooError(
             f"{graphs['sampler']} has other weights than the run: zoo export {run} writes it again"
         )
+    interfaces = {name: Interface.of(file, 1) for name, file in files.items()}
+    for name, interface in interfaces.items():
+        metadata[name].require_sizes(graphs[name], interface.inputs, interface.outputs)
     channels, size, _ = sampler.image_shape
     license = {} if sampler.data_license is None else {"data_licence": sampler.data_license}
     return {
