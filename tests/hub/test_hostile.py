@@ -184,8 +184,12 @@ PULLS: dict[str, tuple[Callable[[Files], Files], str]] = {
 
 GRAPHS: dict[str, tuple[Callable[[Files], Files], str]] = {
     "latents": (
-        metadata("latent_size", str(2**40)),
+        metadata("latent_size", str(2**20)),
         "its metadata and the graph disagree",
+    ),
+    "many latents": (
+        metadata("latent_size", str(2**40)),
+        "its metadata state latent_size 1099511627776",
     ),
     "image": (
         metadata("image_shape", "[1, 1048576, 1048576]"),
