@@ -12,6 +12,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.runs.folder import CONFIG
 from zoo.runs.sources import named
 from zoo.system.console import say, say_loading
+from zoo.system.file_names import problem_in
 from zoo.system.files import replacing_folder
 from zoo.system.onnx_files.file import OnnxFile
 from zoo_hub import contents
@@ -91,13 +92,9 @@ def listing(address: Address, token: str | None) -> tuple[str, Mapping[str, Repo
 
 
 def check_names(address: Address, names: Iterable[str]) -> None:
-    """Raises ZooError if a name leads out of the folder."""
-    for name in names:
-        if name.startswith("/") or "\\" in name or {"", ".", ".."} & {*name.split("/")}:
-            raise ZooError(
-                f"{address} lists a file {json.dumps(name)[:100]}, which leads out of its folder: "
-                "the repository is not fetched"
-            )
+    """Raises ZooError if a name is not valid on every system."""
+    if problem := problem_in(names):
+        raise ZooError(f"{address} lists {problem}: the repository is not fetched")
 
 
 def _not_a_run(address: Address, missing: str, listed: Iterable[str]) -> str:
@@ -126,6 +123,7 @@ def _cached(address: Address) -> dict[str, Path]:
             stated = path.resolve().name if path.is_symlink() else contents.git_hash(path)
             _verify(address, name, path, stated)
             paths[name] = path
+    check_names(address, paths)
     if contents.REQUIRED[1] not in paths:
         download(address, contents.REQUIRED[1], folder.name, None)  # raises the error
     return paths

@@ -10,6 +10,7 @@ from zoo.export.report import read_report
 from zoo.report.card import DamagedCard, front, read_card
 from zoo.runs.folder import CARD, RunFolder
 from zoo.runs.loaded import settle
+from zoo.system.file_names import problem_in
 from zoo_hub import contents
 from zoo_hub.card import license_of
 
@@ -34,6 +35,8 @@ def check_folder(run: Run | StoredRun) -> None:
         raise UsageError(
             f"{run.source} is not a local folder: fetch it with zoo pull and push that folder"
         )
+    if problem := problem_in(contents.files_of(run.path)):
+        raise ZooError(f"{run.path} has {problem}: rename it")
     check_card(run.path)
 
 

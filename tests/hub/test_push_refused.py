@@ -38,6 +38,7 @@ INVALID = {
     "config": write("config/config.json", "{}"),
     "license": write("license/README.md", "---\nlicence: mit\n---\n"),
     "yaml": write("yaml/README.md", "---\n[\n---\n"),
+    "name": write("name/onnx/nul.onnx", "x"),
     "card": remove("card/README.md"),
     "report": remove("report/onnx/sampler.json"),
     "file": append("file/onnx/sampler.onnx", " "),
@@ -61,6 +62,9 @@ def test_a_run_with_a_defect_is_refused(exported, hub: LoopbackHub, tmp_path: Pa
     assert errors["license"].startswith("license/README.md has no license in its metadata")
     assert errors["license"].endswith("with zoo card license --license apache-2.0")
     assert errors["yaml"] == "the metadata of yaml/README.md cannot be read: fix it"
+    assert errors["name"] == (
+        'name has a file "onnx/nul.onnx", which is a device on Windows: rename it'
+    )
     assert errors["card"].endswith("the model card of the Hub: zoo card writes it")
     for name, reason in {
         "report": "has no parity report beside it",
