@@ -55,11 +55,29 @@ def test_an_existing_path_wins_and_no_plugin_is_called(shelf: Shelf, here: Path)
 
 
 def test_a_name_is_fetched_with_its_revision(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
     for source, revision in (("shelf:a@v1", None), ("shelf:a", "v1"), ("shelf:a@v1", "v1")):
         assert local(source, ("x",), ("y",), revision, "secret") == tmp_path / "a"
     assert shelf.calls == [("shelf:a", "v1", "secret", ("x",), ("y",))] * 3
     assert local("shelf:a", ("x",)) == tmp_path / "a"
     assert shelf.calls[-1] == ("shelf:a", None, None, ("x",), ())
+
+
+@pytest.mark.parametrize(
+    "result", ["a", b"a", 5, ["a"], {"folder": "a"}, Path("missing"), Path("file"), True]
+)
+def test_what_is_fetched_must_be_a_folder(
+    result: object, shelf: Shelf, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "a").mkdir()
+    (here / "file").touch()
+    monkeypatch.setattr(api.host(), "first_result", lambda *_, **__: result)
+    with pytest.raises(ZooError) as error:
+        local("shelf:a", ())
+    assert str(error.value) == (
+        f"the plugin that fetches shelf:a returned {result!r}, not the path of a folder: fix its "
+        "zoo_fetch"
+    )
 
 
 @pytest.mark.parametrize("name", ["./user/run", "../user/run", "/user/run", "~/run", "a\\b", ""])
@@ -75,6 +93,7 @@ def test_a_misspelled_path_in_a_local_folder_is_not_fetched(shelf: Shelf, here: 
         local("user/rnu", ())
     assert str(error.value) == "there is no run folder user/rnu"
     assert shelf.calls == []
+    (shelf.root / "rnu").mkdir()
     local("user/rnu@main", ())
     assert shelf.calls[0][:2] == ("user/rnu", "main")
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import ConfigDict, DirectoryPath, TypeAdapter, ValidationError
+
 from zoo.errors import UsageError, ZooError
 from zoo.runs.folder import CONFIG, RunFolder
 
@@ -45,7 +47,7 @@ def local(
         fetch = fetcher()
         folder = None if fetch is None else fetch(name, revision, token, files, optional)
         if folder is not None:
-            return folder
+            return _checked(folder, name)
         if fetch is None and name.count("/") == 1:
             hint = ", and no plugin fetches runs from elsewhere: zoo plugins shows what is missing"
     raise UsageError(f"there is no run folder {source}{hint}")
@@ -86,6 +88,20 @@ def named(path: Path, name: str) -> Iterator[None]:
             raise ZooError(message) from error
         error.args = (message,)
         raise
+
+
+_FOLDER = TypeAdapter(DirectoryPath, config=ConfigDict(strict=True))
+
+
+def _checked(result: object, name: str) -> Path:
+    """``result`` of the plugin that fetched ``name``. Raises ZooError unless it is a folder."""
+    try:
+        return _FOLDER.validate_python(result)
+    except ValidationError:
+        raise ZooError(
+            f"the plugin that fetches {name} returned {repr(result)[:100]}, not the path of a "
+            "folder: fix its zoo_fetch"
+        ) from None
 
 
 def _may_be_elsewhere(name: str, revision: str | None) -> bool:

@@ -6,15 +6,45 @@ cannot keep the bytes of keys that a person wrote.
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo.errors import ZooError
+
+MAX_LENGTH = 2**18
+"""Maximum characters of the metadata of a card, which YAML reads slowly."""
+
+MAX_VALUES = 10_000
+"""Maximum number of values in the metadata of a card, each repeated one counted."""
 
 
 class DamagedCard(ZooError):
     """An existing card that cannot be read or updated."""
+
+
+Scalar: TypeAlias = (
+    Annotated[str, Field(max_length=1000)] | bool | int | float | datetime.date | None
+)
+Scalars: TypeAlias = Scalar | Annotated[list[Scalar], Field(max_length=1000)]
+
+
+class Metadata(BaseModel):
+    """The keys of a card that genzoo reads; a person may add any other."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
+
+    license: Scalars = None
+    library_name: Scalar = None
+    pipeline_tag: Scalar = None
+    tags: Scalars = None
+    datasets: Scalars = None
+    model_index: Annotated[
+        list[dict[str, Any]] | None, Field(alias="model-index", max_length=1000)
+    ] = None
 
 
 _FRONT = re.compile(r"\A\s*---[ \t]*\n(?P<front>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -33,9 +63,13 @@ def joined(front: str, body: str) -> str:
 
 
 def read(front: str) -> dict[str, Any]:
-    """Parses metadata. Raises DamagedCard if it is not YAML, or not a mapping."""
+    """Parses metadata. Raises DamagedCard if it is not YAML, or not :class:`Metadata`."""
     import yaml
 
+    if len(front) > MAX_LENGTH:
+        raise DamagedCard(
+            f"the metadata of the card has over {MAX_LENGTH:,} characters: remove some"
+        )
     try:
         values = yaml.safe_load(front)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -46,7 +80,28 @@ def read(front: str) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise DamagedCard("the metadata of the card is not a mapping: write keys with values")
+    if not _fits(values):
+        raise DamagedCard(f"the metadata of the card has over {MAX_VALUES:,} values: remove some")
+    try:
+        Metadata.model_validate(values)
+    except ValidationError as error:
+        key = str(error.errors(include_url=False)[0]["loc"][0])[:100]
+        raise DamagedCard(f"the metadata of the card has a wrong value of {key}: fix it") from None
     return values
+
+
+def _fits(values: Any) -> bool:
+    """Whether there are at most MAX_VALUES: a reference in YAML repeats what it refers to."""
+    waiting, count = [values], 0
+    while waiting:
+        value = waiting.pop()
+        inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+        if isinstance(inner, list | tuple | set):
+            count += len(inner)
+            if count > MAX_VALUES:
+                return False
+            waiting += inner
+    return True
 
 
 def edited(front: str, changes: Mapping[str, Any]) -> str:
