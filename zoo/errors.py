@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class ZooError(Exception):
@@ -50,3 +50,10 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields ``error``, the error that it was raised from or during, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, causes
 from zoo.system.console import say
+from zoo.system.hub import bound_reached, bounded
+from zoo.system.tokens import has_token, redacted
 from zoo_hub.address import Address
 
 if TYPE_CHECKING:
@@ -38,23 +40,26 @@ def offline() -> bool:
 
 
 @contextmanager
-def hub_errors(address: Address, maybe_folder: bool = False) -> Iterator[None]:
-    """Raises errors of the client as ZooError: one sentence that contains no token.
+def hub_errors(
+    address: Address, maybe_folder: bool = False, file: str | None = None
+) -> Iterator[None]:
+    """Bounds the client's requests, and raises its errors as ZooError: one sentence that contains
+    no token.
 
     The messages of huggingface_hub take several lines and repeat what a server sent. Progress bars
     appear on a terminal only; of the client's log, its first retry is printed. ``maybe_folder``
-    says that the name could have meant a run folder, and so does the sentence.
+    says that the name could have meant a run folder, and so does the sentence. ``file`` is what is
+    fetched from ``address``, None for a request about all of it.
     """
-    with _quiet():
+    with bounded(), _quiet():
         try:
             yield
         except (ZooError, KeyboardInterrupt, MemoryError):
             raise
         except Exception as error:
-            if any(_token_pattern().search(str(cause)) for cause in _causes(error)):
-                # A traceback would print the message too.
-                raise sentence(address, error, maybe_folder) from None
-            raise sentence(address, error, maybe_folder) from error
+            what = f"{file} of {address}" if file else str(address)
+            raised = bound_reached(error, what) or sentence(address, error, maybe_folder)
+            raise raised from (None if has_token(error) else error)
 
 
 def sentence(address: Address, error: BaseException, maybe_folder: bool = False) -> ZooError:
@@ -63,12 +68,11 @@ def sentence(address: Address, error: BaseException, maybe_folder: bool = False)
 
     if isinstance(error, ValueError) and str(error).startswith("Invalid metadata"):
         reasons = " ".join(line.lstrip("- ") for line in str(error).splitlines()[1:])
-        return ZooError(f"the Hub rejects README.md of {address}: {_redacted(reasons)}")
+        return ZooError(f"the Hub rejects README.md of {address}: {redacted(reasons)}")
     if isinstance(error, json.JSONDecodeError):
         return ZooError(f"the server of {address} is not a Hub: check HF_ENDPOINT")
     no_folder = f"no run folder {address.repository} exists, and " if maybe_folder else ""
-    causes = list(_causes(error))
-    for cause in causes:
+    for cause in causes(error):
         match cause:
             case errors.OfflineModeIsEnabled():
                 return _not_cached(address)
@@ -87,7 +91,7 @@ def sentence(address: Address, error: BaseException, maybe_folder: bool = False)
                 return UsageError(f"{address} is not valid on the Hub: {_first_line(cause)}")
             case errors.HfHubHTTPError():
                 return _refusal(address, cause)
-    for cause in causes:
+    for cause in causes(error):
         kind = type(cause).__name__
         if type(cause).__module__.startswith("httpx") or isinstance(cause, ConnectionError):
             if not re.search("Protocol|Read|Write", kind):
@@ -107,7 +111,7 @@ def sentence(address: Address, error: BaseException, maybe_folder: bool = False)
 def _refusal(address: Address, error: BaseException) -> ZooError:
     """The sentence for an HTTP status."""
     status = getattr(getattr(error, "response", None), "status_code", 0)
-    message = _redacted(getattr(error, "server_message", None) or "").rstrip(".")
+    message = redacted(getattr(error, "server_message", None) or "").rstrip(".")
     reason = f" ({message})" if message else ""
     if status == 404:
         return UsageError(f"{address} does not have what was requested{reason}")
@@ -135,28 +139,8 @@ def _interrupted(address: Address) -> ZooError:
     )
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
 def _first_line(error: BaseException) -> str:
-    return _redacted(next(iter(str(error).strip().splitlines()), ""))
-
-
-def _redacted(text: str) -> str:
-    """``text`` on one line, at most 200 characters, without tokens, which a server may repeat."""
-    text = " ".join(_token_pattern().sub("...", text).split())
-    return text if len(text) <= 200 else f"{text[:200]}..."
-
-
-def _token_pattern() -> re.Pattern[str]:
-    """Matches text that looks like a token, and the token that is set."""
-    from huggingface_hub import get_token
-
-    token = get_token()
-    return re.compile(r"hf_\w{8,}|(?<=[Bb]earer )\S+" + (f"|{re.escape(token)}" if token else ""))
+    return redacted(next(iter(str(error).strip().splitlines()), ""))
 
 
 class _FirstRetry(logging.Handler):

@@ -52,7 +52,7 @@ def download(
     """
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    with hub_errors(address, maybe_folder):
+    with hub_errors(address, maybe_folder, name):
         try:
             return Path(client(token).hf_hub_download(address.repository, name, revision=commit))
         except LocalEntryNotFoundError:

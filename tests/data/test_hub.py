@@ -1,8 +1,9 @@
-"""Datasets on the Hub, with a stand-in for ``load_dataset``."""
+"""Datasets on the Hub, with a stand-in for the builder of ``datasets``."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,21 +20,30 @@ from zoo.data.find import find_source
 from zoo.errors import ZooError
 
 
+def builder(tables: Any, files: Any = None) -> Any:
+    """A stand-in for the builder of a dataset that has ``tables`` by split, read from ``files``."""
+    return SimpleNamespace(
+        config=SimpleNamespace(data_files=files),
+        download_and_prepare=lambda: None,
+        as_dataset=lambda: tables,
+    )
+
+
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ...]]:
-    """Returns the calls of ``load_dataset``, each answered with a local folder."""
+    """Returns the calls of ``load_dataset_builder``, each answered with a local folder."""
     import datasets
 
     calls: list[tuple[Any, ...]] = []
     real = datasets.load_dataset
     folder = make_parquet(tmp_path, {"train": 5, "test": 2})
 
-    def load_dataset(path: str, name: str | None = None, **options: Any) -> Any:
+    def load_dataset_builder(path: str, name: str | None = None, **options: Any) -> Any:
         calls.append((path, name, options))
         files = {split: str(next(folder.rglob(f"{split}*"))) for split in ("train", "test")}
-        return real("parquet", data_files=files)
+        return builder(real("parquet", data_files=files))
 
-    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(datasets, "load_dataset_builder", load_dataset_builder)
     return calls
 
 
@@ -46,7 +56,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ...]
         ("me/birds@v1:small", ("me/birds", "small", {"revision": "v1"})),
     ],
 )
-def test_a_source_becomes_a_call_of_load_dataset(
+def test_a_source_becomes_a_call_of_load_dataset_builder(
     source: str, call: tuple[Any, ...], hub: list[tuple[Any, ...]]
 ) -> None:
     data = opened(source)
@@ -65,13 +75,13 @@ def test_other_names_of_splits(monkeypatch: pytest.MonkeyPatch) -> None:
     good, bad = table.select([0]), table
     monkeypatch.setattr(
         datasets,
-        "load_dataset",
-        lambda *_, **__: {"training": good, "valid": good, "extra": good, "test": bad},
+        "load_dataset_builder",
+        lambda *_, **__: builder({"training": good, "valid": good, "extra": good, "test": bad}),
     )
     with pytest.raises(ZooError, match=r"^row 1 of the split 'test' of a/b is not an image"):
         opened("a/b")
     tables = {"training": good, "valid": good, "extra": good}
-    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: tables)
+    monkeypatch.setattr(datasets, "load_dataset_builder", lambda *_, **__: builder(tables))
     source = find_source(DataConfig(source="a/b"))
     assert [(part.what, part.why) for part in source.left_out] == [
         ("the split 'extra' (1 image)", "not train, validation or test")
@@ -79,8 +89,30 @@ def test_other_names_of_splits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (source.kind, source.column) == ("a dataset on the Hub", "image")
     data = opened("a/b")
     assert len(data.splits["validation"]) == 1
-    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: {"x": good, "y": good})
+    tables = {"x": good, "y": good}
+    monkeypatch.setattr(datasets, "load_dataset_builder", lambda *_, **__: builder(tables))
     with pytest.raises(ZooError, match="a/b has no split 'train', only x, y"):
+        opened("a/b")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "/etc/images/0.png",
+        "file:///etc/images/0.png",
+        "https://example.org/0.png",
+        "hf://datasets/a/private@main/0.png",
+        "hf://datasets/a/b@main",
+        "zip://0.png::/etc/images.zip",
+        "hf://datasets/a/b@main/x::/etc/images.zip",
+    ],
+)
+def test_files_are_those_of_the_repository(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    stand_in = builder({}, {"train": ["hf://datasets/a/b@main/0.png", file]})
+    monkeypatch.setattr(datasets, "load_dataset_builder", lambda *_, **__: stand_in)
+    with pytest.raises(ZooError, match=r"^a/b names the file '.*', which is not its own"):
         opened("a/b")
 
 
@@ -111,7 +143,7 @@ def test_a_failure_is_one_sentence_with_the_fix(case: int, monkeypatch: pytest.M
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(datasets, "load_dataset", fail)
+    monkeypatch.setattr(datasets, "load_dataset_builder", fail)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with pytest.raises(ZooError, match=message) as caught:
         opened("a/b")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import socket
 import struct
 import threading
+import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from hub_repository import Refused
+from hub_slow import FOREVER, play
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Logged:
     status: int
     agent: str
     token: bool
+    host: str
 
 
 @dataclass
@@ -134,12 +138,19 @@ class Exchange(BaseHTTPRequestHandler):
         if self._fault("lose"):
             self.close_connection = True
             return
+        answer, client = self._fault("play"), self.wfile
+        if answer is not None:
+            self.wfile = io.BytesIO()
         self.send_response(status)
         for name, text in headers.items():
             self.send_header(name, text)
         self.send_header("Content-Length", str(length))
         self.end_headers()
-        if self.command != "HEAD":
+        if answer is not None:
+            head, self.wfile = self.wfile.getvalue(), client
+            self.close_connection = True
+            play(self.connection, answer(head, b"" if self.command == "HEAD" else content))
+        elif self.command != "HEAD":
             self.wfile.write(content)
 
     def _fault(self, kind: str) -> Any:
@@ -154,6 +165,8 @@ class Exchange(BaseHTTPRequestHandler):
             self.rfile.readline()
             return b"".join(pieces)
         length = int(self.headers.get("Content-Length", 0))
+        if self._fault("ignore"):
+            time.sleep(FOREVER)
         if self.command in ("PUT", "POST") and (after := self._fault("cut")) is not None:
             self.rfile.read(min(length, after))
             raise Cut
@@ -177,4 +190,5 @@ class Exchange(BaseHTTPRequestHandler):
     def _log(self, status: int) -> None:
         where, _, query = self.path.partition("?")
         agent, token = self.headers.get("User-Agent", ""), "Authorization" in self.headers
-        self.log.append(Logged(self.command, where, query, status, agent, token))
+        host = f"http://{self.headers.get('Host')}"
+        self.log.append(Logged(self.command, where, query, status, agent, token, host))

@@ -6,7 +6,9 @@ A test with the fixture ``hub`` fills it, starts a client and inspects the resul
     process("push", run, "tester/glow", **hub.environment(tmp_path / "home", hub.tokens.write))
     assert hub.files("tester/glow").keys() >= {"model.safetensors"} and hub.requests("PUT")
 
-Also ``hub.commits`` and ``hub.log``; ``hub.cut``, ``fail``, ``lose`` and ``first`` inject faults.
+Also ``hub.commits`` and ``hub.log``; ``hub.cut``, ``fail``, ``lose``, ``play``, ``ignore`` and
+``first`` inject faults.
+
 Requests are in ``hub_requests``, ``hub_listings`` and ``hub_files``, repositories in
 ``hub_repository``, validation of cards in ``hub_metadata``, Xet in ``hub_xet``.
 
@@ -17,6 +19,7 @@ the real Hub.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import secrets
 import threading
@@ -32,6 +35,7 @@ import hub_listings  # noqa: F401  (routes)
 from hub_http import Fault, Faults, Logged
 from hub_repository import Commit, Repository
 from hub_requests import Request
+from hub_slow import Answer
 from hub_xet import XetStore
 
 
@@ -124,6 +128,14 @@ class LoopbackHub:
     def lose(self, path: str, method: str = "", times: float = 1) -> None:
         """Performs and logs the request, then closes the connection without an answer."""
         self.faults.waiting.append(Fault("lose", True, method, path, times))
+
+    def play(self, answer: Answer, path: str = "", method: str = "") -> None:
+        """Answers all such requests as ``hub_slow`` says."""
+        self.faults.waiting.append(Fault("play", answer, method, path, math.inf))
+
+    def ignore(self, path: str, method: str = "") -> None:
+        """Reads no body of such requests."""
+        self.faults.waiting.append(Fault("ignore", True, method, path, math.inf))
 
     def first(self, action: Callable[[], object], path: str, method: str = "") -> None:
         """Calls ``action`` before the next such request is answered, as a concurrent client."""

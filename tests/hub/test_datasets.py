@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,57 @@ def test_a_table_on_the_hub_reads_no_file_of_this_machine(hub: LoopbackHub, tmp_
     )
     assert step.status == 1
     assert "private.png', which is not in the folder of the data" in step.err
+
+
+STRANGE = {
+    "absolute": "{root}/private/*.png",
+    "climbing": "../../../../../../../..{root}/private/*.png",
+    "url": "file://{root}/private/*.png",
+    "archive": "zip://*.png::{root}/private/all.zip",
+    "other": "hf://datasets/tester/own/train/*.png",
+}
+"""Files that a card names outside of its repository."""
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_card_reads_no_file_outside_of_its_repository(
+    name: str, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private/0.png").write_bytes(png(numbered_image(1)))
+    with zipfile.ZipFile(tmp_path / "private/all.zip", "w") as archive:
+        archive.writestr("0.png", png(numbered_image(1)))
+    hub.create("tester/own", "dataset", {"train/0.png": png(numbered_image(1))}, private=True)
+    files = json.dumps(STRANGE[name].format(root=tmp_path))
+    card = f"---\nconfigs:\n- config_name: default\n  data_files: {files}\n---\n"
+    hub.create("tester/strange", "dataset", {"README.md": card.encode(), "a.png": b"png"})
+    environment = hub.environment(tmp_path / "home", hub.tokens.read)
+    (step,) = run_steps(environment, tmp_path, ["data", "tester/strange"], torch=False)
+    assert step.status == 1
+    assert step.sentence.startswith("tester/strange cannot be read by datasets: ")
+    assert not [*(tmp_path / "home").rglob("*.arrow")]
+
+
+@pytest.mark.parametrize("name", ["train/NUL.png", "train/a:b.png", "train /a.png", "train/A.png"])
+def test_a_dataset_with_names_that_not_every_system_has_is_refused(
+    name: str, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    image = png(numbered_image(1))
+    hub.create("tester/named", "dataset", {"train/a.png": image, name: image})
+    environment = hub.environment(tmp_path / "home", hub.tokens.read)
+    (step,) = run_steps(environment, tmp_path, ["data", "tester/named"], torch=False)
+    assert step.status == 1
+    assert "tester/named has a file " in step.sentence
+    assert step.sentence.endswith(": the dataset is not read")
+
+
+@pytest.mark.parametrize("name", ["README.md", "dataset_infos.json", ".huggingface.yaml"])
+def test_a_large_description_of_a_dataset_is_not_read(
+    name: str, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    hub.create("tester/wordy", "dataset", {name: b" " * (2**24 + 1), "a.png": b"png"})
+    environment = hub.environment(tmp_path / "home", hub.tokens.read)
+    (step,) = run_steps(environment, tmp_path, ["data", "tester/wordy"], torch=False)
+    assert step.status == 1
+    assert "dataset tester/wordy was not transferred" in step.sentence
+    assert "sent more than 16,777,216 bytes" in step.sentence

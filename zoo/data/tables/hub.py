@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from zoo.data.names import KNOWN, Origin
 from zoo.data.source import LeftOut, Source
 from zoo.data.tables.table import Rows, cache_error, open_tables, quiet, root_cause
 from zoo.errors import ZooError
+from zoo.system.file_names import problem_in
+from zoo.system.hub import bound_reached, bounded
+from zoo.system.tokens import has_token, redacted
 
 
 def open_hub(source: str, origin: Origin, column: str | None = None) -> Source:
@@ -25,14 +28,26 @@ def open_hub(source: str, origin: Origin, column: str | None = None) -> Source:
 
     Raises ZooError if the Hub cannot be reached or the dataset cannot be read.
     """
-    from datasets import load_dataset
+    from datasets import load_dataset_builder
 
     assert origin.repository is not None
     try:
-        with quiet(bars=sys.stderr.isatty()):
-            tables = load_dataset(origin.repository, origin.configuration, revision=origin.revision)
+        with bounded(), quiet(bars=sys.stderr.isatty()):
+            builder = load_dataset_builder(
+                origin.repository, origin.configuration, revision=origin.revision
+            )
+            _check_files(builder.config.data_files, origin.repository)
+            builder.download_and_prepare()
+            tables = builder.as_dataset()
+    except ZooError:
+        raise
     except Exception as error:
-        raise cache_error(error) or _as_zoo_error(error, source, origin) from error
+        raised = (
+            cache_error(error)
+            or bound_reached(error, f"the dataset {origin.repository}")
+            or _as_zoo_error(error, source, origin)
+        )
+        raise raised from (None if has_token(error) else error)
     if not isinstance(tables, Mapping):
         tables = {"train": tables}
     by_split, left_out = named_splits(tables, source)
@@ -49,6 +64,23 @@ def open_hub(source: str, origin: Origin, column: str | None = None) -> Source:
         kind="a dataset on the Hub",
         left_out=(*left_out, *opened.left_out),
     )
+
+
+def _check_files(data_files: Mapping[str, Sequence[str]] | None, repository: str) -> None:
+    """Raises ZooError for a file outside of ``repository``, as a card can name any path or address,
+    and for a name that is not valid on every system."""
+    names = []
+    for file in (file for files in (data_files or {}).values() for file in files):
+        address = file.rpartition("::")[2]  # of the archive, for a file in one
+        match = re.fullmatch(rf"hf://datasets/{re.escape(repository)}@[^/]+/(.+)", address)
+        if match is None:
+            raise ZooError(
+                f"{repository} names the file {file[:200]!r}, which is not its own: the dataset is "
+                "not read"
+            )
+        names.append(match[1])
+    if problem := problem_in(names):
+        raise ZooError(f"{repository} has {problem}: the dataset is not read")
 
 
 def _cached(repository: str) -> tuple[Path, ...]:
@@ -110,7 +142,7 @@ def _as_zoo_error(error: Exception, source: str, origin: Origin) -> ZooError:
             f"{no_path}{name} cannot be downloaded: {constants.ENDPOINT} is unreachable; check the "
             "network or HF_ENDPOINT, or use a local file or folder"
         )
-    cause = root_cause(error)
+    cause = redacted(root_cause(error))
     if isinstance(error, DatasetNotFoundError) and not isinstance(error, DefunctDatasetError):
         if "gated" in str(error):
             return ZooError(
@@ -122,7 +154,7 @@ def _as_zoo_error(error: Exception, source: str, origin: Origin) -> ZooError:
             f"{no_path}{name} is not on the Hub, or is private: check the name, or set HF_TOKEN"
         )
     if match := re.search(r"available configs: \[(?P<names>[^\]]*)\]", str(error)):
-        names = match["names"].replace("'", "")
+        names = redacted(match["names"].replace("'", ""))
         example = names.split(",")[0].strip()
         return ZooError(
             f"{name} needs one of its configurations, {names}: add it after a colon, for example "
