@@ -133,7 +133,9 @@ def file_settings(spec: ModelSpec, file: Path) -> list[Setting]:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--config {file}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UsageError(f"--config {file} is nested too deeply") from None
+    except ValueError as error:  # not TOML, not UTF-8, or an integer of too many digits
         raise UsageError(f"--config {file} is not valid TOML: {error}") from None
     return sectioned_settings(spec, values, str(file))
 

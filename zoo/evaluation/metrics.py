@@ -7,7 +7,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from zoo.errors import UsageError, ZooError, nearest
 from zoo.runs.folder import EVALUATION, RunFolder
@@ -31,7 +34,14 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True)
+Name = Annotated[str, Field(max_length=300)]
+Text = Annotated[str, Field(max_length=3000)]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
+
+
+@checked_dataclass(frozen=True, config=_STRICT)
 class Protocol:
     """The protocol of a metric; ``str`` describes it. Fields that do not apply are None.
 
@@ -47,24 +57,24 @@ class Protocol:
     images.
     """
 
-    data: str
-    split: str
-    images: int
-    seed: int
-    bits: int
-    dimensions: int
-    method: str
-    left_out: int | None = None
-    importance_samples: int | None = None
-    samples: int | None = None
+    data: Name
+    split: Name
+    images: Count
+    seed: Count
+    bits: Count
+    dimensions: Count
+    method: Text
+    left_out: Count | None = None
+    importance_samples: Count | None = None
+    samples: Count | None = None
     temperature: float | None = None
-    features: str | None = None
-    feature_dimensions: int | None = None
+    features: Name | None = None
+    feature_dimensions: Count | None = None
     accuracy: float | None = None
-    neighbors: int | None = None
-    subsets: int | None = None
-    subset_size: int | None = None
-    split_images: int | None = None
+    neighbors: Count | None = None
+    subsets: Count | None = None
+    subset_size: Count | None = None
+    split_images: Count | None = None
 
     def __str__(self) -> str:
         values = f"{self.dimensions:,} values of {self.bits} bit{'s' * (self.bits > 1)} each"
@@ -232,14 +242,33 @@ def parse_evaluation(values: Mapping[str, Any]) -> Evaluation:
     Raises ValueError, KeyError, TypeError or AttributeError for anything else and for a metric that
     is not finite.
     """
-    values = upgraded_evaluation(values)
-    if values["format_version"] != FORMAT_VERSION:
-        raise ValueError
-    return Evaluation(
-        tuple(_metric(entry) for entry in values["metrics"]),
-        {str(name): str(why) for name, why in values["skipped"].items()},
-        str(values["weights"]),
-    )
+    stored = _Stored.model_validate(upgraded_evaluation(values))
+    metrics = (Metric(**vars(entry)) for entry in stored.metrics)
+    return Evaluation(tuple(metrics), stored.skipped, stored.weights)
+
+
+class _Entry(BaseModel):
+    """A metric of metrics.json; its texts are derived from the rest."""
+
+    model_config = _STRICT | ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+    name: Name
+    value: float
+    unit: Name
+    protocol: Annotated[Protocol, Field(strict=False)]
+    standard_error: float | None
+    deviation: float | None
+
+
+class _Stored(BaseModel):
+    """The document of metrics.json."""
+
+    model_config = _STRICT | ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+    format_version: Literal[2]
+    weights: Name
+    metrics: Annotated[list[_Entry], Field(max_length=1000)]
+    skipped: dict[Name, Text]
 
 
 def upgraded_evaluation(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -270,21 +299,6 @@ def current_evaluation(folder: Path) -> Evaluation | None:
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
     """Writes metrics.json atomically."""
     write_json(folder / EVALUATION, evaluation.as_json())
-
-
-def _metric(values: Mapping[str, Any]) -> Metric:
-    value, error, deviation = (values[name] for name in ("value", "standard_error", "deviation"))
-    for number in (value, error, deviation):
-        if number is not None and not math.isfinite(number):
-            raise ValueError
-    return Metric(
-        name=str(values["name"]),
-        value=float(value),
-        unit=str(values["unit"]),
-        protocol=Protocol(**values["protocol"]),
-        standard_error=error,
-        deviation=deviation,
-    )
 
 
 def _place(name: str) -> tuple[int, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, first_line
 from zoo.system.files import require_regular, sha256_of, write_bytes
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ its parametrization exist at the same time."""
 
 SPARE = 2**26
 """Additional bytes for buffers that are not saved, such as masks and permutations."""
+
+MAX_HEADER = 2**24
+"""Maximum bytes of the header of a file, which names its tensors."""
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -41,11 +46,14 @@ def weights_digest(network: nn.Module) -> str:
     return hashlib.sha256(serialized(network.state_dict())).hexdigest()
 
 
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Reads a file of :func:`save_tensors`. Raises ZooError for any other file."""
+def load_tensors(path: Path, max_bytes: int | None = None) -> dict[str, Tensor]:
+    """Reads a file of :func:`save_tensors`. Raises ZooError for any other file, and for one of more
+    than ``max_bytes``."""
     from safetensors.torch import load_file
 
     with _readable(path):
+        if max_bytes is not None and (size := path.stat().st_size) > max_bytes:
+            raise ZooError(f"{path} has {size:,} bytes, far more than its network needs")
         return load_file(path)
 
 
@@ -93,10 +101,11 @@ def _check_shapes(network: nn.Module, path: Path) -> None:
 
 
 def tensor_shapes(path: Path) -> dict[str, list[int]]:
-    """Returns the shapes in a file by name, from its header. Raises as :func:`load_tensors`."""
+    """Returns the shapes in a file by name, from its header, without torch. Raises as
+    :func:`load_tensors`."""
     from safetensors import safe_open
 
-    with _readable(path), safe_open(path, "pt") as file:
+    with _readable(path), safe_open(path, "np") as file:
         return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
 
 
@@ -139,13 +148,34 @@ def _readable(path: Path) -> Iterator[None]:
 
     try:
         require_regular(path)
+        _check_header(path)
         yield
     except FileNotFoundError:
         raise ZooError(f"there is no file {path}: use the whole run folder") from None
     except (SafetensorError, OSError) as error:
-        raise ZooError(
-            f"{path} cannot be read as safetensors, it is damaged or truncated: {error}"
-        ) from error
+        raise _damaged(path, first_line(error)) from error
+
+
+def _check_header(path: Path) -> None:
+    """Raises ZooError for two things that safetensors accepts: a header of 100 MB, and one that
+    describes a tensor twice, of which other readers may take the other."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            raise _damaged(path, "its header has a key twice")
+        return values
+
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > MAX_HEADER:
+            raise _damaged(path, f"it states a header of {length:,} bytes")
+        with contextlib.suppress(ValueError, RecursionError):  # safetensors says what is wrong
+            json.loads(file.read(length), object_pairs_hook=unique)
+
+
+def _damaged(path: Path, reason: str) -> ZooError:
+    return ZooError(f"{path} cannot be read as safetensors, it is damaged or truncated: {reason}")
 
 
 def _misfit(path: Path, what: str) -> ZooError:

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from zoo.errors import ZooError
 from zoo.runs.checkpoints import TENSORS
 from zoo.runs.state import Damaged, OptimizerState, Progress, TrainingState
-from zoo.runs.weights import load_tensors
+from zoo.runs.weights import SPARE, load_tensors
 
 MOMENTS = frozenset(
     [
@@ -23,6 +23,10 @@ MOMENTS = frozenset(
     ]
 )
 """State of torch's optimizers that has the shape of its parameter."""
+
+SIZE_FACTOR = 8
+"""Maximum size of a checkpoint's tensors, as a multiple of its networks: an optimizer keeps a few
+of a parameter's size."""
 
 ALWAYS_STATEFUL = (torch.optim.Adam, torch.optim.Adamax, torch.optim.RMSprop)
 
@@ -96,8 +100,9 @@ def load_checkpoint(
     With ``own_settings`` the optimizers keep their own, such as betas, instead of the stored ones.
     Raises Damaged for tensors that do not fit the networks and optimizers, or are not finite.
     """
+    own = sum(t.nbytes for network in networks.values() for t in network.state_dict().values())
     try:
-        tensors = load_tensors(checkpoint / TENSORS)
+        tensors = load_tensors(checkpoint / TENSORS, SIZE_FACTOR * own + SPARE)
     except ZooError as error:
         reason = str(error).replace(str(checkpoint / TENSORS), TENSORS)
         raise Damaged(reason) from None

@@ -120,7 +120,9 @@ def stated_range(value_range: Sequence[float] | None) -> Range | None:
 
 
 def extent(values: NDArray[Any], location: str) -> Range:
-    """Returns minimum and maximum; raises ZooError for values that are not finite."""
+    """Returns minimum and maximum; raises ZooError for values that are not finite, and for none."""
+    if not values.size:
+        raise ZooError(f"{location} is {list(values.shape)}, without a pixel: remove it")
     low, high = float(values.min()), float(values.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ZooError(f"{location} has values that are not finite: repair or remove it")

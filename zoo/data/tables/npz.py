@@ -182,7 +182,7 @@ def _check_images(array: NDArray[Any], key: str, path: Path) -> NDArray[Any]:
             f"{key!r} in {path} is {shape}: channels must be the last axis; save "
             "images.transpose(0, 2, 3, 1)"
         )
-    if array.ndim not in (3, 4) or (array.ndim == 4 and not 1 <= shape[3] <= 4):
+    if array.ndim not in (3, 4) or 0 in shape[1:] or shape[3:] > [4]:
         raise ZooError(f"{key!r} in {path} is {shape}: images must be [N, H, W] or [N, H, W, C]")
     return array
 

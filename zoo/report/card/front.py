@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo.errors import ZooError
 
-MAX_LENGTH = 2**18
+MAX_LENGTH = 2**17
 """Maximum characters of the metadata of a card, which YAML reads slowly."""
 
 MAX_VALUES = 10_000

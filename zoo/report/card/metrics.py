@@ -53,7 +53,10 @@ def read_card_metrics(folder: Path) -> CardMetrics:
         finite = [metric for metric in values["metrics"] if _finite(metric)]
         not_finite = [str(metric["name"]) for metric in values["metrics"] if not _finite(metric)]
         evaluation = parse_evaluation({**values, "metrics": finite})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ZooError):
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError),
+        *(OverflowError, RecursionError, ZooError),
+    ):
         return NO_METRICS
     return CardMetrics(evaluation.metrics, tuple(evaluation.skipped.items()), tuple(not_finite))
 

@@ -15,7 +15,7 @@ REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+")
 _END = "<!-- zoo: end -->"
 _PART = re.compile(
     rf"<!-- zoo: (?P<name>{'|'.join(NAMES)})(?: of (?P<repository>{REPOSITORY.pattern}))?"
-    rf" \([^)]*\) -->(?:(?!<!-- zoo: ).)*{_END}",
+    rf" \([^)\n]{{0,80}}\) -->(?:(?!<!-- zoo: ).)*{_END}",
     re.DOTALL,
 )
 """A part contains no mark: if one of its two is lost, it does not extend to those of another."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +10,12 @@ from typing import Any
 
 from zoo.config.sections import Config
 from zoo.data import names
+from zoo.errors import ZooError
 from zoo.plugins.owner import FindOwner
 from zoo.report.card import markdown
 from zoo.report.card.metrics import NO_METRICS, CardMetrics, read_card_metrics
 from zoo.runs.folder import WEIGHTS, RunFolder
+from zoo.runs.weights import tensor_shapes
 from zoo.sampling.names import listed
 from zoo.specs import ImageSpec, Latent, ModelSpec
 from zoo.system.console import duration
@@ -140,14 +140,8 @@ def count_values(path: Path) -> int | None:
     """Number of elements of all tensors in a safetensors file, from its header; None if the file is
     missing or damaged."""
     try:
-        with open(path, "rb") as file:
-            (size,) = struct.unpack("<Q", file.read(8))
-            if size > path.stat().st_size:
-                return None
-            header = json.loads(file.read(size))
-        shapes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__"]
-        return sum(math.prod(shape) for shape in shapes)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error):
+        return sum(math.prod(shape) for shape in tensor_shapes(path).values())
+    except ZooError:
         return None
 
 

@@ -36,6 +36,9 @@ $graphs
 """
 """The text for a model whose plugin provides none."""
 
+MAX_BYTES = 2**20
+"""The largest card that is read."""
+
 Tags = Mapping[str, bool]
 """Tags to add (True) or to remove (False)."""
 
@@ -118,11 +121,11 @@ def write_metrics(folder: Path, find: FindOwner) -> None:
 def read_card(folder: Path) -> str | None:
     """README.md of a run with ``\\n`` at line ends; None if it is missing.
 
-    Raises DamagedCard for a file that is not text.
+    Raises DamagedCard for a file that is not text, ZooError for a larger one than MAX_BYTES.
     """
     path = folder / CARD
     try:
-        return read_bounded(path).removeprefix("\ufeff")
+        return read_bounded(path, MAX_BYTES).removeprefix("\ufeff")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:
