@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import resource
 import subprocess
@@ -54,6 +55,36 @@ def endless(path: Path) -> None:
     (images(path) / "a.png").symlink_to("/dev/zero")
 
 
+def with_file(name: str, start: bytes = b"") -> Callable[[Path], object]:
+    """Images, and a file of 3 GiB, which takes no space on the disk."""
+
+    def make(path: Path) -> None:
+        images(path)
+        with open(path / name, "wb") as file:
+            file.write(start)
+            file.truncate(3 * 2**30)
+
+    return make
+
+
+def one_color(path: Path) -> None:
+    """A PNG of 180 kB with 13,000 pixels a side."""
+    Image.new("RGB", (13_000, 13_000)).save(images(path) / "a.png", compress_level=9)
+
+
+def saved_elsewhere(path: Path) -> None:
+    """A folder of save_to_disk that reads the table of another."""
+    from datasets import Dataset
+
+    table = Dataset.from_dict({"image": [{"bytes": b"sentinel", "path": None}] * 20})
+    for folder in (path, path.with_name("private")):
+        table.save_to_disk(folder)
+    state = json.loads((path / "state.json").read_text())
+    (path / state["_data_files"][0]["filename"]).unlink()
+    state["_data_files"][0]["filename"] = f"../private/{state['_data_files'][0]['filename']}"
+    (path / "state.json").write_text(json.dumps(state))
+
+
 CASES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "npz bomb": ("data.npz", bomb, "unpacks from"),
     "npz of 2^40 images": (
@@ -64,6 +95,11 @@ CASES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "pipe": ("data", pipe, "a.png is not a regular file"),
     "endless": ("data", endless, "a.png is not a regular file"),
     "a pipe itself": ("data.npz", os.mkfifo, "data.npz is not a regular file"),
+    "image of 3 GiB": ("data", with_file("a.png", b"\x89PNG\r\n\x1a\n"), "a.png has 3,221,225,472"),
+    "labels of 3 GiB": ("data", with_file("metadata.csv", b"file_name\n"), "metadata.csv has"),
+    "lines of 3 GiB": ("data", with_file("metadata.jsonl"), "metadata.jsonl has 3,221,225,472"),
+    "one color": ("data", one_color, "a.png has 13000x13000 pixels"),
+    "table elsewhere": ("data", saved_elsewhere, "state.json names '../private/data-"),
     "parquet pipe": ("data.parquet", os.mkfifo, "data.parquet is not a regular file"),
 }  # fmt: skip
 

@@ -55,9 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "--debug" in argv and not isinstance(error, _EXPECTED):
             say(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
         if message is not None:
-            say(f"zoo: {' '.join(message.split())}")
+            say(f"zoo: {_shortened(' '.join(message.split()))}")
         return status
 
+
+MAX_MESSAGE = 1000
+"""Maximum number of characters of an error, which may quote names of strangers."""
 
 _COMPLETE = "_ZOO_COMPLETE"
 _EXPECTED = (click.exceptions.Exit, click.ClickException, click.Abort, Interrupted, SystemExit)
@@ -99,6 +102,13 @@ def _ending(error: BaseException) -> tuple[int, str | None]:
         f"internal error, {type(error).__name__}: {first} "
         "(please report it, with the traceback of --debug)"
     )
+
+
+def _shortened(message: str) -> str:
+    """Returns a message without its middle if it is too long: its end says what to do."""
+    if len(message) <= MAX_MESSAGE:
+        return message
+    return f"{message[: MAX_MESSAGE // 2]} ... {message[-MAX_MESSAGE // 2 :]}"
 
 
 def _stdout_is_closed() -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,13 +25,21 @@ from zoo.system.files import (
     read_bounded,
     require_regular,
     sha256_of,
+    write_bytes,
     write_json,
-    write_text,
 )
 from zoo.system.partial import abandoned, remove_partial
 
 FORMAT_VERSION = 4
 MAX_CLASSES = 1_000_000
+MAX_LOG = 2**26
+"""Bytes of the newest lines of metrics.jsonl that are read."""
+
+_DICT = 128
+"""Bytes that a line counts for at least, since it takes memory beside its values."""
+
+MAX_LINE = 2**16
+"""Maximum bytes of a line of metrics.jsonl; a longer one is damaged."""
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -201,7 +210,7 @@ class RunFolder:
         without its checkpoints."""
         try:
             record = json.loads(read_bounded(self.path / DATA_RECORD))
-        except (OSError, ValueError, ZooError):
+        except (OSError, ValueError, RecursionError, ZooError):
             return {}
         if not isinstance(record, dict):
             return {}
@@ -210,38 +219,54 @@ class RunFolder:
     # metrics.jsonl
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Returns the lines of metrics.jsonl, oldest first, without the damaged ones."""
-        return [line for line in self._metrics() if line is not None]
+        """Returns the lines of metrics.jsonl, oldest first, without the damaged ones; of a file of
+        over MAX_LOG bytes the newest."""
+        lines: deque[tuple[int, dict[str, Any]]] = deque()
+        size = 0
+        for data, line in self._metrics():
+            if line is not None:
+                lines.append((max(len(data), _DICT), line))
+                size += lines[-1][0]
+            while size > MAX_LOG:
+                size -= lines.popleft()[0]
+        return [line for _, line in lines]
 
     def truncate_metrics(self, last_step: int) -> int:
         """Removes the lines of steps after ``last_step``, which a resumed run writes again, and the
         damaged ones; returns the number of these, except for a last one that a kill cut off."""
         if not (self.path / METRICS).exists():
             return 0
-        lines = self._metrics()
-        kept = [line for line in lines if line is not None and line["step"] <= last_step]
-        write_text(self.path / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
-        return lines[:-1].count(None)
+        kept, damaged, cut = bytearray(), 0, False
+        for _, line in self._metrics():
+            cut = line is None
+            damaged += cut
+            if line is not None and line["step"] <= last_step:
+                kept += json.dumps(line).encode() + b"\n"
+        write_bytes(self.path / METRICS, bytes(kept))
+        return damaged - cut
 
     def damaged_metrics(self) -> list[int]:
         """Returns the numbers of the damaged lines of metrics.jsonl, from 1."""
-        return [number for number, line in enumerate(self._metrics(), 1) if line is None]
+        lines = enumerate(self._metrics(), 1)
+        return [number for number, (_, line) in lines if line is None]
 
-    def _metrics(self) -> list[dict[str, Any] | None]:
-        """The lines of metrics.jsonl; None for a damaged one."""
+    def _metrics(self) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+        """Yields the lines of metrics.jsonl as bytes, parsed; None for a damaged one."""
         try:
             require_regular(self.path / METRICS)
-            text = (self.path / METRICS).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
-            return []
-        return [_metrics_line(line) for line in text.split("\n") if line.strip()]
+            return
+        with open(self.path / METRICS, "rb") as file:
+            while line := file.readline(MAX_LINE):
+                if line.strip():
+                    yield line, _metrics_line(line)
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Appends a line to metrics.jsonl."""
         append_text(self.path / METRICS, json.dumps(line) + "\n")
 
 
-def _metrics_line(line: str) -> dict[str, Any] | None:
+def _metrics_line(line: bytes) -> dict[str, Any] | None:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):

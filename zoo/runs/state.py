@@ -15,9 +15,6 @@ from zoo.system.files import read_bounded
 MAX_STEP = 10**12
 MAX_SECONDS = 10**12
 
-MAX_JSON = 2**26
-"""Maximum bytes of a JSON file of a checkpoint."""
-
 
 class Damaged(ZooError):
     """A file is not as genzoo wrote it; the message says which, and how it differs."""
@@ -115,7 +112,7 @@ def read_record(path: Path, kind: type[T]) -> T:
 def read_json(path: Path) -> Any:
     """Returns the contents of a JSON file. Raises Damaged, which names the file."""
     try:
-        return json.loads(read_bounded(path, MAX_JSON))
+        return json.loads(read_bounded(path))
     except FileNotFoundError:
         raise Damaged(f"{path.name} is missing") from None
     except OSError as error:

@@ -68,15 +68,17 @@ MAX_JSON = 2**24
 
 
 def read_bounded(path: Path, maximum: int = MAX_JSON) -> str:
-    """Returns the text of a file, UTF-8.
+    """Returns the text of a file, UTF-8. Raises UnicodeDecodeError, and as :func:`check_size`."""
+    check_size(path, maximum)
+    return path.read_text("utf-8")
 
-    Raises OSError, UnicodeDecodeError, and ZooError for a larger file and as
-    :func:`require_regular`.
-    """
+
+def check_size(path: Path, maximum: int) -> None:
+    """Raises ZooError for a file of more than ``maximum`` bytes, and as
+    :func:`require_regular`."""
     require_regular(path)
     if (size := path.stat().st_size) > maximum:
         raise ZooError(f"{path} has {size:,} bytes: at most {maximum:,} are read")
-    return path.read_text("utf-8")
 
 
 def require_regular(path: Path) -> None:

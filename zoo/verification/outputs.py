@@ -10,10 +10,12 @@ from zoo.evaluation.metrics import read_evaluation
 from zoo.export.report import read_report
 from zoo.report.card import DamagedCard, front, read_card
 from zoo.runs.folder import CARD, CURVE, EVALUATION, GRID, SAMPLES, RunFolder
-from zoo.system.files import write_bytes
+from zoo.system.files import check_size, sha256_of, write_bytes
 from zoo.verification.report import Report
 
 GRAPHS = "onnx"
+MAX_IMAGE = 2**27
+"""Maximum bytes of a grid or plot."""
 
 
 def check_images(report: Report, grids: Mapping[str, Callable[[], object]]) -> None:
@@ -43,7 +45,7 @@ def _check_latest_grid(report: Report, newest: Path | None) -> None:
         return
     report.checked(GRID)
     problem = _image_problem(path)
-    if problem is None and path.read_bytes() != newest.read_bytes():
+    if problem is None and sha256_of(path) != sha256_of(newest):
         problem = "it is not of the newest checkpoint"
     if problem is not None:
         report.problem(GRID, problem, "", lambda: write_bytes(path, newest.read_bytes()))
@@ -53,6 +55,7 @@ def _image_problem(path: Path) -> str | None:
     from PIL import Image
 
     try:
+        check_size(path, MAX_IMAGE)
         with Image.open(path) as image:
             image.verify()
     except FileNotFoundError:

@@ -15,10 +15,10 @@ from zoo.data.folders.listing import Listing
 from zoo.data.folders.masks import without_masks
 from zoo.data.folders.metadata import Metadata, read_metadata, split_off
 from zoo.data.names import local_name
-from zoo.data.preparation.decode import check_header, decode_image
+from zoo.data.preparation.decode import MAX_BYTES, check_header, decode_image
 from zoo.data.source import LeftOut, Source, StoredSplit
 from zoo.errors import ZooError
-from zoo.system.files import require_regular
+from zoo.system.files import check_size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,7 +37,7 @@ class ImageFiles:
     def open(self, index: int) -> Image:
         path = self.root / self.files[index]
         try:
-            require_regular(path)
+            check_size(path, MAX_BYTES)
             data = path.read_bytes()
         except OSError as error:
             raise ZooError(f"{path} cannot be read: {error.strerror}") from error

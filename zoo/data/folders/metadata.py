@@ -17,8 +17,12 @@ from zoo.data.folders.listing import counted
 from zoo.data.labels import LABEL_COLUMNS, as_labels, label_column
 from zoo.data.source import LeftOut
 from zoo.errors import ZooError, first_line
+from zoo.system.files import check_size
 
 NAMES = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
+
+MAX_BYTES = 2**27
+"""Maximum bytes of a file of labels."""
 
 _TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xml")
 """Suffixes of annotations that are not read."""
@@ -100,6 +104,7 @@ def read_metadata(root: Path, tables: Sequence[str], images: Sequence[str]) -> M
 
 
 def _read(path: Path) -> dict[str, list[Any]]:
+    check_size(path, MAX_BYTES)
     try:
         if path.suffix.lower() == ".parquet":
             import pyarrow.parquet as pq

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
     from zoo.data.source import StoredImage
 
+MAX_BYTES = 2**28
+"""Maximum bytes of an image file."""
+
+MAX_PIXELS = 2**26
+"""Maximum pixels of an image: each takes up to ten bytes while it is prepared."""
+
 _ORIENTATION = 0x0112  # the EXIF tag
 FORMATS = Ranges()
 _ARRAY_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
@@ -49,13 +55,21 @@ class Change(enum.Flag):
 def decode_image(data: bytes, location: str) -> Image:
     """Returns the image in ``data``, the first frame of an animation.
 
-    Raises ZooError, naming ``location``, if Pillow cannot read it or the file is truncated.
+    Raises ZooError, naming ``location``, if Pillow cannot read it, if the file is truncated, and
+    for more than MAX_PIXELS.
     """
     from PIL import Image, UnidentifiedImageError
 
     try:
         image = Image.open(io.BytesIO(data))
+        if image.width * image.height > MAX_PIXELS:
+            raise ZooError(
+                f"{location} has {image.width}x{image.height} pixels, more than {MAX_PIXELS:,}: "
+                "scale it down or remove it"
+            )
         image.load()
+    except ZooError:
+        raise
     except UnidentifiedImageError as error:
         raise _not_an_image(location) from error
     except MemoryError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from zoo.data.folders.listing import Listing
 from zoo.data.names import local_name
@@ -11,6 +13,7 @@ from zoo.data.source import Source
 from zoo.data.tables.hub import named_splits
 from zoo.data.tables.table import Rows, open_tables, quiet, root_cause
 from zoo.errors import ZooError
+from zoo.system.files import read_bounded
 
 _TABLE = {"state.json", "dataset_info.json"}
 _SPLITS = "dataset_dict.json"
@@ -28,8 +31,11 @@ def open_saved(listing: Listing, column: str | None) -> Source:
 
     path = listing.root
     try:
+        _check_names(path)
         with quiet():
             tables = load_from_disk(str(path))
+    except ZooError:
+        raise
     except Exception as error:
         raise ZooError(
             f"{path} cannot be read by datasets ({root_cause(error)}): save it again"
@@ -49,3 +55,22 @@ def open_saved(listing: Listing, column: str | None) -> Source:
         kind="a folder of save_to_disk",
         left_out=(*listing.left_out, *left_out, *source.left_out),
     )
+
+
+def _check_names(folder: Path) -> None:
+    """Raises ZooError for a table of another folder than those of ``folder``, which ``datasets``
+    reads too."""
+    splits = [folder]
+    if (folder / _SPLITS).exists():
+        names = json.loads(read_bounded(folder / _SPLITS))["splits"]
+        splits = [folder / _one_name(name, folder / _SPLITS) for name in names]
+    for split in splits:
+        state = split / "state.json"
+        for file in json.loads(read_bounded(state))["_data_files"]:
+            _one_name(file["filename"], state)
+
+
+def _one_name(name: str, where: Path) -> str:
+    if {"/", "\\", "\0"} & {*name} or name in ("", ".", ".."):
+        raise ZooError(f"{where} names {name!r}, which is not in its folder: save the data again")
+    return name

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.classes import unlabeled
-from zoo.data.preparation.decode import decode_image
+from zoo.data.preparation.decode import MAX_BYTES, decode_image
 from zoo.data.source import Source, StoredSplit
 from zoo.data.tables.columns import Labels, Part, image_column, read_labels
 from zoo.errors import ZooError, first_line
-from zoo.system.files import require_regular
+from zoo.system.files import check_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,7 +88,7 @@ class TableImages:
             file = (self.folders[0] / path).resolve()
             if not any(file.is_relative_to(folder.resolve()) for folder in self.folders):
                 return None
-            require_regular(file)
+            check_size(file, MAX_BYTES)
             return file.read_bytes()
         except (OSError, ValueError, ZooError):
             return None
