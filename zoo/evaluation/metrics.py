@@ -243,7 +243,9 @@ def parse_evaluation(values: Mapping[str, Any]) -> Evaluation:
     is not finite.
     """
     stored = _Stored.model_validate(upgraded_evaluation(values))
-    metrics = (Metric(**vars(entry)) for entry in stored.metrics)
+    metrics = (
+        Metric(**vars(entry) | {"protocol": Protocol(**entry.protocol)}) for entry in stored.metrics
+    )
     return Evaluation(tuple(metrics), stored.skipped, stored.weights)
 
 
@@ -255,7 +257,7 @@ class _Entry(BaseModel):
     name: Name
     value: float
     unit: Name
-    protocol: Annotated[Protocol, Field(strict=False)]
+    protocol: dict[str, Any]
     standard_error: float | None
     deviation: float | None
 

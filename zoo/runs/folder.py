@@ -223,7 +223,7 @@ class RunFolder:
         over MAX_LOG bytes the newest."""
         lines: deque[tuple[int, dict[str, Any]]] = deque()
         size = 0
-        for data, line in self._metrics():
+        for data, line in self._metrics(MAX_LOG):
             if line is not None:
                 lines.append((max(len(data), _DICT), line))
                 size += lines[-1][0]
@@ -250,16 +250,24 @@ class RunFolder:
         lines = enumerate(self._metrics(), 1)
         return [number for number, (_, line) in lines if line is None]
 
-    def _metrics(self) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
-        """Yields the lines of metrics.jsonl as bytes, parsed; None for a damaged one."""
+    def _metrics(self, tail: int | None = None) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+        """Yields the lines of metrics.jsonl as bytes, parsed, None for a damaged one; with ``tail``
+        those in the last bytes of the file."""
+        path = self.path / METRICS
         try:
-            require_regular(self.path / METRICS)
+            require_regular(path)
         except FileNotFoundError:
             return
-        with open(self.path / METRICS, "rb") as file:
+        with open(path, "rb") as file:
+            if tail is not None and (start := path.stat().st_size - tail) > 0:
+                file.seek(start)
+                file.readline()
             while line := file.readline(MAX_LINE):
+                rest = line
+                while len(rest) == MAX_LINE and not rest.endswith(b"\n"):
+                    rest = file.readline(MAX_LINE)
                 if line.strip():
-                    yield line, _metrics_line(line)
+                    yield line, _metrics_line(line) if rest is line else None
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Appends a line to metrics.jsonl."""
