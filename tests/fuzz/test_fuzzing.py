@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fuzz_commands
@@ -72,8 +72,10 @@ def commands(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Commands:
     return Commands(place / "here", [tmp_path_factory.getbasetemp()])
 
 
-def check(target: str, cases: int, files: Files, commands: Commands) -> None:
-    """Runs ``cases`` of a target and prints their exit statuses."""
+def check(
+    target: str, cases: int, files: Files, commands: Commands, count: Callable[[str], None]
+) -> None:
+    """Runs ``cases`` of a target and counts their exit statuses."""
     commands.counts.clear()
 
     @settings(
@@ -89,8 +91,8 @@ def check(target: str, cases: int, files: Files, commands: Commands) -> None:
         commands(*case)
 
     holds()
-    counts = ", ".join(f"{count} exit {code}" for code, count in sorted(commands.counts.items()))
-    print(f"{target}: {commands.counts.total()} cases, {counts}")
+    counts = ", ".join(f"{ends} exit {code}" for code, ends in sorted(commands.counts.items()))
+    count(f"{target}: {commands.counts.total()} cases, {counts}")
     assert commands.counts.total() >= cases
 
 
@@ -99,11 +101,15 @@ def test_there_are_ten_thousand_cases() -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_few_of_them_end_in_a_sentence(target: str, files: Files, commands: Commands) -> None:
-    check(target, TARGETS[target][0] // 20, files, commands)
+def test_a_few_of_them_end_in_a_sentence(
+    target: str, files: Files, commands: Commands, count: Callable[[str], None]
+) -> None:
+    check(target, TARGETS[target][0] // 20, files, commands, count)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
-def test_all_of_them_end_in_a_sentence(target: str, files: Files, commands: Commands) -> None:
-    check(target, TARGETS[target][0], files, commands)
+def test_all_of_them_end_in_a_sentence(
+    target: str, files: Files, commands: Commands, count: Callable[[str], None]
+) -> None:
+    check(target, TARGETS[target][0], files, commands, count)

@@ -34,10 +34,10 @@ def settings(files: Files) -> st.SearchStrategy[Case]:
     )
     read = st.sampled_from([["data", "data.npz"], ["evaluate", "run", "--data", "data.npz"], TRAIN])
     return st.tuples(read, given).map(
-        lambda drawn: (
+        lambda picked: (
             dict(files),
-            [*drawn[0], *drawn[1], *(ONE_STEP if drawn[0] is TRAIN else [])],
-            drawn[0][0] != "evaluate",
+            [*picked[0], *picked[1], *(ONE_STEP if picked[0] is TRAIN else [])],
+            picked[0][0] != "evaluate",
         )
     )
 
@@ -106,19 +106,19 @@ USUAL = {
 
 
 @st.composite
-def _line(draw: st.DrawFn) -> list[str]:
-    command = draw(st.sampled_from([*OPTIONS]))
+def _line(pick: st.DrawFn) -> list[str]:
+    command = pick(st.sampled_from([*OPTIONS]))
     line = [*USUAL.get(command, ["run"])]
     if command == "train":
         pass
-    elif draw(st.integers(0, 2)) == 0:
-        line = draw(st.lists(words, max_size=3))
-    for _ in range(draw(st.integers(0, 3))):
-        option = draw(st.sampled_from([*OPTIONS[command], "--debug"]) | words)
-        at = draw(st.integers(0, len(line)))
-        line[at:at] = [option, draw(words)] if draw(st.booleans()) else [option]
-    if draw(st.integers(0, 19)) == 0:
-        command = draw(words)
+    elif pick(st.integers(0, 2)) == 0:
+        line = pick(st.lists(words, max_size=3))
+    for _ in range(pick(st.integers(0, 3))):
+        option = pick(st.sampled_from([*OPTIONS[command], "--debug"]) | words)
+        at = pick(st.integers(0, len(line)))
+        line[at:at] = [option, pick(words)] if pick(st.booleans()) else [option]
+    if pick(st.integers(0, 19)) == 0:
+        command = pick(words)
     line = [_argument(word) for word in line]
     return [command, *line, *(["--steps", "1"] if command == "train" else [])]
 

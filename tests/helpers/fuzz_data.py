@@ -36,7 +36,7 @@ def _commands(source: str) -> st.SearchStrategy[tuple[list[str], bool]]:
 
 
 def _cases(source: str, contents: st.SearchStrategy[Files]) -> st.SearchStrategy[Case]:
-    return st.tuples(contents, _commands(source)).map(lambda drawn: (drawn[0], *drawn[1]))
+    return st.tuples(contents, _commands(source)).map(lambda picked: (picked[0], *picked[1]))
 
 
 def _archive(entries: Mapping[str, bytes]) -> bytes:
@@ -54,45 +54,45 @@ def _npy(array: NDArray[Any]) -> bytes:
 
 
 @st.composite
-def _arrays(draw: st.DrawFn, labels: bool) -> NDArray[Any]:
+def _arrays(pick: st.DrawFn, labels: bool) -> NDArray[Any]:
     """An array of any type, most often of 16 images or labels."""
-    dtype = np.dtype(draw(st.sampled_from([*DTYPES, *["u1", "<i8", "<f4"] * 3])))
+    dtype = np.dtype(pick(st.sampled_from([*DTYPES, *["u1", "<i8", "<f4"] * 3])))
     usual = [(16,), (16,), (16, 1)] if labels else [(16, 4, 4), (16, 4, 4), (16, 4, 4, 3)]
     shapes = [*usual, *usual, (), (0,), (16, 0, 4), (1, 1, 1, 1, 1), (3, 4, 4), (16, 3, 4, 4)]
-    shape = draw(st.sampled_from(shapes))
+    shape = pick(st.sampled_from(shapes))
     size = int(np.prod(shape)) * dtype.itemsize
-    pattern = draw(st.binary(min_size=1, max_size=64))
+    pattern = pick(st.binary(min_size=1, max_size=64))
     if dtype.kind == "U":
-        return np.full(shape, draw(st.sampled_from(["cat", "d", "", "é"])), dtype)
+        return np.full(shape, pick(st.sampled_from(["cat", "d", "", "é"])), dtype)
     return np.frombuffer((pattern * size)[:size], dtype).reshape(shape)
 
 
 @st.composite
-def _npz(draw: st.DrawFn) -> bytes:
+def _npz(pick: st.DrawFn) -> bytes:
     entries = {"images.npy": _npy(PIXELS), "labels.npy": _npy(np.arange(16) % 2)}
-    entries = {name: data for name, data in entries.items() if draw(st.integers(0, 3))}
-    for key in draw(st.lists(st.sampled_from(KEYS) | texts, max_size=3, unique=True)):
-        content = _npy(draw(_arrays(key.endswith("labels") or key.startswith("y"))))
-        what = draw(st.integers(0, 5))
+    entries = {name: data for name, data in entries.items() if pick(st.integers(0, 3))}
+    for key in pick(st.lists(st.sampled_from(KEYS) | texts, max_size=3, unique=True)):
+        content = _npy(pick(_arrays(key.endswith("labels") or key.startswith("y"))))
+        what = pick(st.integers(0, 5))
         if what == 0:
-            content = draw(damaged(content))
+            content = pick(damaged(content))
         elif what == 1:
-            content = draw(_header(content))
+            content = pick(_header(content))
         name = key.partition("\0")[0].encode("utf-8", "replace").decode() or "x"
-        entries[f"{name}.npy" if draw(st.integers(0, 9)) else name] = content
+        entries[f"{name}.npy" if pick(st.integers(0, 9)) else name] = content
     return _archive(entries)
 
 
 @st.composite
-def _header(draw: st.DrawFn, content: bytes) -> bytes:
+def _header(pick: st.DrawFn, content: bytes) -> bytes:
     """The array with another header, of any values."""
     dimension = st.sampled_from([16, 4, 0, -1, 2**31, 2**40, 2**63, 10**30])
-    shape = draw(st.lists(dimension, max_size=4).map(tuple) | st.sampled_from([None, 3, "x"]))
-    descr = draw(st.sampled_from(["|u1", "|O", "x", None, "<f99", [("a", "<i4")], "|V0", "<M8[s]"]))
-    order = draw(st.sampled_from([True, False, None]))
+    shape = pick(st.lists(dimension, max_size=4).map(tuple) | st.sampled_from([None, 3, "x"]))
+    descr = pick(st.sampled_from(["|u1", "|O", "x", None, "<f99", [("a", "<i4")], "|V0", "<M8[s]"]))
+    order = pick(st.sampled_from([True, False, None]))
     header = {"descr": descr, "fortran_order": order, "shape": shape}
-    text = draw(st.sampled_from([repr(header), repr(header)[:-1], "[" * 500, "9" * 5000, "{}"]))
-    version, size = draw(st.sampled_from([(1, "<H"), (2, "<I"), (3, "<I"), (9, "<I")]))
+    text = pick(st.sampled_from([repr(header), repr(header)[:-1], "[" * 500, "9" * 5000, "{}"]))
+    version, size = pick(st.sampled_from([(1, "<H"), (2, "<I"), (3, "<I"), (9, "<I")]))
     data = text.encode("latin1", "replace") + b"\n"
     magic = b"\x93NUMPY" + bytes([version, 0]) + struct.pack(size, len(data))
     return magic + data + content[128:]
@@ -111,15 +111,15 @@ def image(index: int = 0, form: str = "PNG", mode: str = "L", size: int = 4) -> 
 
 
 @st.composite
-def _png(draw: st.DrawFn) -> bytes:
+def _png(pick: st.DrawFn) -> bytes:
     """A PNG with a hostile header or chunk, and right checksums."""
     number = st.sampled_from([0, 1, 4, 8, 1000, 2**16, 2**31 - 1, 2**32 - 1])
-    depth = draw(st.sampled_from([1, 8, 16, 3]))
-    color = draw(st.sampled_from([0, 2, 3, 4, 6, 9]))
-    start = struct.pack(">IIBBBBB", draw(number), draw(number), depth, color, 0, 0, 0)
+    depth = pick(st.sampled_from([1, 8, 16, 3]))
+    color = pick(st.sampled_from([0, 2, 3, 4, 6, 9]))
+    start = struct.pack(">IIBBBBB", pick(number), pick(number), depth, color, 0, 0, 0)
     kinds = [b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"gAMA"]
-    more = draw(st.lists(st.tuples(st.sampled_from(kinds), st.binary(max_size=40)), max_size=2))
-    pixels = zlib.compress(draw(st.sampled_from([b"", b"\0" * 20, b"\1\2\3" * 40, b"\0" * 10**6])))
+    more = pick(st.lists(st.tuples(st.sampled_from(kinds), st.binary(max_size=40)), max_size=2))
+    pixels = zlib.compress(pick(st.sampled_from([b"", b"\0" * 20, b"\1\2\3" * 40, b"\0" * 10**6])))
     parts = [(b"IHDR", start), *more, (b"IDAT", pixels), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -177,24 +177,24 @@ def labels(files: Files) -> st.SearchStrategy[Case]:
 
 
 @st.composite
-def _tables(draw: st.DrawFn, images: bool) -> bytes:
+def _tables(pick: st.DrawFn, images: bool) -> bytes:
     """A parquet file of one or two columns, 16 rows, of any values."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns: dict[str, Any] = {}
-    if draw(st.integers(0, 4)):
+    if pick(st.integers(0, 4)):
         cells: list[Any] = (
             [{"bytes": image(i), "path": f"{i}.png"} for i in range(16)]
             if images
             else [f"{i}.png" for i in range(16)]
         )
-        cells[draw(st.integers(0, 15))] = draw(_cell(images))
+        cells[pick(st.integers(0, 15))] = pick(_cell(images))
         columns["image" if images else "file_name"] = cells
-    for name in draw(
+    for name in pick(
         st.lists(st.sampled_from(["label", "image", "x", "class"]) | texts, max_size=2)
     ):
-        one = draw(values)
+        one = pick(values)
         columns.setdefault(name, [one] * 16)
     arrays = {}
     for name, cells in columns.items():
@@ -203,16 +203,16 @@ def _tables(draw: st.DrawFn, images: bool) -> bytes:
         except (pa.ArrowException, OverflowError, UnicodeEncodeError, ValueError, TypeError):
             arrays[name.encode("utf-8", "replace").decode()] = pa.array([b"\xff"] * 16)
     table = pa.table(arrays)
-    if draw(st.integers(0, 3)) == 0:
-        features = draw(st.sampled_from(_FEATURES))
+    if pick(st.integers(0, 3)) == 0:
+        features = pick(st.sampled_from(_FEATURES))
         table = table.replace_schema_metadata({"huggingface": features})
     data = io.BytesIO()
     try:
         pq.write_table(table, data)
     except pa.ArrowException:  # a type that parquet does not have
-        return b"PAR1" + draw(st.binary(max_size=200)) + b"PAR1"
+        return b"PAR1" + pick(st.binary(max_size=200)) + b"PAR1"
     content = data.getvalue()
-    return draw(damaged(content)) if draw(st.integers(0, 3)) == 0 else content
+    return pick(damaged(content)) if pick(st.integers(0, 3)) == 0 else content
 
 
 _FEATURES = (

@@ -38,7 +38,7 @@ def _cases(
     files: Files, changes: st.SearchStrategy[Files], commands: Sequence[tuple[list[str], bool]]
 ) -> st.SearchStrategy[Case]:
     return st.tuples(changes, st.sampled_from(commands)).map(
-        lambda drawn: ({**files, **drawn[0]}, *drawn[1])
+        lambda picked: ({**files, **picked[0]}, *picked[1])
     )
 
 
@@ -52,7 +52,7 @@ def config(files: Files) -> st.SearchStrategy[Case]:
     older = [{**document, "format_version": version} for version in (1, 2, 3)]
     contents = st.sampled_from([document, document, document, *older]).flatmap(encoded)
     changes = st.tuples(contents, st.integers(0, 3)).map(
-        lambda drawn: _sealed(files, drawn[0]) if drawn[1] else {"run/config.json": drawn[0]}
+        lambda picked: _sealed(files, picked[0]) if picked[1] else {"run/config.json": picked[0]}
     )
     return _cases(files, changes, [*READERS * 5, VERIFY_JSON, REPAIR, RESUME, ACCEPT, COMPARE])
 

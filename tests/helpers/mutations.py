@@ -60,23 +60,23 @@ def raw(value: Any) -> bytes:
 
 
 @st.composite
-def changed(draw: st.DrawFn, document: Any) -> Any:
+def changed(pick: st.DrawFn, document: Any) -> Any:
     """A document with one to three values changed, removed, added or moved."""
     document = {"": deepcopy(document)}
-    for _ in range(draw(st.integers(1, 3))):
+    for _ in range(pick(st.integers(1, 3))):
         places = [*_places(document)]
-        holder, key = places[draw(st.integers(0, len(places) - 1))]
-        what = draw(st.sampled_from(["replace"] * 4 + ["near"] * 2 + ["remove", "add", "wrap"]))
+        holder, key = places[pick(st.integers(0, len(places) - 1))]
+        what = pick(st.sampled_from(["replace"] * 4 + ["near"] * 2 + ["remove", "add", "wrap"]))
         if what == "remove" and key != "":
             del holder[key]
         elif what == "add" and isinstance(holder, dict) and key != "":
-            holder[draw(texts)] = draw(values)
+            holder[pick(texts)] = pick(values)
         elif what == "wrap":
-            holder[key] = draw(st.sampled_from([[holder[key]], {"x": holder[key]}, "LONG"]))
+            holder[key] = pick(st.sampled_from([[holder[key]], {"x": holder[key]}, "LONG"]))
         elif what == "near":
-            holder[key] = _near(draw, holder[key])
+            holder[key] = _near(pick, holder[key])
         else:
-            holder[key] = draw(values)
+            holder[key] = pick(values)
     return document.get("")
 
 
@@ -88,16 +88,16 @@ def _places(value: Any) -> Any:
             yield from _places(inner)
 
 
-def _near(draw: st.DrawFn, value: Any) -> Any:
+def _near(pick: st.DrawFn, value: Any) -> Any:
     """A value of the same type."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int | float):
-        return draw(st.sampled_from([value + 1, value * 2, value * 1000, -value, float(value)]))
+        return pick(st.sampled_from([value + 1, value * 2, value * 1000, -value, float(value)]))
     if isinstance(value, str):
-        return draw(st.sampled_from([value + "x", value[:-1], value.upper(), value * 1000]))
+        return pick(st.sampled_from([value + "x", value[:-1], value.upper(), value * 1000]))
     if isinstance(value, list):
-        return draw(st.sampled_from([[*value, *value], value[1:], value * 1000]))
+        return pick(st.sampled_from([[*value, *value], value[1:], value * 1000]))
     return [*value] if isinstance(value, dict) else 0
 
 
@@ -117,27 +117,27 @@ def _documents() -> list[bytes]:
 
 
 @st.composite
-def damaged(draw: st.DrawFn, data: bytes) -> bytes:
+def damaged(pick: st.DrawFn, data: bytes) -> bytes:
     """Bytes cut, with a byte changed, or with a part removed, doubled or overwritten."""
     kinds = ("cut", "flip", "flip", "remove", "double", "insert", "overwrite", "random")
-    what = draw(st.sampled_from(kinds))
+    what = pick(st.sampled_from(kinds))
     if what == "random" or not data:
-        return draw(st.binary(max_size=200))
-    start = draw(st.integers(0, len(data) - 1))
-    end = min(len(data), start + draw(st.integers(1, 64)))
+        return pick(st.binary(max_size=200))
+    start = pick(st.integers(0, len(data) - 1))
+    end = min(len(data), start + pick(st.integers(1, 64)))
     part = data[start:end]
     if what == "cut":
         return data[:start]
     if what == "flip":
-        part, end = bytes([data[start] ^ draw(st.integers(1, 255))]), start + 1
+        part, end = bytes([data[start] ^ pick(st.integers(1, 255))]), start + 1
     elif what == "remove":
         part = b""
     elif what == "double":
         part += part
     elif what == "insert":
-        part += draw(st.binary(min_size=1, max_size=16))
+        part += pick(st.binary(min_size=1, max_size=16))
     else:
-        part = draw(st.sampled_from([b"\xff", b"\0", b"\x80", b"9"])) * len(part)
+        part = pick(st.sampled_from([b"\xff", b"\0", b"\x80", b"9"])) * len(part)
     return data[:start] + part + data[end:]
 
 

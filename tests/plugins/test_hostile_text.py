@@ -1,4 +1,4 @@
-"""What a plugin says of itself and of its errors is printed as text."""
+"""The texts of a plugin, also of its errors, are printed as text."""
 
 from __future__ import annotations
 

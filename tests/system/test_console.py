@@ -1,4 +1,4 @@
-"""What genzoo prints: a line stays a line, and no text has power over the terminal."""
+"""Lines of genzoo on the terminal: each stays one, and no text has power over the terminal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Terminal(io.StringIO):
 
 
 def printed(monkeypatch: pytest.MonkeyPatch, stream: str, *lines: str) -> list[str]:
-    """What :func:`echo` or :func:`say` prints, as lines."""
+    """Returns what :func:`echo` or :func:`say` prints, as lines."""
     with monkeypatch.context() as patch:
         patch.setattr(sys, stream, file := io.StringIO())
         {"stdout": echo, "stderr": say}[stream](*lines)
