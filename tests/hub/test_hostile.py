@@ -195,7 +195,7 @@ GRAPHS: dict[str, tuple[Callable[[Files], Files], str]] = {
         metadata("latent_size", str(2**20)),
         "its metadata and the graph disagree",
     ),
-    "many latents": (
+    "enormous": (
         metadata("latent_size", str(2**40)),
         "its metadata state latent_size 1099511627776",
     ),
