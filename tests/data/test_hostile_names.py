@@ -65,7 +65,7 @@ def test_a_run_of_it_says_nothing_else_either(photos: str, commands) -> None:
         ("sample", "run", "--label", "x\x1b\ny"),
         ("evaluate", "run", "--metric", "bits_per_dim"),
         ("reconstruct", "run", "-n", "2"),
-        ("reconstruct", "run", photos, "-n", "2", "--label", NAMES[3]),
+        ("reconstruct", "run", f"{photos}/{NAMES[3]}", "-n", "2", "--label", NAMES[3]),
         ("card", "run", "--new"),
         ("verify", "run"),
         ("train", "glow", "--resume", "--out", "run", "--steps", "3"),

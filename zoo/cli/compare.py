@@ -78,14 +78,15 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
 def table(rows: Sequence[Row]) -> list[str]:
     """Returns the rows as lines of an aligned Markdown table."""
     from zoo.evaluation.metrics import title_of
+    from zoo.report.card.markdown import escaped
     from zoo.report.comparison import measured, metric_names, protocols
     from zoo.report.curves import words
 
     known = protocols(rows)
     cells: dict[str, list[str]] = {
-        "run": [row.name for row in rows],
+        "run": [escaped(row.name) for row in rows],
         "model": [row.model for row in rows],
-        "data": [row.data for row in rows],
+        "data": [escaped(row.data) for row in rows],
         "image": [f"{row.shape}, {row.image.bits} bits" for row in rows],
         "parameters": [_cell(row.parameters) for row in rows],
         "steps": [_cell(row.steps) for row in rows],
@@ -94,9 +95,9 @@ def table(rows: Sequence[Row]) -> list[str]:
         "images/s": [_cell(row.images_per_second, ",.0f") for row in rows],
     }
     for name in _names(row.logged for row in rows):
-        cells[words(name)] = [_cell(row.logged.get(name), ".4f") for row in rows]
+        cells[escaped(words(name))] = [_cell(row.logged.get(name), ".4f") for row in rows]
     for name in metric_names(rows):
-        cells[f"{title_of(name)}, measured"] = [measured(row, name, known) for row in rows]
+        cells[f"{escaped(title_of(name))}, measured"] = [measured(row, name, known) for row in rows]
     return _markdown(cells, left=4)
 
 
@@ -112,9 +113,7 @@ def _cell(value: float | None, form: str = ",") -> str:
 def _markdown(cells: Mapping[str, Sequence[str]], left: int) -> list[str]:
     """Returns the lines of a Markdown table of columns by header, of which the first ``left`` are
     left-aligned."""
-    from zoo.report.card.markdown import escaped
-
-    columns = [[*map(escaped, (head, *column))] for head, column in cells.items()]
+    columns = [(head, *column) for head, column in cells.items()]
     widths = [max(3, *map(len, column)) for column in columns]
     rules = ["-" * width if i < left else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
     rows = [

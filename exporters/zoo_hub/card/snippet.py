@@ -22,7 +22,7 @@ def snippet(file: str, report: ParityReport, source: str) -> str | None:
     comment = ""
     if label is not None and report.class_names and report.class_names[label] != str(label):
         name = listed(report.class_names[label : label + 1])
-        comment = f"  # {markdown.literal(name)[1:-1]}"
+        comment = f"  # {markdown.comment(name)}"
     if label is None:
         del feeds["label"]
     if (

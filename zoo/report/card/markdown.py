@@ -13,7 +13,7 @@ from zoo.errors import printable
 _SPECIAL = re.compile(
     r"[\\`*\[\]|~$@]"
     r"|(?<![^\W_])_|_(?![^\W_])"  # one inside a word has no meaning
-    r"|^[+=-]|^[0-9]+[.)]|(?<!\S)#"
+    r"|^[+-](?= |$)|^-(?=[- ]*$)|^=(?==*$)|^[0-9]+[.)](?= |$)|(?<!\S)#"
     r"|:(?=//)|(?<=[wW]{3})\."  # the Hub makes links of addresses
 )
 """Text whose last character has a meaning in Markdown."""
@@ -44,8 +44,13 @@ def code(language: str, text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """``text`` as a string in Python, printable and without HTML tags."""
-    return printable(json.dumps(text, ensure_ascii=False)).replace("<", "\\u003c")
+    """``text`` as a string in Python, without HTML tags."""
+    return comment(json.dumps(text, ensure_ascii=False))
+
+
+def comment(text: str) -> str:
+    """``text`` for a comment in code, on one line and without HTML tags."""
+    return printable(text).replace("<", "\\u003c")
 
 
 def as_json(value: Any) -> str:
