@@ -120,7 +120,7 @@ CASES: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
     ),
     "card of long metadata": (
         front(f"a: [{'x, ' * 90_000}]"),
-        ["card", "run"], "characters: shorten",
+        ["card", "run"], "has over 131,072 characters",
     ),
     "card of marks": (
         marks, ["card", "run"], "",
