@@ -15,12 +15,19 @@ LAUGHS = "a: &a [x, x]\n" + "".join(
     for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
+MERGES = "a: &a {x: y}\n" + "".join(
+    f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 9)}]}}\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
 WRONG = {
+    "merges": (MERGES, "not valid YAML, line 3"),
+    "one merge": ("a: &a {x: y}\nb: {<<: *a}\n", "not valid YAML, line 3"),
     "laughs": (LAUGHS, "over 10,000 values"),
     "license": (LAUGHS + "license: *i\n", "over 10,000 values"),
     "endless": ("a: &a [*a]\n", "over 10,000 values"),
     "many": ("a: [" + "1, " * 10_001 + "]\n", "over 10,000 values"),
-    "large": ("# " + "x" * 2**18 + "\n", "over 262,144 characters"),
+    "large": ("# " + "x" * 2**18 + "\n", "over 131,072 characters"),
     "nested": ("a: " + "[" * 5000, "not valid YAML"),
     "python": ("a: !!python/object/apply:os.system [touch evil]\n", "not valid YAML"),
     "tab": ("a:\n\t- b\n", "not valid YAML"),

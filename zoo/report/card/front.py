@@ -71,7 +71,10 @@ def read(front: str) -> dict[str, Any]:
             f"the metadata of the card has over {MAX_LENGTH:,} characters: remove some"
         )
     try:
-        values = yaml.safe_load(front)
+        loader = yaml.SafeLoader(front)
+        # A merge key copies what it refers to before values can be counted, so it is refused.
+        loader.flatten_mapping = lambda node: None
+        values = loader.get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 2}" if mark else ""
