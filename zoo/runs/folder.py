@@ -17,7 +17,15 @@ from zoo.config.sections import Config
 from zoo.errors import UsageError, ZooError
 from zoo.runs.integrity import sealed
 from zoo.runs.links import check_links
-from zoo.runs.state import Change, Integrity
+from zoo.runs.state import (
+    Change,
+    Damaged,
+    DataRecord,
+    Integrity,
+    parse_record,
+    plain,
+    read_json,
+)
 from zoo.runs.upgrade import SUMMARY_KEYS, upgraded_config
 from zoo.specs import ImageSpec, ModelSpec
 from zoo.system.files import (
@@ -209,12 +217,12 @@ class RunFolder:
         """Returns ``source`` and ``images`` of the data of the last training; empty for a run
         without its checkpoints."""
         try:
-            record = json.loads(read_bounded(self.path / DATA_RECORD))
-        except (OSError, ValueError, RecursionError, ZooError):
+            stored = read_json(self.path / DATA_RECORD)
+            if isinstance(stored, dict):
+                stored = {SUMMARY_KEYS.get(key, key): value for key, value in stored.items()}
+            return dict(plain(parse_record(stored, DataRecord, DATA_RECORD)))
+        except Damaged:
             return {}
-        if not isinstance(record, dict):
-            return {}
-        return {SUMMARY_KEYS.get(str(key), str(key)): value for key, value in record.items()}
 
     # metrics.jsonl
 

@@ -101,6 +101,13 @@ class Change(Record):
     after: Any
 
 
+class DataRecord(Record):
+    """``checkpoints/data.json``: the path of the data, and the number of training images."""
+
+    source: Annotated[str, Field(max_length=2**12, pattern=r"^[^\x00]*$")]
+    images: Annotated[int, Field(ge=0)] | None = None
+
+
 T = TypeVar("T", bound=Record)
 
 
