@@ -37,7 +37,7 @@ def test_loading_fetches_two_files_and_onnx_the_graph_alone_without_torch(
         environment,
         tmp_path,
         sample,
-        "import sys; assert not {'torch', 'onnx'} & set(sys.modules), 'torch was imported'",
+        "import sys; assert 'torch' not in sys.modules, 'torch was imported'",
         torch=False,
     )
     assert (sampled.status, without.status) == (0, 0)

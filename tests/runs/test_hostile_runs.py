@@ -138,7 +138,20 @@ CASES: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
 """Changes of a run, a command, and its error; one without may also go on without the file."""
 
 
-@pytest.mark.parametrize(("make", "command", "message"), CASES.values(), ids=CASES)
+SOME = (
+    *("config of lists", "weights of 3 GiB", "log of long lines", "card of aliases"),
+    *("manifest of 3 GiB", "a pipe for tensors"),
+)
+"""Those that are no slow tests."""
+
+
+@pytest.mark.parametrize(
+    ("make", "command", "message"),
+    [
+        pytest.param(*case, id=name, marks=() if name in SOME else pytest.mark.slow)
+        for name, case in CASES.items()
+    ],
+)
 def test_hostile_runs_end_in_a_sentence_in_little_memory(
     make: Callable[[Path], object], command: list[str], message: str, trained_copy: Path
 ) -> None:
