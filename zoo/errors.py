@@ -36,8 +36,8 @@ def nearest(name: str, choices: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of an error's message, at most 200 characters; the name of its type if
-    there is no message."""
+    """Returns the first line of an error's message, at most 200 characters, or the name of its type
+    if the message is empty."""
     text = str(error).strip()
     return text.splitlines()[0][:200] if text else type(error).__name__
 

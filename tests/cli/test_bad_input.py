@@ -67,7 +67,7 @@ def test_a_wrong_value_is_an_error(commands, here, untouched, arguments, status,
     assert message in commands.fails(status, *arguments)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_missing_gpu_is_an_error(commands, here, untouched, trained) -> None:
     for arguments in (TRAIN, ["sample", trained.path]):
         message = commands.fails(1, *arguments, "--device", "cuda")
@@ -136,7 +136,9 @@ def test_an_existing_target_is_an_error(commands, here, trained_copy) -> None:
     ]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+@pytest.mark.skipif(
+    os.geteuid() == 0, reason="needs a user other than root, who can write everywhere"
+)
 def test_a_read_only_folder(commands, here) -> None:
     Path("locked").mkdir(mode=0o555)
     assert "locked/run" in commands.fails(1, *TRAIN, "--out", "locked/run")
@@ -146,7 +148,7 @@ def test_a_read_only_folder(commands, here) -> None:
 def test_a_folder_that_the_system_refuses(commands, here, trained) -> None:
     """Not even root can write to /proc."""
     if not Path("/proc/self").exists():
-        pytest.skip("no /proc")
+        pytest.skip("needs /proc")
     message = commands.fails(1, "sample", trained.path, "-n", 1, "-o", "/proc/zoo/x.png")
     assert message.startswith("/proc/zoo/x.png could not be written: ")
     assert commands.fails(1, *TRAIN, "--out", "/proc/zoo").startswith(

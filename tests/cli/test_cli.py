@@ -229,7 +229,7 @@ def test_a_closed_pipe_is_no_error(arguments: list[str]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_cannot_be_written_is_a_failure() -> None:
     with open("/dev/full", "wb") as output:
         done = subprocess.run(

@@ -76,7 +76,7 @@ def test_wrong_arguments_are_refused_before_anything_is_measured(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_a_missing_cuda_is_an_error(dcgan: Run, commands) -> None:
     assert "--device cuda: " in commands.fails(1, "bench", dcgan.path, "--device", "cuda")
 

@@ -42,7 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def _refused(*_: object) -> None:
-    raise ConnectionRefusedError("there is no network here")
+    raise ConnectionRefusedError("the tests have no network")
 
 
 @pytest.fixture(scope="module")

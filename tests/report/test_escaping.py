@@ -168,13 +168,13 @@ def test_a_space_has_the_same_title_and_no_key_or_block_more(
 @settings(FEW, max_examples=25)
 @given(TEXT)
 def test_a_label_of_a_plot_is_drawn_literally(text: str) -> None:
-    def drawn(text: str, **how: bool) -> bytes:
+    def rendered(text: str, **options: bool) -> bytes:
         figure = Figure(figsize=(3, 0.5))
-        figure.text(0, 0.5, text, **how)
+        figure.text(0, 0.5, text, **options)
         data = io.BytesIO()
         figure.savefig(data, format="png")
         return data.getvalue()
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the font lacks letters
-        assert drawn(literal(text)) == drawn(printable(text), parse_math=False)
+        assert rendered(literal(text)) == rendered(printable(text), parse_math=False)
