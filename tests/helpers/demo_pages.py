@@ -6,6 +6,7 @@ A test module takes the fixtures with ``pytest_plugins = ["demo_pages"]``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,15 @@ def glow(demos: Callable[[str], Demo]) -> Demo:
 
 
 @pytest.fixture
-def opened(chrome: Any) -> Iterator[Callable[..., browser.Watched]]:
+def served() -> Iterator[Callable[..., str]]:
+    """Serves folders until the pages that ``opened`` returned are closed: a second worker may load
+    its files after the first images are shown."""
+    with ExitStack() as servers:
+        yield lambda *arguments: servers.enter_context(browser.served(*arguments))
+
+
+@pytest.fixture
+def opened(chrome: Any, served: Callable[..., str]) -> Iterator[Callable[..., browser.Watched]]:
     """Opens pages; the test fails if one of them reports a problem."""
     pages = []
 
@@ -109,9 +118,8 @@ def opened(chrome: Any) -> Iterator[Callable[..., browser.Watched]]:
 
 
 @pytest.fixture
-def address(glow: Demo) -> Iterator[str]:
-    with browser.served(glow.folder) as url:
-        yield url
+def address(glow: Demo, served: Callable[..., str]) -> str:
+    return served(glow.folder)
 
 
 @pytest.fixture

@@ -19,16 +19,18 @@ pytest_plugins = ["demo_pages"]
 pytestmark = pytest.mark.browser
 
 
-def test_onnxruntime_comes_from_the_cdn_without_ort(glow: Demo, chrome, tmp_path: Path) -> None:
+def test_onnxruntime_comes_from_the_cdn_without_ort(
+    glow: Demo, chrome, served, tmp_path: Path
+) -> None:
     write(glow.run.path, tmp_path / "page")
-    with browser.served(tmp_path / "page", Handler) as address:
-        page = browser.Watched(chrome)
-        page.serve(ORT_CDN)
-        page.open(f"{address}#seed=7")
-        images = page.images("#grid canvas")
-        assert differ(images, glow.samples(len(images), 7, 0.7)) <= 1
-        assert page.problems == []
-        page.close()
+    address = served(tmp_path / "page", Handler)
+    page = browser.Watched(chrome)
+    page.serve(ORT_CDN)
+    page.open(f"{address}#seed=7")
+    images = page.images("#grid canvas")
+    assert differ(images, glow.samples(len(images), 7, 0.7)) <= 1
+    assert page.problems == []
+    page.close()
 
 
 BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -62,17 +64,19 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("what", BREAKS)
-def test_a_broken_folder_shows_an_error(glow: Demo, chrome, tmp_path: Path, what: str) -> None:
+def test_a_broken_folder_shows_an_error(
+    glow: Demo, chrome, served, tmp_path: Path, what: str
+) -> None:
     break_folder, sentence = BREAKS[what]
     shutil.copytree(glow.folder, tmp_path / "page")
     break_folder(tmp_path / "page")
     page = browser.Watched(chrome)
     page.context.route(f"{ORT_CDN}*", lambda route: route.abort())
-    with browser.served(tmp_path / "page") as address:
-        page.page.goto(address)
-        page.page.wait_for_selector("#problem:not([hidden])")
-        assert sentence in page.text("problem")
-        page.close()
+    address = served(tmp_path / "page")
+    page.page.goto(address)
+    page.page.wait_for_selector("#problem:not([hidden])")
+    assert sentence in page.text("problem")
+    page.close()
 
 
 def test_a_page_opened_as_a_file_says_what_it_needs(glow: Demo, chrome) -> None:

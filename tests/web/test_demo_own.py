@@ -41,40 +41,40 @@ def show(page: browser.Watched, path: Path) -> None:
 
 @pytest.mark.parametrize("model", SMALL)
 def test_an_own_image_is_encoded_decoded_and_interpolated(
-    demos, opened, tmp_path: Path, model: str
+    demos, opened, served, tmp_path: Path, model: str
 ) -> None:
     demo = demos(model)
     channels = demo.run.image_spec.channels
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, channels), np.uint8)
-    with browser.served(demo.folder) as address:
-        page = opened(f"{address}#seed=7&b=2")
-        show(page, png(tmp_path, pixels.squeeze()))
-        image = demo.run.as_images(pixels.transpose(2, 0, 1)[None].copy()).numpy()
-        assert differ(page.images("#own-original"), shown(image)) == 0
-        feeds = {"image": image}
-        if demo.run.latent.classes:
-            feeds["label"] = np.array([2])
-        names = [output.name for output in demo.encoder.get_outputs()]
-        encoding = dict(zip(names, demo.encoder.run(None, feeds), strict=True))
-        z = encoding["z"] if "z" in encoding else encoding["mean"]
-        assert differ(page.images("#own-back"), shown(demo.decode(z, 1.0, [2]))) <= 1
-        if model == "glow":
-            assert differ(page.images("#own-back"), shown(image)) <= 1
-            (log_prob,) = demo.run.log_prob(torch.from_numpy(image), labels=2).tolist()
-            assert page.text("own-bits") == f"{4 - log_prob / (64 * math.log(2)):.2f} bits/dim"
-        else:
-            assert not page.page.is_visible("#own-bits")
-        page.slide("t", 0.5)
-        between = interpolate(z, demo.z(1, 7, 2), 3)[:, 1]
-        temperature = (1 + demo.run.spec.temperature) / 2
-        expected = shown(demo.decode(between, temperature, [2]))
-        assert differ(page.images("#live"), expected) <= 1
-        page.page.click("#forget")
-        page.settle()
-        ends = demo.z(3, 7)[[0, 2]]
-        between = interpolate(ends[:1], ends[1:], 3)[:, 1]
-        expected = shown(demo.decode(between, demo.run.spec.temperature, [2]))
-        assert differ(page.images("#live"), expected) <= 1
+    address = served(demo.folder)
+    page = opened(f"{address}#seed=7&b=2")
+    show(page, png(tmp_path, pixels.squeeze()))
+    image = demo.run.as_images(pixels.transpose(2, 0, 1)[None].copy()).numpy()
+    assert differ(page.images("#own-original"), shown(image)) == 0
+    feeds = {"image": image}
+    if demo.run.latent.classes:
+        feeds["label"] = np.array([2])
+    names = [output.name for output in demo.encoder.get_outputs()]
+    encoding = dict(zip(names, demo.encoder.run(None, feeds), strict=True))
+    z = encoding["z"] if "z" in encoding else encoding["mean"]
+    assert differ(page.images("#own-back"), shown(demo.decode(z, 1.0, [2]))) <= 1
+    if model == "glow":
+        assert differ(page.images("#own-back"), shown(image)) <= 1
+        (log_prob,) = demo.run.log_prob(torch.from_numpy(image), labels=2).tolist()
+        assert page.text("own-bits") == f"{4 - log_prob / (64 * math.log(2)):.2f} bits/dim"
+    else:
+        assert not page.page.is_visible("#own-bits")
+    page.slide("t", 0.5)
+    between = interpolate(z, demo.z(1, 7, 2), 3)[:, 1]
+    temperature = (1 + demo.run.spec.temperature) / 2
+    expected = shown(demo.decode(between, temperature, [2]))
+    assert differ(page.images("#live"), expected) <= 1
+    page.page.click("#forget")
+    page.settle()
+    ends = demo.z(3, 7)[[0, 2]]
+    between = interpolate(ends[:1], ends[1:], 3)[:, 1]
+    expected = shown(demo.decode(between, demo.run.spec.temperature, [2]))
+    assert differ(page.images("#live"), expected) <= 1
 
 
 def test_bits_per_dim_equal_those_of_the_run_without_noise(trained: Run) -> None:
@@ -185,24 +185,26 @@ def test_an_image_is_prepared_for_a_large_model(page) -> None:
     assert result == [3 * 512 * 512, 255]
 
 
-def test_a_broken_encoder_leaves_the_rest(glow: Demo, chrome, tmp_path: Path) -> None:
+def test_a_broken_encoder_leaves_the_rest(glow: Demo, chrome, served, tmp_path: Path) -> None:
     shutil.copytree(glow.folder, tmp_path / "page")
     (tmp_path / "page/onnx/encoder.onnx").write_bytes(b"no graph")
     page = browser.Watched(chrome)
-    with browser.served(tmp_path / "page") as address:
-        page.open(f"{address}#seed=7")
-        page.page.set_input_files("#file", png(tmp_path, np.zeros((8, 8), np.uint8)))
-        page.page.wait_for_selector("#own-problem:not([hidden])")
-        assert "onnx/encoder.onnx is not a graph" in page.text("own-problem")
-        page.slide("temperature", 0.25)
-        images = page.images("#grid canvas")
-        assert differ(images, glow.samples(len(images), 7, 0.25)) <= 1
-        page.close()
+    address = served(tmp_path / "page")
+    page.open(f"{address}#seed=7")
+    page.page.set_input_files("#file", png(tmp_path, np.zeros((8, 8), np.uint8)))
+    page.page.wait_for_selector("#own-problem:not([hidden])")
+    assert "onnx/encoder.onnx is not a graph" in page.text("own-problem")
+    page.slide("temperature", 0.25)
+    images = page.images("#grid canvas")
+    assert differ(images, glow.samples(len(images), 7, 0.25)) <= 1
+    page.close()
 
 
-def test_a_model_without_an_encoder_asks_for_no_image(glow: Demo, opened, tmp_path: Path) -> None:
+def test_a_model_without_an_encoder_asks_for_no_image(
+    glow: Demo, opened, served, tmp_path: Path
+) -> None:
     shutil.copytree(glow.run.path, tmp_path / "run")
     (tmp_path / "run/onnx/encoder.onnx").unlink()
     write(tmp_path / "run", tmp_path / "page", browser.ort())
-    with browser.served(tmp_path / "page") as address:
-        assert not opened(address).page.is_visible("#own")
+    address = served(tmp_path / "page")
+    assert not opened(address).page.is_visible("#own")

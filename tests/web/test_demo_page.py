@@ -27,15 +27,15 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.parametrize("handler", [Handler, browser.Plain], ids=["isolated", "plain"])
 @pytest.mark.parametrize("model", SMALL)
-def test_seed_7_gives_the_images_of_python(demos, opened, model: str, handler: Any) -> None:
+def test_seed_7_gives_the_images_of_python(demos, opened, served, model: str, handler: Any) -> None:
     demo = demos(model)
-    with browser.served(demo.folder, handler) as address:
-        page = opened(f"{address}#seed=7")
-        assert page.page.evaluate("crossOriginIsolated") == (handler is Handler)
-        images = page.images("#grid canvas")
-        assert len(images) >= 24
-        assert images.std() > 5
-        assert differ(images, demo.samples(len(images), 7, demo.run.spec.temperature)) <= 1
+    address = served(demo.folder, handler)
+    page = opened(f"{address}#seed=7")
+    assert page.page.evaluate("crossOriginIsolated") == (handler is Handler)
+    images = page.images("#grid canvas")
+    assert len(images) >= 24
+    assert images.std() > 5
+    assert differ(images, demo.samples(len(images), 7, demo.run.spec.temperature)) <= 1
 
 
 GRAY = "async ({ n }) => new Float32Array(n * 64).fill(0.5)"
@@ -48,13 +48,13 @@ SECONDS = {
 
 @pytest.mark.parametrize("kind", SECONDS)
 def test_a_second_worker_computes_half_and_may_fail(
-    glow: Demo, opened, tmp_path: Path, kind: str
+    glow: Demo, opened, served, tmp_path: Path, kind: str
 ) -> None:
     folder = shutil.copytree(glow.folder, tmp_path / "demo")
     second = f"export const pays = () => true, second = async () => ({SECONDS[kind]});"
     (folder / "second.js").write_text(second)
-    with browser.served(folder) as address:
-        images = opened(f"{address}#seed=7").images("#grid canvas")
+    address = served(folder)
+    images = opened(f"{address}#seed=7").images("#grid canvas")
     samples = glow.samples(len(images), 7, glow.run.spec.temperature)
     gray = [kind == "gray" and (image == 128).all() for image in images]
     assert differ(images[np.logical_not(gray)], samples[np.logical_not(gray)]) <= 1
@@ -87,34 +87,34 @@ def test_seed_temperature_and_class_change_the_samples(glow: Demo, page) -> None
 NAMES = ["cat", "dog & <b>wolf</b>", "caf\u00e9", 9 * "a long name ", *map(str, range(6, 0, -1))]
 
 
-def test_classes_are_chosen_and_linked_by_name(glow: Demo, opened, tmp_path: Path) -> None:
+def test_classes_are_chosen_and_linked_by_name(glow: Demo, opened, served, tmp_path: Path) -> None:
     folder = shutil.copytree(glow.folder, tmp_path / "demo")
     model = json.loads((folder / "model.json").read_text("utf-8"))
     assert model["class_names"] == [str(digit) for digit in range(10)]
     (folder / "model.json").write_text(json.dumps(model | {"class_names": NAMES}))
-    with browser.served(folder) as address:
-        page = opened(f"{address}#seed=7&label=caf\u00e9")
-        count = len(page.images("#grid canvas"))
-        expected = glow.samples(count, 7, 0.7, np.full(count, 2))
-        assert differ(page.images("#grid canvas"), expected) <= 1
-        options = page.page.locator("#class-choice option").all_text_contents()
-        assert options == ["All in turn", *NAMES]
-        assert page.page.locator("#own-label option").all_text_contents() == NAMES
-        page.page.select_option("#class-choice", label=NAMES[1])
-        page.settle()
-        expected = glow.samples(count, 7, 0.7, np.full(count, 1))
-        assert differ(page.images("#grid canvas"), expected) <= 1
-        assert NAMES[1] in page.page.get_attribute("#grid button", "aria-label")
-        page.wait_for("/label=dog.*wolf/.test(location.hash)")
-        link = page.page.evaluate("location.href")
-        again = opened(link)
-        assert differ(again.images("#grid canvas"), expected) <= 1
-        again.page.set_viewport_size({"width": 390, "height": 844})
-        again.page.evaluate("document.getElementById('own-result').hidden = false")
-        assert again.page.evaluate("document.documentElement.scrollWidth") == 390
-        # An index is no name, so an unknown one is left out: classes in turn.
-        turns = opened(f"{address}#seed=7&label=0").images("#grid canvas")
-        assert differ(turns, glow.samples(count, 7, 0.7)) <= 1
+    address = served(folder)
+    page = opened(f"{address}#seed=7&label=caf\u00e9")
+    count = len(page.images("#grid canvas"))
+    expected = glow.samples(count, 7, 0.7, np.full(count, 2))
+    assert differ(page.images("#grid canvas"), expected) <= 1
+    options = page.page.locator("#class-choice option").all_text_contents()
+    assert options == ["All in turn", *NAMES]
+    assert page.page.locator("#own-label option").all_text_contents() == NAMES
+    page.page.select_option("#class-choice", label=NAMES[1])
+    page.settle()
+    expected = glow.samples(count, 7, 0.7, np.full(count, 1))
+    assert differ(page.images("#grid canvas"), expected) <= 1
+    assert NAMES[1] in page.page.get_attribute("#grid button", "aria-label")
+    page.wait_for("/label=dog.*wolf/.test(location.hash)")
+    link = page.page.evaluate("location.href")
+    again = opened(link)
+    assert differ(again.images("#grid canvas"), expected) <= 1
+    again.page.set_viewport_size({"width": 390, "height": 844})
+    again.page.evaluate("document.getElementById('own-result').hidden = false")
+    assert again.page.evaluate("document.documentElement.scrollWidth") == 390
+    # An index is no name, so an unknown one is left out: classes in turn.
+    turns = opened(f"{address}#seed=7&label=0").images("#grid canvas")
+    assert differ(turns, glow.samples(count, 7, 0.7)) <= 1
 
 
 def test_an_invalid_seed_shows_an_error_and_changes_nothing(page) -> None:
@@ -263,15 +263,15 @@ HOLD = """
 
 @pytest.mark.parametrize("work", [6e7, 5e9])
 def test_a_slow_model_shows_fewer_and_larger_images(
-    glow: Demo, page, opened, tmp_path: Path, work: float
+    glow: Demo, page, opened, served, tmp_path: Path, work: float
 ) -> None:
     folder = shutil.copytree(glow.folder, tmp_path / "demo")
     model = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(model | {"multiply_adds": work}))
     side = "document.querySelector('#grid canvas').clientWidth"
     usual = page.page.evaluate(side)
-    with browser.served(folder) as address:
-        slow = opened(f"{address}#seed=7")
+    address = served(folder)
+    slow = opened(f"{address}#seed=7")
     images = slow.images("#grid canvas")
     assert 8 <= len(images) <= max(12, 7.5e8 / work)
     assert slow.page.evaluate(side) > usual
