@@ -71,9 +71,9 @@ def marks(run: Path) -> None:
         file.write("<!-- zoo: facts (" * 60_000)
 
 
-def lines(run: Path) -> None:
-    """A log of 20 million lines."""
-    (run / "metrics.jsonl").write_bytes(b'{"step":1}\n' * 20 * 10**6)
+def lines(count: int) -> Callable[[Path], object]:
+    """A log of many lines."""
+    return lambda run: (run / "metrics.jsonl").write_bytes(b'{"step":1}\n' * count)
 
 
 def wide(run: Path) -> None:
@@ -99,6 +99,7 @@ def pipe(name: str) -> Callable[[Path], object]:
 
 
 TWO = (2).to_bytes(8, "little")
+ENDED = [*RESUME[:-1], "24"]
 STEP = "checkpoints/step-00000024"
 CASES: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
     "config of 3 GiB": (sparse("config.json"), SAMPLE, "at most 16,777,216 are read"),
@@ -110,7 +111,11 @@ CASES: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
     ),
     "weights of 3 GiB": (sparse("model.safetensors", TWO + b"{}"), SAMPLE, "damaged"),
     "log of one line of 3 GiB": (sparse("metrics.jsonl"), ["card", "run"], ""),
-    "log of 20 million lines": (lines, ["card", "run"], ""),
+    "log of 20 million lines": (lines(20 * 10**6), ["card", "run"], ""),
+    "log of 20 million lines to check": (lines(20 * 10**6), ["verify", "run"], ""),
+    "log of 20 million lines to go on": (lines(20 * 10**6), RESUME, "has over 8,388,608 lines"),
+    "log of 8 million lines to check": (lines(2**23), ["verify", "run", "--repair"], ""),
+    "log of 8 million lines to go on": (lines(2**23), ENDED, ""),
     "log of long lines": (wide, ["card", "run"], ""),
     "metrics of 3 GiB": (sparse("metrics.json"), ["verify", "run"], ""),
     "card of 3 GiB": (sparse("README.md"), ["card", "run"], "at most 1,048,576 are read"),

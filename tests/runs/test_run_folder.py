@@ -13,6 +13,7 @@ import torch
 import zoo
 from zoo.errors import UsageError, ZooError
 from zoo.runs.folder import RunFolder
+from zoo.runs.log import check_log, truncate_log
 from zoo.runs.weights import load_tensors, load_weights, save_tensors
 
 
@@ -188,9 +189,27 @@ def test_a_damaged_line_of_metrics_costs_no_other(tmp_path: Path, text: bytes) -
     (tmp_path / "metrics.jsonl").write_bytes(
         b'{"step": 10}\n' + text + b'\n{"step": 20}\n{"step": 30}\n' + text[:6]
     )
-    folder = RunFolder(tmp_path)
+    folder, log = RunFolder(tmp_path), tmp_path / "metrics.jsonl"
     assert folder.read_metrics() == [{"step": 10}, {"step": 20}, {"step": 30}]
-    assert folder.truncate_metrics(20) == 1, "the last line is one that a kill cut off"
+    assert truncate_log(log, 20) == 1, "the last line is one that a kill cut off"
     folder.append_metrics({"step": 21})
     assert folder.read_metrics() == [{"step": 10}, {"step": 20}, {"step": 21}]
-    assert folder.truncate_metrics(30) == 0
+    assert truncate_log(log, 30) == 0
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "text"),
+    [("MAX_LINES", 3, "over 3 lines: no more"), ("MAX_BYTES", 50, "52 bytes: at most 50")],
+)
+def test_a_log_of_any_size_is_shown_and_a_huge_one_is_not_rewritten(
+    bound: str, value: int, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "metrics.jsonl"
+    log.write_bytes(b'{"step": 10}\n' * 4)
+    assert check_log(log).descent == (10, 10)
+    monkeypatch.setattr(f"zoo.runs.log.{bound}", value)
+    assert len(RunFolder(tmp_path).read_metrics()) == 4
+    for read in (check_log, truncate_log):
+        with pytest.raises(ZooError, match=f"has {text} are read; move it away"):
+            read(log)
+    assert log.read_bytes() == b'{"step": 10}\n' * 4

@@ -1,12 +1,11 @@
-"""A run folder: the names of its files, config.json and metrics.jsonl."""
+"""A run folder: the names of its files, and config.json."""
 
 from __future__ import annotations
 
 import json
 import math
 import platform
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +16,7 @@ from zoo.config.sections import Config
 from zoo.errors import UsageError, ZooError
 from zoo.runs.integrity import sealed
 from zoo.runs.links import check_links
+from zoo.runs.log import read_log
 from zoo.runs.state import (
     Change,
     Damaged,
@@ -31,24 +31,13 @@ from zoo.specs import ImageSpec, ModelSpec
 from zoo.system.files import (
     append_text,
     read_bounded,
-    require_regular,
     sha256_of,
-    write_bytes,
     write_json,
 )
 from zoo.system.partial import abandoned, remove_partial
 
 FORMAT_VERSION = 4
 MAX_CLASSES = 1_000_000
-MAX_LOG = 2**26
-"""Bytes of the newest lines of metrics.jsonl that are read."""
-
-_DICT = 128
-"""Bytes that a line counts for at least, since it takes memory beside its values."""
-
-MAX_LINE = 2**16
-"""Maximum bytes of a line of metrics.jsonl; a longer one is damaged."""
-
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 CARD = "README.md"
@@ -227,69 +216,12 @@ class RunFolder:
     # metrics.jsonl
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Returns the lines of metrics.jsonl, oldest first, without the damaged ones; of a file of
-        over MAX_LOG bytes the newest."""
-        lines: deque[tuple[int, dict[str, Any]]] = deque()
-        size = 0
-        for data, line in self._metrics(MAX_LOG):
-            if line is not None:
-                lines.append((max(len(data), _DICT), line))
-                size += lines[-1][0]
-            while size > MAX_LOG:
-                size -= lines.popleft()[0]
-        return [line for _, line in lines]
-
-    def truncate_metrics(self, last_step: int) -> int:
-        """Removes the lines of steps after ``last_step``, which a resumed run writes again, and the
-        damaged ones; returns the number of these, except for a last one that a kill cut off."""
-        if not (self.path / METRICS).exists():
-            return 0
-        kept, damaged, cut = bytearray(), 0, False
-        for _, line in self._metrics():
-            cut = line is None
-            damaged += cut
-            if line is not None and line["step"] <= last_step:
-                kept += json.dumps(line).encode() + b"\n"
-        write_bytes(self.path / METRICS, bytes(kept))
-        return damaged - cut
-
-    def damaged_metrics(self) -> list[int]:
-        """Returns the numbers of the damaged lines of metrics.jsonl, from 1."""
-        lines = enumerate(self._metrics(), 1)
-        return [number for number, (_, line) in lines if line is None]
-
-    def _metrics(self, tail: int | None = None) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
-        """Yields the lines of metrics.jsonl as bytes, parsed, None for a damaged one; with ``tail``
-        those in the last bytes of the file."""
-        path = self.path / METRICS
-        try:
-            require_regular(path)
-        except FileNotFoundError:
-            return
-        with open(path, "rb") as file:
-            if tail is not None and (start := path.stat().st_size - tail) > 0:
-                file.seek(start)
-                file.readline()
-            while line := file.readline(MAX_LINE):
-                rest = line
-                while len(rest) == MAX_LINE and not rest.endswith(b"\n"):
-                    rest = file.readline(MAX_LINE)
-                if line.strip():
-                    yield line, _metrics_line(line) if rest is line else None
+        """Returns the lines of metrics.jsonl: see :func:`zoo.runs.log.read_log`."""
+        return read_log(self.path / METRICS)
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Appends a line to metrics.jsonl."""
         append_text(self.path / METRICS, json.dumps(line) + "\n")
-
-
-def _metrics_line(line: bytes) -> dict[str, Any] | None:
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(values, dict) or type(values.get("step")) is not int or values["step"] < 0:
-        return None
-    return values
 
 
 def short_hash(path: Path) -> str:

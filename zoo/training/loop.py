@@ -17,6 +17,7 @@ from zoo.objectives.optimizers import rate_factor
 from zoo.report.curves import save_curve
 from zoo.runs.checkpoints import remove_older
 from zoo.runs.folder import BOOKKEEPING, CURVE, METRICS, VALIDATION, RunFolder
+from zoo.runs.log import truncate_log
 from zoo.sampling.seeding import FIRST_BATCH, HOOK, STEP, generator_for, seeded
 from zoo.system.memory import peak_memory
 from zoo.system.progress import Progress
@@ -106,7 +107,7 @@ class Loop:
             self._initialize()
         self._prepare()
         if self.main:
-            if lines := self.folder.truncate_metrics(self.position.step):
+            if lines := truncate_log(self.folder.path / METRICS, self.position.step):
                 self.progress.say(f"{METRICS} had damaged lines, which are left out: {lines}")
             if loaded is not None:
                 self._complete()

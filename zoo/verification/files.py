@@ -14,7 +14,7 @@ from zoo.runs.checkpoints import config_at, find_checkpoints
 from zoo.runs.folder import CONFIG, METRICS, DamagedConfig, RunFolder
 from zoo.runs.integrity import is_unchanged
 from zoo.runs.loaded import changed_text
-from zoo.runs.state import MAX_STEP
+from zoo.runs.log import check_log, truncate_log
 from zoo.runs.stored import StoredRun
 from zoo.system.files import write_json
 from zoo.verification.report import Report
@@ -71,23 +71,27 @@ def _readable(report: Report) -> dict[str, Any] | None:
 
 def check_metrics(report: Report) -> None:
     """Finds damaged lines of metrics.jsonl, and steps that do not ascend."""
-    path, folder = report.path / METRICS, RunFolder(report.path)
+    path = report.path / METRICS
     if not path.exists():
         return
     report.checked(METRICS)
-    if damaged := folder.damaged_metrics():
+    try:
+        check = check_log(path)
+    except ZooError as error:
+        problem, _, fix = _within(report.path, error).partition("; ")
+        report.problem(METRICS, problem.replace(METRICS, "it"), fix)
+        return
+    if check.damaged:
 
         def mend() -> None:
             _keep(path)
-            folder.truncate_metrics(MAX_STEP)
+            truncate_log(path)
 
-        text = "a line is" if len(damaged) == 1 else f"{len(damaged)} lines are"
-        report.problem(METRICS, f"{text} damaged, the first of them line {damaged[0]}", "", mend)
-    steps = [line["step"] for line in folder.read_metrics()]
-    for before, after in itertools.pairwise(steps):
-        if after <= before:
-            report.problem(METRICS, f"step {after} follows step {before}", "remove its line")
-            break
+        text = "a line is" if check.damaged == 1 else f"{check.damaged} lines are"
+        report.problem(METRICS, f"{text} damaged, the first of them line {check.first}", "", mend)
+    if check.descent is not None:
+        before, after = check.descent
+        report.problem(METRICS, f"step {after} follows step {before}", "remove its line")
 
 
 def _restore(path: Path, document: dict[str, Any]) -> None:
