@@ -14,7 +14,7 @@ from zoo.runs.sources import is_here
 from zoo.system.console import say
 from zoo.system.onnx_files.file import OnnxFile
 from zoo.system.onnx_files.interface import Interface
-from zoo_web.work import multiply_adds
+from zoo.system.onnx_files.work import multiply_adds
 
 FORMAT = "onnx"
 """The format that the page runs, and the name of its folder in runs and pages."""

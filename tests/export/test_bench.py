@@ -26,11 +26,11 @@ from zoo.run import Run, run_of
 from zoo.runs.folder import RunFolder
 from zoo.system.onnx_files.file import OnnxFile
 from zoo.system.onnx_files.interface import Interface
+from zoo.system.onnx_files.work import multiply_adds
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 from zoo_onnx.bench import backends, limit, measure, speed  # noqa: E402
-from zoo_web.work import multiply_adds  # noqa: E402
 
 pytest_plugins = ["bench_runs"]
 pytestmark = pytest.mark.usefixtures("small_matrices")

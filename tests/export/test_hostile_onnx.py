@@ -12,7 +12,17 @@ from pathlib import Path
 
 import hostile_onnx
 import pytest
-from hostile_onnx import INPUTS, INVALID_GRAPHS, MANY, MEMORY, METADATA, OUTSIDE, Change, properties
+from hostile_onnx import (
+    INPUTS,
+    INVALID_GRAPHS,
+    MANY,
+    MEMORY,
+    METADATA,
+    OUTSIDE,
+    WORK,
+    Change,
+    properties,
+)
 from hub_steps import Step, run_steps
 
 import zoo
@@ -22,7 +32,7 @@ from zoo_web.folder import write
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
-SAMPLERS = MEMORY | INVALID_GRAPHS | OUTSIDE | METADATA
+SAMPLERS = MEMORY | WORK | INVALID_GRAPHS | OUTSIDE | METADATA
 SOME = (
     "constant",
     "dynamic",
@@ -33,12 +43,13 @@ SOME = (
     "split",
     "another input",
     "weight",
+    "pooling",
 )
 CASES: dict[str, dict[str, Change]] = {
     "sample": SAMPLERS | MANY,
     "demo": SAMPLERS,
     "bench": {name: SAMPLERS[name] for name in SOME},
-    "evaluate": MEMORY | INVALID_GRAPHS | OUTSIDE | INPUTS,
+    "evaluate": MEMORY | WORK | INVALID_GRAPHS | OUTSIDE | INPUTS,
 }
 """The graphs that a command reads."""
 
@@ -123,6 +134,8 @@ def test_a_hostile_graph_ends_in_a_sentence_in_little_memory(
     assert outcome.seconds < 60
     if name in OUTSIDE:
         assert "keeps weights in another file" in outcome.step.sentence
+    if name in WORK:
+        assert "operations per image, and at most 4.4e+12 are run" in outcome.step.sentence
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "endless"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -178,6 +179,37 @@ def _columns() -> Change:
     )
 
 
+def _computing(sizes: Sequence[int], *nodes: NodeProto) -> Change:
+    """Computes ``big`` from ``m``, of these sizes, whose values depend on the inputs."""
+    return spending(
+        node("ConstantOfShape", ["sizes"], ["zeros"]),
+        node("ReduceMax", ["before"], ["one"], keepdims=0),
+        node("Add", ["zeros", "one"], ["m"]),
+        *nodes,
+        weights=[integers("sizes", sizes), integers("kernel", [16, 16, 256, 256])],
+    )
+
+
+def _chain(operator: str, count: int) -> list[NodeProto]:
+    names = ["m", *(f"m{i}" for i in range(count - 1)), "big"]
+    return [node(operator, [a, "m"], [b]) for a, b in itertools.pairwise(names)]
+
+
+WORK: dict[str, Change] = {
+    "products": _computing([2**12, 2**12], *_chain("MatMul", 1000)),
+    "sums": _computing([2**24], *_chain("Add", 8000)),
+    "convolution": _computing(
+        [1, 16, 1024, 1024],
+        node("ConstantOfShape", ["kernel"], ["weight"]),
+        node("Conv", ["m", "weight"], ["big"]),
+    ),
+    "pooling": _computing(
+        [1, 1, 2**12, 2**12], node("MaxPool", ["m"], ["big"], kernel_shape=[2**10, 2**10])
+    ),
+    "einsum": _computing([2**12, 2**12], node("Einsum", ["m", "m"], ["big"], equation="ij,kl->")),
+}
+"""Graphs of a few kilobytes that compute for hours."""
+
 MEMORY: dict[str, Change] = {
     "constant": spending(
         node("ConstantOfShape", ["sizes"], ["big"]), weights=[integers("sizes", [2**32])]
@@ -271,6 +303,7 @@ INVALID_GRAPHS: dict[str, Change] = {
         weights=[integers("sizes", [-1, 9])],
     ),
     "stride": after(node("MaxPool", ["before"], ["image"], kernel_shape=[1, 1], strides=[0, 0])),
+    "no attribute": after(node("LRN", ["before"], ["image"])),
     "no such operator": after(node("Evil", ["before"], ["image"])),
     "other domain": after(node("Gelu", ["before"], ["image"], domain="com.microsoft")),
     "from nothing": after(node("Identity", ["nothing"], ["image"])),

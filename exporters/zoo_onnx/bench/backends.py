@@ -20,7 +20,7 @@ from zoo.export import graphs
 from zoo.sampling import latents
 from zoo.system.onnx_files.file import OnnxFile
 from zoo.system.onnx_files.interface import input_shapes
-from zoo.system.onnx_files.memory import MAX_MEMORY, require_memory
+from zoo.system.onnx_files.memory import MAX_MEMORY, require_fitting
 from zoo.system.onnxruntime import open_session, run_errors
 from zoo.system.progress import Progress
 from zoo_onnx.runtime import FOLDER
@@ -122,7 +122,7 @@ def onnx(run: Run, progress: Progress) -> Backend:
 
     @functools.cache
     def check(size: int) -> None:
-        require_memory(file, shapes, size, max(MAX_MEMORY, size * PER_IMAGE))
+        require_fitting(file, shapes, size, max(MAX_MEMORY, size * PER_IMAGE))
 
     def sample(batch: LatentBatch) -> NDArray[Any]:
         check(len(batch))

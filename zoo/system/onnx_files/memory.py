@@ -1,4 +1,4 @@
-"""Memory that an ONNX graph needs, known before it runs.
+"""Memory that an ONNX graph needs, and with it its batch size, known before it runs.
 
 onnxruntime bounds that of all sessions of a process alone, and not that of constants.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from zoo.system.onnx_files.file import OnnxFile
 from zoo.system.onnx_files.values import Value, infer_values
+from zoo.system.onnx_files.work import require_work
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -26,25 +27,33 @@ def largest_batch(file: OnnxFile, shapes: Shapes, maximum: int) -> tuple[int, di
     """Returns the batch size, at most ``maximum``, that fits into :data:`MAX_MEMORY`, and the
     graph's values at it.
 
-    Raises HostileGraph if a batch of one does not fit, and as :func:`infer_values`.
+    Raises HostileGraph if a batch of one does not fit, and as :func:`infer_values` and
+    :func:`~zoo.system.onnx_files.work.require_work`.
     """
-    values = infer_values(file, shapes(maximum))
-    if (most := peak(file, values)) <= MAX_MEMORY:
-        return maximum, values
     values = infer_values(file, shapes(1))
     if (least := peak(file, values)) > MAX_MEMORY:
         raise _too_large(file, 1, least, MAX_MEMORY)
-    # The largest of values that grow linearly is below its chord.
-    size = 1 + (MAX_MEMORY - least) * (maximum - 1) // (most - least)
-    other = infer_values(file, shapes(size))
-    return (size, other) if peak(file, other) <= MAX_MEMORY else (1, values)
+    require_work(file, values, 1)
+    if maximum == 1:
+        return 1, values
+    size, larger = maximum, infer_values(file, shapes(maximum))
+    if (most := peak(file, larger)) > MAX_MEMORY:
+        # The largest of values that grow linearly is below its chord.
+        size = 1 + (MAX_MEMORY - least) * (maximum - 1) // (most - least)
+        larger = infer_values(file, shapes(size))
+        if peak(file, larger) > MAX_MEMORY:
+            return 1, values
+    require_work(file, larger, size)
+    return size, larger
 
 
-def require_memory(file: OnnxFile, shapes: Shapes, size: int, maximum: int) -> None:
-    """Raises HostileGraph if a batch of ``size`` needs more than ``maximum`` bytes."""
-    needed = peak(file, infer_values(file, shapes(size)))
-    if needed > maximum:
+def require_fitting(file: OnnxFile, shapes: Shapes, size: int, maximum: int) -> None:
+    """Raises HostileGraph if a batch of ``size`` needs more than ``maximum`` bytes, and as
+    :func:`largest_batch`."""
+    values = infer_values(file, shapes(size))
+    if (needed := peak(file, values)) > maximum:
         raise _too_large(file, size, needed, maximum)
+    require_work(file, values, size)
 
 
 def _too_large(file: OnnxFile, size: int, needed: int, maximum: int) -> Exception:
