@@ -85,6 +85,33 @@ def saved_elsewhere(path: Path) -> None:
     (path / "state.json").write_text(json.dumps(state))
 
 
+def repeated(rows: int, image: int, word: int) -> Callable[[Path], object]:
+    """A parquet file of equal rows: an image and a label of so many bytes, each stored once."""
+
+    def make(path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        one = pa.array(np.zeros(rows, np.int8))
+        cells = {"image": b"x" * image, "label": "x" * word}
+        columns = [pa.DictionaryArray.from_arrays(one, pa.array([v])) for v in cells.values()]
+        table = pa.table(columns, [*cells])
+        with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+            writer.write_table(table)
+
+    return make
+
+
+def of_one_list(path: Path) -> None:
+    """A label of 2^27 numbers."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    zeros = pa.array(np.zeros(2**27, np.int8))
+    labels = pa.ListArray.from_arrays([0, 2**27], zeros)
+    pq.write_table(pa.table({"image": [b"x"], "label": labels}), path, compression="zstd")
+
+
 CASES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "npz bomb": ("data.npz", bomb, "unpacks from"),
     "npz of 2^40 images": (
@@ -100,11 +127,25 @@ CASES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "lines of 3 GiB": ("data", with_file("metadata.jsonl"), "metadata.jsonl has 3,221,225,472"),
     "one color": ("data", one_color, "a.png has 13000x13000 pixels"),
     "table elsewhere": ("data", saved_elsewhere, "state.json names '../private/data-"),
+    "parquet rows": ("data.parquet", repeated(2**24 + 1, 1, 1), "has 16,777,217 rows in"),
+    "parquet cells": (
+        "data.parquet", repeated(1000, 2**21, 1), "the column 'image' of",
+    ),
+    "parquet words": ("data.parquet", repeated(2**17, 1, 2**14), "row 0 of"),
+    "parquet list": ("data.parquet", of_one_list, "the column 'label' of"),
     "parquet pipe": ("data.parquet", os.mkfifo, "data.parquet is not a regular file"),
 }  # fmt: skip
 
+SLOW = ("parquet rows", "parquet list")
 
-@pytest.mark.parametrize(("name", "make", "text"), CASES.values(), ids=CASES)
+
+@pytest.mark.parametrize(
+    ("name", "make", "text"),
+    [
+        pytest.param(*case, id=name, marks=pytest.mark.slow if name in SLOW else ())
+        for name, case in CASES.items()
+    ],
+)
 def test_hostile_data_end_in_a_sentence_in_little_memory(
     name: str, make: Callable[[Path], object], text: str, tmp_path: Path
 ) -> None:

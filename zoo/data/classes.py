@@ -47,6 +47,21 @@ def class_name(label: Any) -> str | None:
     raise TypeError(f"labels of type {type(label).__name__}")
 
 
+def class_names(labels: Sequence[Any]) -> list[str | None]:
+    """Returns the :func:`class_name` of each label; equal words share one string, as there may be
+    millions of long ones."""
+    words: dict[str, str | None] = {}
+
+    def name(label: Any) -> str | None:
+        if type(label) is not str:
+            return class_name(label)
+        if label not in words:
+            words[label] = class_name(label)
+        return words[label]
+
+    return [name(label) for label in labels]
+
+
 def numbered(
     labels: Mapping[str, Sequence[object]],
 ) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
@@ -57,7 +72,7 @@ def numbered(
     """
     import numpy as np
 
-    columns = {split: [class_name(label) for label in column] for split, column in labels.items()}
+    columns = {split: class_names(column) for split, column in labels.items()}
     distinct = {name for column in columns.values() for name in column if name is not None}
     names = in_natural_order(distinct)
     number: dict[str | None, int] = {name: index for index, name in enumerate(names)}

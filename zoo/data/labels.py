@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.classes import class_name
+from zoo.data.classes import class_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,7 @@ def as_labels(values: Sequence[Any]) -> list[str | None] | None:
     if any(isinstance(value, list | tuple) for value in values):
         values = _one_hot(values) or values
     try:
-        return [class_name(value) for value in values]
+        return class_names(values)
     except TypeError:
         return None
 

@@ -22,6 +22,7 @@ from zoo.data.names import local_name
 from zoo.data.source import LeftOut, Source, StoredSplit
 from zoo.data.splits import ALIASES
 from zoo.data.tables.arrays import ArrayImages
+from zoo.data.tables.unpacking import check_unpacked
 from zoo.errors import UsageError, ZooError, first_line, nearest
 
 if TYPE_CHECKING:
@@ -34,12 +35,6 @@ _FAMILIES: tuple[Mapping[str, tuple[str, str]], ...] = (
     {f"x_{word}": (split, f"y_{word}") for word, split in ALIASES.items()},
 )
 """Keys of images that belong together: the split of each and the key of its labels."""
-
-
-MAX_UNPACKED = 2**28
-MAX_RATIO = 200
-"""An array that unpacks to more bytes than MAX_UNPACKED, and than MAX_RATIO times its
-own, is refused."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +141,7 @@ def _check_size(path: Path, key: str, archive: zipfile.ZipFile) -> None:
                 f"{key!r} in {path} is damaged: its header says {list(shape)} {dtype}, "
                 f"{size:,} bytes, and it has {entry.file_size - file.tell():,}"
             )
-    if size > MAX_UNPACKED and size > MAX_RATIO * entry.compress_size:
-        raise ZooError(
-            f"{key!r} in {path} unpacks from {entry.compress_size:,} to {size:,} bytes, which no "
-            "images do: check the file, or save it with numpy.savez"
-        )
+    check_unpacked(f"{key!r} in {path}", entry.compress_size, size)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,9 @@ from zoo.data.names import local_name
 from zoo.data.source import LeftOut, Source
 from zoo.data.splits import SPLITS, split_in
 from zoo.data.tables.columns import Part, image_column, read_labels
+from zoo.data.tables.expansion import read_cells, rows_in_memory
 from zoo.data.tables.table import Rows, cache_error, quiet, root_cause, with_labels
+from zoo.data.tables.unpacking import check_rows
 from zoo.errors import ZooError
 from zoo.system.files import sha256_of
 
@@ -98,8 +101,9 @@ def open_parquet(listing: Listing, config: DataConfig) -> Source:
         split: Rows(tuple(str(file.path) for file in files), tuple(file.rows for file in files))
         for split, files in by_split.items()
     }
+    batch = min(_rows_in_memory(file.path, column) for files in by_split.values() for file in files)
     source = with_labels(
-        local_name(path), _tables(path, by_split, column), rows, column, labels, (folder,)
+        local_name(path), _tables(path, by_split, column, batch), rows, column, labels, (folder,)
     )
     return replace(
         source,
@@ -114,14 +118,29 @@ def _open(path: Path) -> _File:
     from datasets import Features
 
     check_readable(path)
+    with _readable(path), pq.ParquetFile(path) as file:
+        features = Features.from_arrow_schema(file.schema_arrow)
+        rows = int(file.metadata.num_rows)
+    check_rows(str(path), path.stat().st_size, rows)
+    return _File(path, features, rows)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turns an error of pyarrow inside into a ZooError that names the file."""
     try:
-        with pq.ParquetFile(path) as file:
-            features = Features.from_arrow_schema(file.schema_arrow)
-            return _File(path, features, int(file.metadata.num_rows))
+        yield
+    except ZooError:
+        raise
     except Exception as error:
         raise ZooError(
             f"{path} is not a readable parquet file ({root_cause(error)}): repair or remove it"
         ) from error
+
+
+def _rows_in_memory(path: Path, column: str) -> int:
+    with _readable(path):
+        return rows_in_memory(path, column)
 
 
 def _by_split(
@@ -150,14 +169,14 @@ def _by_split(
 
 
 def _column(path: Path, name: str) -> list[Any]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        return list(file.read(columns=[name]).column(name).to_pylist())
+    with _readable(path):
+        return read_cells(path, name)
 
 
-def _tables(path: Path, by_split: Mapping[str, Sequence[_File]], column: str) -> Any:
-    """Returns a memory-mapped table of images by split.
+def _tables(
+    path: Path, by_split: Mapping[str, Sequence[_File]], column: str, batch_size: int
+) -> Any:
+    """Returns a memory-mapped table of images by split, converted in batches.
 
     ``datasets`` caches them by path and time; the digest of the content in the configuration's name
     makes it read a file again that was replaced.
@@ -177,6 +196,7 @@ def _tables(path: Path, by_split: Mapping[str, Sequence[_File]], column: str) ->
                     split: [str(file.path) for file in files] for split, files in by_split.items()
                 },
                 columns=[column],
+                batch_size=batch_size,
             )
     except Exception as error:
         raise cache_error(error) or ZooError(

@@ -1,0 +1,91 @@
+"""Memory that a column of a parquet file takes, measured in small parts.
+
+Equal cells are stored once, and each row that has one in less than a bit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.data.tables.unpacking import check_unpacked
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import FileMetaData
+
+PART = 2**27
+"""Bytes of a column that are in memory at one time, if the metadata state the size of its cells."""
+
+VALUE = 4
+"""Bytes of a value that is not text, at least, while it is read."""
+
+
+def rows_in_memory(path: Path, column: str) -> int:
+    """Returns for how many rows the cells of ``column`` take about PART bytes.
+
+    Raises ZooError as :func:`check_unpacked`, and as pyarrow for a damaged file.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        what = f"the column {column!r} of {path}"
+        packed, stated = _sizes(file.metadata, column)
+        check_unpacked(what, packed, sum(stated))
+        total, fitting = 0, 2**20
+        for group, size in enumerate(stated):
+            before, count = total, max(1, min(PART // max(size, 1), 2**16))
+            for batch in file.iter_batches(count, row_groups=[group], columns=[column]):
+                total += _bytes(batch.column(0))
+                check_unpacked(what, packed, total)
+            rows = file.metadata.row_group(group).num_rows
+            fitting = min(fitting, max(1, rows * PART // max(total - before, 1)))
+    return fitting
+
+
+def read_cells(path: Path, column: str) -> list[Any]:
+    """Returns the values of a column of labels; equal words are one object.
+
+    Raises as :func:`rows_in_memory`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        packed, stated = _sizes(file.metadata, column)
+        check_unpacked(f"the column {column!r} of {path}", packed, sum(stated))
+        kind = file.schema_arrow.field(column).type
+    is_text = any(map(kind.equals, (pa.string(), pa.large_string(), pa.binary())))
+    if not is_text and not pa.types.is_dictionary(kind):  # lists of any length
+        rows_in_memory(path, column)
+    values: list[Any] = []
+    with pq.ParquetFile(path, read_dictionary=[column] if is_text else None) as file:
+        for chunk in file.read(columns=[column]).column(column).chunks:
+            if hasattr(chunk, "dictionary"):
+                words = [*chunk.dictionary.to_pylist(), None]
+                values += [words[-1 if i is None else i] for i in chunk.indices.to_pylist()]
+            else:
+                values += chunk.to_pylist()
+    return values
+
+
+def _bytes(array: Any) -> int:
+    """Returns the bytes of an array with all of its equal cells."""
+    if hasattr(array, "dictionary"):
+        array = array.dictionary_decode()
+    if hasattr(array.type, "fields"):  # a struct
+        return sum(_bytes(array.field(i)) for i in range(array.type.num_fields))
+    return int(array.nbytes)
+
+
+def _sizes(metadata: FileMetaData, column: str) -> tuple[int, list[int]]:
+    """Returns the bytes of a column, and those of each row group with each of equal cells once."""
+    packed, stated = 0, []
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        chunks = [
+            chunk
+            for chunk in map(group.column, range(group.num_columns))
+            if f"{chunk.path_in_schema}.".startswith(f"{column}.")
+        ]
+        packed += sum(chunk.total_compressed_size for chunk in chunks)
+        stated.append(sum(max(c.total_uncompressed_size, VALUE * c.num_values) for c in chunks))
+    return packed, stated
