@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from hostile_text import HOSTILE, harmless
 from PIL import Image
 
+from zoo.data.tables.table import quiet
 from zoo.errors import printable
 
 NAMES = tuple(name.replace("/", "\\").replace("\0", "") for name in HOSTILE)
@@ -75,6 +78,18 @@ def test_a_run_of_it_says_nothing_else_either(photos: str, commands) -> None:
         assert result.status == (2 if "x\x1b\ny" in arguments else 0), result
         lines(result.out)
         lines(result.err)
+
+
+def test_a_progress_bar_of_datasets_shows_a_name_on_its_line() -> None:
+    from datasets.utils.tqdm import tqdm
+
+    name, file = "train\x1b[2J\nzoo: done\r", io.StringIO()
+    for stop in (quiet(bars=True), contextlib.nullcontext()):
+        with stop, tqdm(total=1, desc=name, file=file, disable=False):
+            pass
+    escaped, raw = file.getvalue().partition(printable(name))[1:]
+    assert escaped
+    assert name in raw  # the bars of others are left as they are
 
 
 def test_a_name_that_is_no_text_is_refused_with_its_bytes(photos: str, commands) -> None:
