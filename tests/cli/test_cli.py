@@ -162,6 +162,23 @@ def test_debug_shows_the_traceback_and_the_same_status(
     assert "Traceback" not in commands("lst", "--debug").err
 
 
+def test_an_error_is_one_harmless_line_of_a_traceback(
+    commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks() -> None:
+        try:
+            raise ValueError("a\nzoo: forged\x1b[2J")
+        except ValueError as error:
+            raise ZooError(f"it is odd: {error}") from error
+
+    monkeypatch.setattr("zoo.cli.list.host", breaks)
+    lines = commands("list", "--debug").err.split("\n")
+    assert "\x1b" not in "".join(lines)
+    assert "builtins.ValueError: a\\nzoo: forged\\x1b[2J" in lines
+    assert "zoo.errors.ZooError: it is odd: a\\nzoo: forged\\x1b[2J" in lines
+    assert lines.count("Traceback (most recent call last):") == 2
+
+
 def test_a_fault_of_ours_asks_for_a_report(commands, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.cli.list.host", lambda: {}["x"])
     result = commands("list")

@@ -10,7 +10,7 @@ import os
 import select
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         status, message = _ending(error)
         if "--debug" in argv and not isinstance(error, _EXPECTED):
-            say(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
+            say(*_traceback(error))
         if message is not None:
             say(f"zoo: {_shortened(' '.join(message.split()))}")
         return status
@@ -102,6 +102,16 @@ def _ending(error: BaseException) -> tuple[int, str | None]:
         f"internal error, {type(error).__name__}: {first} "
         "(please report it, with the traceback of --debug)"
     )
+
+
+def _traceback(error: BaseException) -> Iterator[str]:
+    """Yields the lines of a traceback; an error, which may quote a stranger, is one of them."""
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if earlier is not None:
+        yield from [*_traceback(earlier), "", "which led to:", ""]
+    yield "Traceback (most recent call last):"
+    yield from "".join(traceback.format_tb(error.__traceback__)).rstrip().split("\n")
+    yield f"{type(error).__module__}.{type(error).__qualname__}: {error}"
 
 
 def _shortened(message: str) -> str:
