@@ -278,6 +278,27 @@ def test_a_slow_model_shows_fewer_and_larger_images(
     assert differ(images, glow.samples(len(images), 7, 0.7)) <= 1
 
 
+@pytest.mark.parametrize(
+    ("paper", "link"),
+    [
+        (
+            "https://arxiv.org@evil.example/1",
+            ["Paper (evil.example)", "https://arxiv.org@evil.example/1"],
+        ),
+        ("http://evil.example/", []),
+    ],
+)
+def test_the_link_to_a_paper_says_where_it_leads(
+    glow: Demo, opened, served, tmp_path: Path, paper: str, link: list[str]
+) -> None:
+    folder = shutil.copytree(glow.folder, tmp_path / "demo")
+    model = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(model | {"paper": paper}))
+    page = opened(f"{served(folder)}#seed=7")
+    links = "[...document.querySelectorAll('#facts a')].flatMap((a) => [a.textContent, a.href])"
+    assert page.page.evaluate(links) == link
+
+
 SEEN = "Number(getComputedStyle(document.querySelector('#grid canvas')).opacity)"
 
 

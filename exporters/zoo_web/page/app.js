@@ -323,14 +323,24 @@ async function copyLink() {
 
 /* Display */
 
+/* The address comes from a graph: it is shown where it leads to. */
+function paperLink() {
+  try {
+    const { protocol, host, href } = new URL(model.paper);
+    if (protocol !== "https:") return null;
+    return Object.assign(element("a", `Paper (${host})`), { href, rel: "noreferrer" });
+  } catch {
+    return null; // not an address
+  }
+}
+
 function describe() {
   const { channels, size, bits, graphs, data } = model;
   const bytes = Object.values(graphs).reduce((sum, graph) => sum + graph.bytes, 0);
   const colors = channels === 1 ? "gray" : "color";
   const summary = [element("span", `Trained on ${data}`), element("span", `${megabytes(bytes)} in total`)];
-  if (/^https?:/.test(model.paper)) {
-    summary.unshift(Object.assign(element("a", "Paper"), { href: model.paper }));
-  }
+  const paper = paperLink();
+  if (paper) summary.unshift(paper);
   $("facts").append(...summary);
   const about = {
     Model: `${model.title}`,
