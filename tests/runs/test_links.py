@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from pathlib import Path
@@ -59,8 +60,15 @@ def test_a_link_out_of_a_run_is_refused(name: str, trained_copy: Path, tmp_path:
         zoo.load(trained_copy, "cpu")
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("name", ["samples", "checkpoints", "metrics.json"])
+FOLLOWED = [
+    *itertools.product(["samples", "checkpoints", "metrics.json"], COMMANDS),
+    ("onnx", ("export",)),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), FOLLOWED, ids=[f"{name}-{' '.join(command)}" for name, command in FOLLOWED]
+)
 def test_no_command_follows_it(
     command: tuple[str, ...], name: str, trained_copy: Path, here: Path, commands
 ) -> None:
