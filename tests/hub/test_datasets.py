@@ -116,6 +116,24 @@ def test_a_table_on_the_hub_reads_no_file_of_this_machine(hub: LoopbackHub, tmp_
     assert "private.png', which is not in the folder of the data" in step.err
 
 
+@pytest.mark.parametrize(
+    ("rows", "cell", "text"),
+    [(2**20 + 1, 1, "has 1,048,577 rows in"), (1000, 2**21, "unpacks from")],
+)
+def test_a_table_on_the_hub_that_unpacks_to_gigabytes_is_refused(
+    rows: int, cell: int, text: str, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    equal = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int8()), [b"x" * cell])
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"image": equal}), buffer, compression="zstd")
+    hub.create("tester/huge", "dataset", {"data/train-00000-of-00001.parquet": buffer.getvalue()})
+    environment = hub.environment(tmp_path / "home", hub.tokens.read)
+    (step,) = run_steps(environment, tmp_path, ["data", "tester/huge"], torch=False)
+    assert step.status == 1
+    assert text in step.sentence
+    assert not [*(tmp_path / "home").rglob("*.arrow")]
+
+
 STRANGE = {
     "absolute": "{root}/private/*.png",
     "climbing": "../../../../../../../..{root}/private/*.png",

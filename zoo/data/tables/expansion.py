@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.tables.unpacking import check_unpacked
+from zoo.data.tables.unpacking import check_rows, check_unpacked
 
 if TYPE_CHECKING:
     from pyarrow.parquet import FileMetaData
@@ -20,22 +20,25 @@ VALUE = 4
 """Bytes of a value that is not text, at least, while it is read."""
 
 
-def rows_in_memory(path: Path, column: str) -> int:
-    """Returns for how many rows the cells of ``column`` take about PART bytes.
+def rows_in_memory(path: Path, column: str | None = None) -> int:
+    """Returns for how many rows the cells of ``column``, None for all, take about PART bytes.
 
-    Raises ZooError as :func:`check_unpacked`, and as pyarrow for a damaged file.
+    Raises ZooError as :func:`check_rows` and :func:`check_unpacked`, and as pyarrow for a damaged
+    file.
     """
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        what = f"the column {column!r} of {path}"
+        check_rows(str(path), path.stat().st_size, file.metadata.num_rows)
+        what = f"{path}" if column is None else f"the column {column!r} of {path}"
         packed, stated = _sizes(file.metadata, column)
         check_unpacked(what, packed, sum(stated))
         total, fitting = 0, 2**20
         for group, size in enumerate(stated):
             before, count = total, max(1, min(PART // max(size, 1), 2**16))
-            for batch in file.iter_batches(count, row_groups=[group], columns=[column]):
-                total += _bytes(batch.column(0))
+            columns = None if column is None else [column]
+            for batch in file.iter_batches(count, row_groups=[group], columns=columns):
+                total += sum(map(_bytes, batch.columns))
                 check_unpacked(what, packed, total)
             rows = file.metadata.row_group(group).num_rows
             fitting = min(fitting, max(1, rows * PART // max(total - before, 1)))
@@ -77,14 +80,14 @@ def _bytes(array: Any) -> int:
     return int(array.nbytes)
 
 
-def _sizes(metadata: FileMetaData, column: str) -> tuple[int, list[int]]:
+def _sizes(metadata: FileMetaData, column: str | None) -> tuple[int, list[int]]:
     """Returns the bytes of a column, and those of each row group with each of equal cells once."""
     packed, stated = 0, []
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         chunks = [
             chunk
             for chunk in map(group.column, range(group.num_columns))
-            if f"{chunk.path_in_schema}.".startswith(f"{column}.")
+            if column is None or f"{chunk.path_in_schema}.".startswith(f"{column}.")
         ]
         packed += sum(chunk.total_compressed_size for chunk in chunks)
         stated.append(sum(max(c.total_uncompressed_size, VALUE * c.num_values) for c in chunks))

@@ -15,6 +15,7 @@ from typing import Any
 from zoo.data.folders.folder_names import split_folders
 from zoo.data.names import KNOWN, Origin
 from zoo.data.source import LeftOut, Source
+from zoo.data.tables.expansion import rows_in_memory
 from zoo.data.tables.table import Rows, cache_error, open_tables, quiet, root_cause
 from zoo.errors import ZooError
 from zoo.system.file_names import problem_in
@@ -37,6 +38,7 @@ def open_hub(source: str, origin: Origin, column: str | None = None) -> Source:
                 origin.repository, origin.configuration, revision=origin.revision
             )
             _check_files(builder.config.data_files, origin.repository)
+            _check_tables(builder)
             builder.download_and_prepare()
             tables = builder.as_dataset()
     except ZooError:
@@ -81,6 +83,27 @@ def _check_files(data_files: Mapping[str, Sequence[str]] | None, repository: str
         names.append(match[1])
     if problem := problem_in(names):
         raise ZooError(f"{repository} has {problem}: the dataset is not read")
+
+
+def _check_tables(builder: Any) -> None:
+    """Makes ``builder`` check parquet files between their download and their conversion."""
+    split_generators = builder._split_generators
+
+    def checked(downloads: Any, *args: Any) -> Any:
+        rows, generators = [], split_generators(downloads, *args)
+        for path in map(Path, downloads.downloaded_paths.values()):
+            if _is_parquet(path):
+                rows.append(rows_in_memory(path))
+        if rows:
+            builder.config.batch_size = min(rows)
+        return generators
+
+    builder._split_generators = checked
+
+
+def _is_parquet(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(4) == b"PAR1"
 
 
 def _cached(repository: str) -> tuple[Path, ...]:

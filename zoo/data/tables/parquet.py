@@ -26,7 +26,6 @@ from zoo.data.splits import SPLITS, split_in
 from zoo.data.tables.columns import Part, image_column, read_labels
 from zoo.data.tables.expansion import read_cells, rows_in_memory
 from zoo.data.tables.table import Rows, cache_error, quiet, root_cause, with_labels
-from zoo.data.tables.unpacking import check_rows
 from zoo.errors import ZooError
 from zoo.system.files import sha256_of
 
@@ -96,12 +95,12 @@ def open_parquet(listing: Listing, config: DataConfig) -> Source:
         split: [Part(file.features, partial(_column, file.path)) for file in files]
         for split, files in by_split.items()
     }
+    batch = min(_rows_in_memory(file.path, column) for files in by_split.values() for file in files)
     labels = read_labels(parts, column)
     rows = {
         split: Rows(tuple(str(file.path) for file in files), tuple(file.rows for file in files))
         for split, files in by_split.items()
     }
-    batch = min(_rows_in_memory(file.path, column) for files in by_split.values() for file in files)
     source = with_labels(
         local_name(path), _tables(path, by_split, column, batch), rows, column, labels, (folder,)
     )
@@ -121,7 +120,6 @@ def _open(path: Path) -> _File:
     with _readable(path), pq.ParquetFile(path) as file:
         features = Features.from_arrow_schema(file.schema_arrow)
         rows = int(file.metadata.num_rows)
-    check_rows(str(path), path.stat().st_size, rows)
     return _File(path, features, rows)
 
 
