@@ -14,9 +14,9 @@ from zoo.errors import ZooError
 from zoo.system.files import replacing, require_regular
 from zoo.system.retry import retried
 
-MAX_LINES = 2**23
-MAX_BYTES = 2**30
-"""Maximum size of a log that is read as a whole: a week of 14 lines a second."""
+MAX_LINES = 2**22
+MAX_BYTES = 2**29
+"""Maximum size of a log that is read as a whole: a week of 7 lines a second."""
 
 MAX_TAIL = 2**26
 """Bytes of the newest lines that are kept in memory."""
