@@ -1,4 +1,4 @@
-"""Memory that a column of a parquet file takes, measured in small parts.
+"""Memory that a column of a parquet file takes, measured without taking it.
 
 Equal cells are stored once, and each row that has one in less than a bit.
 """
@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 from zoo.data.tables.unpacking import check_rows, check_unpacked
 
 if TYPE_CHECKING:
-    from pyarrow.parquet import FileMetaData
+    from pyarrow.parquet import FileMetaData, ParquetSchema
 
 PART = 2**27
-"""Bytes of a column that are in memory at one time, if the metadata state the size of its cells."""
+"""Bytes of a column that are converted at one time."""
+
+BATCH = 2**16
+"""Rows that are read at one time, with each of equal cells once."""
 
 VALUE = 4
 """Bytes of a value that is not text, at least, while it is read."""
@@ -33,11 +36,12 @@ def rows_in_memory(path: Path, column: str | None = None) -> int:
         what = f"{path}" if column is None else f"the column {column!r} of {path}"
         packed, stated = _sizes(file.metadata, column)
         check_unpacked(what, packed, sum(stated))
-        total, fitting = 0, 2**20
-        for group, size in enumerate(stated):
-            before, count = total, max(1, min(PART // max(size, 1), 2**16))
-            columns = None if column is None else [column]
-            for batch in file.iter_batches(count, row_groups=[group], columns=columns):
+        texts = _texts(file.metadata.schema)
+    columns, total, fitting = None if column is None else [column], 0, 2**20
+    with pq.ParquetFile(path, read_dictionary=texts) as file:
+        for group in range(len(stated)):
+            before = total
+            for batch in file.iter_batches(BATCH, row_groups=[group], columns=columns):
                 total += sum(map(_bytes, batch.columns))
                 check_unpacked(what, packed, total)
             rows = file.metadata.row_group(group).num_rows
@@ -72,12 +76,27 @@ def read_cells(path: Path, column: str) -> list[Any]:
 
 
 def _bytes(array: Any) -> int:
-    """Returns the bytes of an array with all of its equal cells."""
-    if hasattr(array, "dictionary"):
-        array = array.dictionary_decode()
-    if hasattr(array.type, "fields"):  # a struct
-        return sum(_bytes(array.field(i)) for i in range(array.type.num_fields))
-    return int(array.nbytes)
+    """Returns the bytes of an array with all of its equal cells, but not of its offsets."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        words = array.dictionary
+        if pa.types.is_primitive(words.type):
+            return len(array) * int(words.type.byte_width)
+        return int(pc.sum(pc.binary_length(words).take(array.indices)).as_py() or 0)
+    if pa.types.is_struct(kind):
+        return sum(_bytes(array.field(i)) for i in range(kind.num_fields))
+    if pa.types.is_map(kind):
+        return _bytes(array.keys) + _bytes(array.items)
+    return _bytes(array.flatten()) if pa.types.is_nested(kind) else int(array.nbytes)
+
+
+def _texts(schema: ParquetSchema) -> list[str]:
+    """Returns the columns of bytes, also those within others."""
+    columns = map(schema.column, range(len(schema)))
+    return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
 
 
 def _sizes(metadata: FileMetaData, column: str | None) -> tuple[int, list[int]]:
