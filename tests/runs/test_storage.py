@@ -7,7 +7,7 @@ import itertools
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -195,8 +195,8 @@ class Reporter(Progress):
         self.ballast: Path | None = None
         self.lines: list[str] = []
 
-    def step(self, part: float, line: str, short: str, milestone: bool = False) -> None:
-        if self.ballast is None and line.startswith("step 5 "):
+    def step(self, part: float, forms: Sequence[str], milestone: bool = False) -> None:
+        if self.ballast is None and forms[0].startswith("step 5 "):
             self.ballast = fill(self.folder)
 
     def say(self, text: str) -> None:

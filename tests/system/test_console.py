@@ -100,7 +100,7 @@ def test_a_progress_bar_shows_text_without_markup(
     bar.say(text)
     assert file.getvalue() == printable(text) + "\n"
     bar.show(text, 1, 2)
-    bar.step(0.75, "a line", text)
+    bar.step(0.75, ["a line" * 50, text])
     bar.close()
     codes = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
     shown = codes.sub("", file.getvalue())

@@ -11,7 +11,6 @@ import torch
 from pydantic import ValidationError
 
 import zoo
-from zoo.api import host
 from zoo.config.resolve import Setting
 from zoo.config.sections import MAX_VALUE, TrainingConfig
 from zoo.errors import UsageError, ZooError
@@ -24,7 +23,7 @@ from zoo.system.progress import Lines, Progress
 from zoo.training.checkpoint import Position, load_checkpoint, training_state
 from zoo.training.ema import ema_of
 from zoo.training.limits import Limits
-from zoo.training.request import Request, default_preset_note
+from zoo.training.request import Request
 from zoo.training.status import Status
 
 
@@ -206,7 +205,7 @@ def test_progress_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(every=1000)
     for step in (1, 2, 3):
         status = Status(step, {"bits_per_dim": 2.5}, 1234.5, 61)
-        lines.step(step / 3, str(status), status.short, milestone=step == 3)
+        lines.step(step / 3, status.forms(), milestone=step == 3)
     out, error = capsys.readouterr()
     assert out == ""
     assert error.splitlines() == [
@@ -320,17 +319,3 @@ def test_a_checkpoint_of_another_network_is_one_sentence(tmp_path: Path) -> None
     with pytest.raises(ZooError, match=r"weight is float32 \[3, 2\], and the network's") as info:
         load_checkpoint(checkpoint, state, {"n": torch.nn.Conv2d(1, 1, 1)}, {})
     assert "\n" not in str(info.value)
-
-
-@pytest.mark.parametrize(
-    ("preset", "source", "noted"),
-    [(None, "cifar10", True), (None, "digits", False), ("mnist", "cifar10", False)],
-)
-def test_a_default_preset_for_other_data_is_noted(
-    preset: str | None, source: str, noted: bool
-) -> None:
-    request = Request("glow", preset, settings=[Setting("data", "source", source, "--data")])
-    note = default_preset_note(host().spec(request.model), request)
-    assert (note is not None) == noted
-    if note is not None:
-        assert "default preset digits, made for digits" in note

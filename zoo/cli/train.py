@@ -17,6 +17,7 @@ from zoo.system.launcher import launched
 from zoo.system.progress import progress
 from zoo.system.retry import SECONDS
 from zoo.training.request import Request, check_request
+from zoo.training.tracking import TRACKERS
 
 
 @click.command("train")
@@ -49,7 +50,7 @@ from zoo.training.request import Request, check_request
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--processes", type=click.IntRange(1), default=1, help="Number of devices.")
-@click.option("--track", type=click.Choice(["tensorboard"]), help="Additional log.")
+@click.option("--track", type=click.Choice(TRACKERS), help="Additional log.")
 def command(
     model: str,
     preset: str | None,

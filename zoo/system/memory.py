@@ -33,12 +33,13 @@ def keep_freed_memory() -> None:
 
 
 def peak_memory(device: torch.device) -> str:
-    """Returns the peak memory as text: torch's allocations on CUDA, else the resident set."""
+    """Returns ``"peak memory 739 MiB"``: torch's allocations on CUDA, else the resident set."""
     if device.type == "cuda":
         import torch
 
-        return f"{torch.cuda.max_memory_allocated(device) / 2**20:.0f} MiB on {device}"
+        allocated = torch.cuda.max_memory_allocated(device)
+        return f"peak memory {allocated / 2**20:.0f} MiB on {device}"
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return f"{peak / (2**20 if sys.platform == 'darwin' else 2**10):.0f} MiB"
+    return f"peak memory {peak / (2**20 if sys.platform == 'darwin' else 2**10):.0f} MiB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from zoo.errors import printable
@@ -19,9 +20,9 @@ class Progress:
     def show(self, task: str, done: int, total: int) -> None:
         """``done`` of ``total`` units of ``task`` are finished."""
 
-    def step(self, part: float, line: str, short: str, milestone: bool = False) -> None:
-        """``part`` of a training run, 0 to 1, is finished: ``line`` says where it stands, ``short``
-        is its beginning for a bar; a line at a milestone is always printed."""
+    def step(self, part: float, forms: Sequence[str], milestone: bool = False) -> None:
+        """``part`` of a training run, 0 to 1, is finished: the first of ``forms`` says where it
+        stands, the others in fewer words; a line at a milestone is always printed."""
 
     def close(self) -> None:
         """The work is finished."""
@@ -46,27 +47,35 @@ class Lines(Progress):
             self._next = now + self.every
             self.say(f"{task}: {done:,} of {total:,}")
 
-    def step(self, part: float, line: str, short: str, milestone: bool = False) -> None:
+    def step(self, part: float, forms: Sequence[str], milestone: bool = False) -> None:
         if milestone or time.monotonic() >= self._next:
             self._next = time.monotonic() + self.every
-            self.say(line)
+            self.say(forms[0])
 
 
 class Bar(Progress):
-    """A progress bar on one line, with lines above it."""
+    """A progress bar on one line, with lines above it; the text beside it is cut to the room that
+    bar and percentage leave."""
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+        from rich.progress import BarColumn, ProgressColumn, Task, TaskProgressColumn
         from rich.progress import Progress as RichProgress
+        from rich.text import Text
 
-        self._bar = RichProgress(
-            BarColumn(bar_width=16),
-            TaskProgressColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=Console(stderr=True),
-            transient=True,
-        )
+        class Fitting(ProgressColumn):
+            """The first of the task's forms that fits into the terminal, however it is resized."""
+
+            def render(self, task: Task) -> Text:
+                room = max(console.width - _BAR - len(" 100% "), 0)
+                texts = [Text(printable(form), no_wrap=True) for form in task.fields["forms"]]
+                text = next((text for text in texts if text.cell_len <= room), texts[-1])
+                text.truncate(room, overflow="ellipsis")
+                return text
+
+        console = Console(stderr=True)
+        columns = BarColumn(bar_width=_BAR), TaskProgressColumn(), Fitting()
+        self._bar = RichProgress(*columns, console=console, transient=True)
         self._task: Any = None
 
     def say(self, text: str) -> None:
@@ -75,21 +84,25 @@ class Bar(Progress):
         self._bar.console.print(Text(printable(text)), soft_wrap=True)
 
     def show(self, task: str, done: int, total: int) -> None:
-        self._draw(done / total, task)
+        self._draw(done / total, [task])
 
-    def step(self, part: float, line: str, short: str, milestone: bool = False) -> None:
+    def step(self, part: float, forms: Sequence[str], milestone: bool = False) -> None:
         if milestone:
-            self.say(line)
-        self._draw(part, short)
+            self.say(forms[0])
+        self._draw(part, forms)
 
     def close(self) -> None:
         self._bar.stop()
 
-    def _draw(self, part: float, text: str) -> None:
+    def _draw(self, part: float, forms: Sequence[str]) -> None:
         if self._task is None:
             self._bar.start()
-            self._task = self._bar.add_task("", total=1.0)
-        self._bar.update(self._task, completed=part, description=printable(text))
+            self._task = self._bar.add_task("", total=1.0, forms=forms)
+        self._bar.update(self._task, completed=part, forms=forms)
+
+
+_BAR = 10
+"""Cells of the bar."""
 
 
 def progress() -> Progress:

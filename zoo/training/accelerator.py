@@ -94,7 +94,7 @@ def make_accelerator(
 ) -> Accelerator:
     """Returns the accelerator of ``config``, inside :func:`own_environment`.
 
-    Raises ZooError if the packages of ``track`` are not installed.
+    Raises ZooError if the log ``track`` cannot be opened.
     """
     import torch
     from accelerate import Accelerator

@@ -265,7 +265,7 @@ class Loop:
             self.progress.say(f"{speed:.0f} images/s, {peak_memory(self.accelerator.device)}")
         done = self.limits.progress(step, seconds)
         status = Status(step, shown, speed, left)
-        self.progress.step(done, str(status), status.short, milestone=validate)
+        self.progress.step(done, status.forms(), milestone=validate)
         self._meter.restart_clock()
 
     def _checkpoint(self) -> None:

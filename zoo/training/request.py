@@ -36,6 +36,7 @@ from zoo.specs import ModelSpec
 from zoo.system.device import check_device_name
 from zoo.system.launcher import launched
 from zoo.system.retry import SECONDS
+from zoo.training.tracking import check_tracker
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def resolve_request(spec: ModelSpec, request: Request) -> Resolved:
 
     Raises UsageError or ZooError for all that is wrong with the request, without torch.
     """
+    check_tracker(request.track)
     if not request.resume:
         if request.accept_changes:
             raise UsageError("--accept-changes needs --resume: a new run has no changes")
@@ -215,20 +217,3 @@ def _numbered(base: Path) -> Iterator[Path]:
     yield base
     for number in itertools.count(2):
         yield base.with_name(f"{base.name}-{number}")
-
-
-def default_preset_note(spec: ModelSpec, request: Request) -> str | None:
-    """Returns a note if the default preset is used with other data than it was made for, else
-    None."""
-    named = request.preset is not None or request.file is not None or request.resume
-    sources = [setting.value for setting in request.settings if setting.name == "data.source"]
-    if named or not sources:
-        return None
-    name, preset = next(iter(spec.presets.items()), ("", {}))
-    made_for = preset.get("data", {}).get("source")
-    if made_for is None or name_of(sources[0]) == made_for:
-        return None
-    return (
-        f"using the default preset {name}, made for {made_for}; zoo show {request.model} lists "
-        "all presets"
-    )

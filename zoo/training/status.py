@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from zoo.system.console import duration
 
 
 @dataclass(frozen=True)
 class Status:
-    """Progress of a run; ``str`` shows up to three metrics."""
+    """Progress of a run."""
 
     step: int
     metrics: Mapping[str, float]
     images_per_second: float
     seconds_left: float
 
-    def __str__(self) -> str:
+    def forms(self) -> list[str]:
+        """Returns the status with three metrics and in ever shorter forms: metrics are left out
+        first, then the speed and the time."""
         metrics = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in self.metrics.items()]
-        return "  ".join(
-            [
-                f"step {self.step}",
-                *metrics[:3],
-                f"{self.images_per_second:.0f} images/s",
-                f"{duration(self.seconds_left)} left",
-            ]
-        )
-
-    @property
-    def short(self) -> str:
-        """The status with only the first metric."""
-        return str(replace(self, metrics=dict([*self.metrics.items()][:1])))
+        step, left = f"step {self.step}", f"{duration(self.seconds_left)} left"
+        full = [step, *metrics[:3], f"{self.images_per_second:.0f} images/s", left]
+        shorter = [[step, *full[1:kept], *full[-2:]] for kept in range(len(full) - 2, 0, -1)]
+        return ["  ".join(parts) for parts in (*shorter, [step, left], [step])]

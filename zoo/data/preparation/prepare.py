@@ -21,6 +21,21 @@ MAX_PAD = 64
 """The bounds of data.size and data.pad, so that no message suggests values beyond them."""
 
 
+class SizesDiffer(ZooError):
+    """Images of several sizes, or not square, while data.size is unset; ``channels`` are those of
+    the image at ``location``, ``size`` is one that fits."""
+
+    def __init__(self, location: str, image: Image, others: int | None = None) -> None:
+        width, height = image.size
+        contrast = f" and others are {others}x{others}" if others else ""
+        self.channels = 3 if has_color(image) else 1
+        self.size = min(width, height, others or width, MAX_SIZE)
+        super().__init__(
+            f"{location} is {width}x{height} pixels{contrast}: images must have one square size, 2 "
+            f"to {MAX_SIZE}; choose it, for example with --set data.size={self.size}"
+        )
+
+
 @dataclass(frozen=True)
 class Preparation:
     """Converts images of any size and mode to uint8 [channels, size, size].
@@ -48,7 +63,7 @@ class Preparation:
 
         image, change = plain(stored, location, self.ranges)
         if self.exact and image.size != (self.size, self.size):
-            raise sizes_differ(location, image.size, self.size)
+            raise SizesDiffer(location, image, self.size)
         if image.mode in ("LA", "RGBA"):
             image, change = flatten_alpha(image, self.background), change | Change.ALPHA
         image, colored = self._to_channels(image)
@@ -88,17 +103,6 @@ class Preparation:
             image = image.resize((self.size, self.size), Image.Resampling.LANCZOS)
             change |= Change.SCALED
         return image, change
-
-
-def sizes_differ(location: str, size: tuple[int, int], others: int | None = None) -> ZooError:
-    """Returns the error for images of several sizes, or not square, while data.size is unset."""
-    width, height = size
-    contrast = f" and others are {others}x{others}" if others else ""
-    advice = min(width, height, others or width, MAX_SIZE)
-    return ZooError(
-        f"{location} is {width}x{height} pixels{contrast}: images must have one square size, 2 to "
-        f"{MAX_SIZE}; choose it, for example with --set data.size={advice}"
-    )
 
 
 def _too_small(location: str, size: tuple[int, int], wanted: int, border: int) -> ZooError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.data.preparation.decode import Change, has_color, plain
 from zoo.data.preparation.evidence import StoredValues
-from zoo.data.preparation.prepare import MAX_SIZE, Preparation, sizes_differ
+from zoo.data.preparation.prepare import MAX_SIZE, Preparation, SizesDiffer
 from zoo.data.preparation.ranges import BYTES, Range, stated_range
 from zoo.data.preparation.transparency import Transparency
 from zoo.data.preparation.values import Values, check_span, check_values
@@ -87,7 +87,7 @@ def survey(
         if size is None:
             width, height = image.size
             if width != height or not 2 <= width <= MAX_SIZE:
-                raise sizes_differ(location, image.size)
+                raise SizesDiffer(location, image)
             size = width
         color = color or has_color(image)
         stored_color = stored_color or image.mode in ("RGB", "RGBA")
