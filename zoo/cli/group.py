@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import zip_longest
 from typing import Any
 
 import click
 
 from zoo.errors import ZooError, nearest, printable
-from zoo.system.console import echo, say
+from zoo.system.console import echo, say, terminal_width
 
 BUILT_IN = (
     "list",
@@ -110,15 +112,48 @@ def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str)
 json_option = click.option("as_json", "--json", is_flag=True, help="Print one JSON document.")
 
 
-def columns(rows: Sequence[tuple[str, ...]], gap: int = 2) -> list[str]:
-    """Returns rows as lines, with left-aligned columns."""
+def columns(rows: Sequence[tuple[str, ...]], gap: int = 2, width: int | None = None) -> list[str]:
+    """Returns rows as lines, with left-aligned columns.
+
+    In a terminal, or for a ``width``, cells wrap between words to fit; a line is longer only where
+    words are.
+    """
     if not rows:
         return []
+    width = width or terminal_width()
     rows = [tuple(map(printable, row)) for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        (" " * gap)
-        .join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        .rstrip()
-        for row in rows
-    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if width is not None:
+        widths = _narrowed(rows, widths, width - gap * (len(widths) - 1))
+    lines = []
+    for row in rows:
+        cells = [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+        lines += [
+            (" " * gap).join(map(str.ljust, parts, widths)).rstrip()
+            for parts in zip_longest(*cells, fillvalue="")
+        ]
+    return lines
+
+
+_LAST = 20
+"""Characters to which the last column may be narrowed: a longer word there displaces nothing."""
+
+
+def _narrowed(rows: Sequence[tuple[str, ...]], widths: list[int], room: int) -> list[int]:
+    """Returns widths that fit into ``room`` if words allow it; the widest columns give way."""
+    words = [max(len(word) for cell in column for word in cell.split() or [""])
+             for column in zip(*rows, strict=True)]  # fmt: skip
+    words[-1] = min(words[-1], _LAST)
+    widths = list(widths)
+    while sum(widths) > room:
+        wide = [i for i, width in enumerate(widths) if width > words[i]]
+        if not wide:
+            break
+        widths[max(wide, key=lambda i: widths[i])] -= 1
+    return widths
+
+
+def _wrapped(cell: str, width: int) -> list[str]:
+    if len(cell) <= width:
+        return [cell]
+    return textwrap.wrap(cell, width, break_long_words=False, break_on_hyphens=False) or [""]

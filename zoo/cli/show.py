@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from zoo.api import host
 from zoo.cli.group import columns, complete_models, echo_json, json_option
 from zoo.config.resolve import preset_settings, sections_of
 from zoo.specs import CAPABILITIES, ModelSpec, Section
-from zoo.system.console import echo
+from zoo.system.console import echo, terminal_width
 
 
 @click.command("show")
@@ -39,15 +40,34 @@ def command(model: str, as_json: bool) -> None:
     echo(f"{spec.name}: {spec.title}", spec.paper, "")
     echo(f"capabilities: {', '.join(c for c in CAPABILITIES if c in spec.capabilities)}")
     echo(f"plugin: {plugins.owner(model).plugin}", "")
-    presets = list(spec.presets)
+    echo(*_table(keys, list(spec.presets)))
+    echo("", f"Set a key with: zoo train {model} --set KEY=VALUE")
+
+
+def _table(keys: list[dict[str, Any]], presets: list[str]) -> list[str]:
+    """Returns the keys as a table, or where the terminal is too narrow for it, one below the
+    other."""
     rows = [("KEY", "VALUES", "DEFAULT", *(f"[{name}]" for name in presets), "")]
     for key in keys:
         own = [json.dumps(key["presets"][p]) if p in key["presets"] else "" for p in presets]
         rows.append(
             (key["key"], key["values"], json.dumps(key["default"]), *own, key["description"])
         )
-    echo(*columns(rows))
-    echo("", f"Set a key with: zoo train {model} --set KEY=VALUE")
+    lines = columns(rows)
+    width = terminal_width()
+    if width is None or max(map(len, lines)) <= width:
+        return lines
+    lines = []
+    for key in keys:
+        values = [key["values"], f"default {json.dumps(key['default'])}"]
+        values += [f"[{name}] {json.dumps(value)}" for name, value in key["presets"].items()]
+        lines.append(key["key"])
+        for text in ("; ".join(values), key["description"]):
+            lines += textwrap.wrap(
+                text, width, initial_indent="    ", subsequent_indent="    ",
+                break_long_words=False, break_on_hyphens=False,
+            )  # fmt: skip
+    return lines
 
 
 def describe_keys(spec: ModelSpec) -> list[dict[str, Any]]:

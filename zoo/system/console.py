@@ -7,6 +7,7 @@ errors that quote them, may come from a stranger.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Callable
 from typing import TextIO
@@ -31,6 +32,13 @@ def _print(lines: tuple[object, ...], file: TextIO | None) -> None:
     encoding = getattr(file, "encoding", None) or "utf-8"
     text = "\n".join(printable(str(line)) for line in lines)
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=file, flush=True)
+
+
+def terminal_width() -> int | None:
+    """Returns the columns of the terminal that standard output is, None if it is none."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    return shutil.get_terminal_size().columns
 
 
 def say_loading(subject: str, say: Callable[[str], None] = say) -> None:
