@@ -31,7 +31,7 @@ def test_the_wheel_has_every_file_of_the_source_roots_once_and_no_other(wheel: P
         for path in (ROOT / root).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts and path.name[0] != "."
         if not path.is_relative_to(LEFT_OUT)
-    }
+    } | {"zoo/constraints.txt"}
     names = {name for name in contents(wheel) if ".dist-info/" not in name}
     assert names == expected
     assert not any(name.startswith(("reference", "model_cards")) for name in names)
@@ -43,6 +43,7 @@ def test_the_wheel_has_packages_data_cards_and_typing_marks(wheel: Path) -> None
     assert packages >= {"zoo", "zoo_glow", "zoo_cards"}
     assert {p for p in packages if p != "zoo" and not p.startswith("zoo_")} == set()
     assert {f"{package}/py.typed" for package in packages} <= names
+    assert contents(wheel)["zoo/constraints.txt"] == (ROOT / "constraints.txt").read_bytes()
     assert {"zoo/data/digits.npz", "zoo/data/digits.txt", "zoo_cards/glow.md"} <= names
 
 

@@ -54,6 +54,15 @@ def test_a_long_task_is_cut_and_not_the_bar(monkeypatch: pytest.MonkeyPatch) -> 
     assert re.fullmatch(r"[━╸╺ ]{10}  50% measuring the largest e…", line.rstrip()), line
 
 
+def test_lines_above_the_bar_wrap_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr(sys, "stderr", file := Terminal())
+    path = "/a/path/that/is/longer/than/the/terminal"
+    Bar().say(f"step 500  loss 1.983  kl 6.045  81 images/s  {path}")
+    lines = [line.rstrip() for line in file.getvalue().splitlines()]
+    assert lines == ["step 500  loss 1.983  kl 6.045", "81 images/s", path]
+
+
 def test_forms_are_ever_shorter_without_repetition() -> None:
     for metrics in ({}, {"loss": 1.0}, METRICS):
         forms = Status(20, metrics, 10, 5).forms()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -81,7 +82,12 @@ class Bar(Progress):
     def say(self, text: str) -> None:
         from rich.text import Text
 
-        self._bar.console.print(Text(printable(text)), soft_wrap=True)
+        console, text = self._bar.console, printable(text)
+        if len(text) > console.width:  # wrapped between words, and a path stays whole
+            text = textwrap.fill(
+                text, console.width, break_long_words=False, break_on_hyphens=False
+            )
+        console.print(Text(text), soft_wrap=True)
 
     def show(self, task: str, done: int, total: int) -> None:
         self._draw(done / total, [task])
