@@ -41,19 +41,13 @@ def _python() -> Check:
     classifiers = metadata("genzoo").get_all("Classifier") or []
     named = [Version(text.rpartition(" ")[2]) for text in classifiers if ":: Python :: 3." in text]
     current = Version(".".join(map(str, sys.version_info[:2])))
-    text = platform.python_version()
-    if not min(named) <= current:
-        return Check(
-            "python", False, f"{text}: {min(named)} or newer is needed", _environment(named)
-        )
+    text, fix = platform.python_version(), f"pip install uv && uv venv --python {max(named)}"
+    if current < min(named):
+        return Check("python", False, f"{text}: {min(named)} or newer is needed", fix)
     if current > max(named):
         message = f"{text} is newer than {max(named)}, the newest that was tested"
-        return Check("python", True, message, _environment(named))
+        return Check("python", True, message, fix)
     return Check("python", True, text)
-
-
-def _environment(versions: list[Version]) -> str:
-    return f"pip install uv && uv venv --python {max(versions)}"
 
 
 def _requirements() -> list[Requirement]:
