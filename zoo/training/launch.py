@@ -34,7 +34,7 @@ from zoo.training.compile_choice import choose_compile, work_of
 from zoo.training.exclusive import only_training
 from zoo.training.limits import Limits
 from zoo.training.observer import Observer
-from zoo.training.presets import advising, default_preset, preset_note
+from zoo.training.presets import advising, preset_note
 from zoo.training.request import (
     Request,
     Resolved,
@@ -75,16 +75,13 @@ def launch(
                     progress.say(note)
             join(processes, device, progress)
             shown = progress if processes.rank == 0 else Progress()
-            default = default_preset(owner.spec, request)
-            with advising(owner.spec, default):
+            with advising(owner.spec, request):
                 data = open_data(
                     config.data,
                     lambda done, total: shown.show("reading images", done, total),
                     seed=config.training.seed,
                     class_names=stored_names(resolved.stored),
                 )
-            if default is not None:
-                shown.say(preset_note(owner.spec, default, data))
             config = replace(config, data=data.config)
             with (
                 _locked(folder, processes),
@@ -153,6 +150,8 @@ def _train(
         record = RunRecord(folder, document)
         write_json(folder.path / DATA_RECORD, _data_record(config, data))
     accelerator.wait_for_everyone()
+    if (note := preset_note(owner.spec, request, data)) is not None:
+        progress.say(note)
     for line in (summary(data), *remarks(data)):
         progress.say(line)
     progress.say(_description(model, config, loop, data))

@@ -37,8 +37,12 @@ def default_preset(spec: ModelSpec, request: Request) -> str | None:
     return f"the default preset {name}, made for {made_for}{f' with {kept}' if kept else ''}"
 
 
-def preset_note(spec: ModelSpec, default: str, data: Dataset) -> str:
-    """Returns a note that :func:`default_preset` is used, and the preset that fits the data."""
+def preset_note(spec: ModelSpec, request: Request, data: Dataset) -> str | None:
+    """Returns a note on :func:`default_preset` with the preset that fits the data, None where it is
+    None."""
+    default = default_preset(spec, request)
+    if default is None:
+        return None
     smallest = min(map(min, data.sizes), default=data.image_spec.size)
     fitting = _fitting(spec, data.image_spec.channels, data.image_spec.size, smallest)
     advice = f"{fitting} fits these images" if fitting else "no other preset fits these images"
@@ -46,12 +50,13 @@ def preset_note(spec: ModelSpec, default: str, data: Dataset) -> str:
 
 
 @contextmanager
-def advising(spec: ModelSpec, default: str | None) -> Iterator[None]:
-    """Adds the preset that fits to an error for images of different sizes inside, if
-    :func:`default_preset` is used."""
+def advising(spec: ModelSpec, request: Request) -> Iterator[None]:
+    """Adds the preset that fits to an error for images of different sizes inside, where
+    :func:`default_preset` is not None."""
     try:
         yield
     except SizesDiffer as error:
+        default = default_preset(spec, request)
         fitting = _fitting(spec, error.channels, error.size, error.size)
         if default is None or fitting is None:
             raise
