@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from zoo.errors import UsageError, ZooError, causes
 from zoo.system.console import say
 from zoo.system.hub import bound_reached, bounded
+from zoo.system.progress import printable_bars
 from zoo.system.tokens import has_token, redacted
 from zoo_hub.address import Address
 
@@ -171,7 +172,7 @@ def _quiet() -> Iterator[None]:
     logger.handlers, logger.propagate = [_FirstRetry(logging.WARNING)], False
     logger.setLevel(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), printable_bars():
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -80,9 +81,9 @@ def test_a_run_of_it_says_nothing_else_either(photos: str, commands) -> None:
         lines(result.err)
 
 
-def test_a_progress_bar_of_datasets_shows_a_name_on_its_line() -> None:
-    from datasets.utils.tqdm import tqdm
-
+@pytest.mark.parametrize("module", ["datasets.utils.tqdm", "huggingface_hub.utils.tqdm"])
+def test_a_progress_bar_of_datasets_shows_a_name_on_its_line(module: str) -> None:
+    tqdm = importlib.import_module(module).tqdm
     name, file = "train\x1b[2J\nzoo: done\r", io.StringIO()
     for stop in (quiet(bars=True), contextlib.nullcontext()):
         with stop, tqdm(total=1, desc=name, file=file, disable=False):

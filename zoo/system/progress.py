@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from zoo.errors import printable
@@ -114,3 +115,19 @@ _BAR = 10
 def progress() -> Progress:
     """Returns a bar if standard error is a terminal, else lines."""
     return Bar() if sys.stderr.isatty() else Lines()
+
+
+@contextmanager
+def printable_bars() -> Iterator[None]:
+    """Inside, progress bars of other libraries, by tqdm, are :func:`~zoo.errors.printable`: they
+    name files and splits of strangers."""
+    from tqdm.std import tqdm  # type: ignore[import-untyped]
+
+    format_meter = tqdm.format_meter
+    tqdm.format_meter = staticmethod(
+        lambda *args, **kwargs: printable(format_meter(*args, **kwargs))
+    )
+    try:
+        yield
+    finally:
+        tqdm.format_meter = staticmethod(format_meter)

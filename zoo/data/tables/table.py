@@ -17,8 +17,9 @@ from zoo.data.classes import unlabeled
 from zoo.data.preparation.decode import MAX_BYTES, decode_image
 from zoo.data.source import Source, StoredSplit
 from zoo.data.tables.columns import Labels, Part, image_column, read_labels
-from zoo.errors import ZooError, first_line, printable
+from zoo.errors import ZooError, first_line
 from zoo.system.files import check_size
+from zoo.system.progress import printable_bars
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -136,10 +137,8 @@ def with_labels(
 
 @contextlib.contextmanager
 def quiet(bars: bool = False) -> Iterator[None]:
-    """Turns off log lines of ``datasets`` and, unless ``bars``, its progress bars, whose names of
-    files and splits are escaped."""
+    """Turns off log lines of ``datasets`` and, unless ``bars``, its progress bars."""
     import datasets
-    from tqdm.std import tqdm  # type: ignore[import-untyped]
 
     were_off = datasets.utils.are_progress_bars_disabled()
     loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
@@ -148,14 +147,10 @@ def quiet(bars: bool = False) -> Iterator[None]:
         datasets.utils.disable_progress_bars()
     for logger in loggers:
         logger.setLevel(logging.ERROR)
-    format_meter = tqdm.format_meter
-    tqdm.format_meter = staticmethod(
-        lambda *args, **kwargs: printable(format_meter(*args, **kwargs))
-    )
     try:
-        yield
+        with printable_bars():
+            yield
     finally:
-        tqdm.format_meter = staticmethod(format_meter)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
         if not were_off:
