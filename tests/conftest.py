@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from project import ROOT
@@ -212,6 +213,18 @@ def untouched(here: Path) -> Iterator[None]:
     before = contents(here)
     yield
     assert contents(here) == before
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _once_per_file() -> None:
+    """Spares each training a half-second collection of garbage among what is in memory before a
+    file's tests, and each exported graph the parsing of all of torch's ONNX functions."""
+    gc.collect()
+    gc.freeze()
+    if exporter := sys.modules.get("torch.onnx._internal.exporter._registration"):
+        apis = exporter.onnxscript_apis
+        if not hasattr(apis.get_torchlib_ops, "cache_info"):
+            apis.get_torchlib_ops = cache(apis.get_torchlib_ops)
 
 
 @pytest.fixture(autouse=True, scope="session")

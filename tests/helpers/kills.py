@@ -11,6 +11,7 @@ compared with an undisturbed run. Prints the counts as one JSON document.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import itertools
 import json
@@ -239,10 +240,12 @@ def commands(kills: int, seed: int, folder: Path) -> Counts:
 
 
 def load_modules(log: Path) -> None:
-    """Imports what the last child had imported, so that the next ones need not."""
+    """Imports what the last child had imported, so that the next ones need not; nor do they collect
+    garbage in it."""
     for name in log.with_suffix(".modules").read_text().splitlines():
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    gc.freeze()
 
 
 def _succeed(log: Path, *arguments: object) -> None:
