@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoo.errors import UsageError, ZooError
     from zoo.model import Likelihood, Model
     from zoo.plugins.markers import HOOK_API, hookimpl
+    from zoo.report.grids import grid
     from zoo.run import Run
     from zoo.specs import (
         CompileGain,
@@ -38,6 +39,7 @@ _HOMES = {
     "zoo.errors": ("UsageError", "ZooError"),
     "zoo.model": ("Likelihood", "Model"),
     "zoo.plugins.markers": ("HOOK_API", "hookimpl"),
+    "zoo.report.grids": ("grid",),
     "zoo.run": ("Run",),
     "zoo.specs": (
         "CompileGain",
@@ -88,6 +90,7 @@ __all__ = [
     "UsageError",
     "ZooError",
     "build",
+    "grid",
     "hookimpl",
     "list_models",
     "load",

@@ -42,7 +42,7 @@ class Likelihood:
     importance_weighted: Callable[[Batch, int], Tensor] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model(Sampler[Tensor]):
     """A network on a device with its spec and its plugin's hooks bound.
 
@@ -56,6 +56,17 @@ class Model(Sampler[Tensor]):
     network: nn.Module
     device: torch.device
     owner: Owner
+
+    def __repr__(self) -> str:
+        return f"Model({self._description()})"
+
+    def _description(self) -> str:
+        """Returns the model, its images, size and device in one line."""
+        spec, labeled = self.image_spec, self.latent.classes
+        parts = [self.name, f"{spec.channels}x{spec.size}x{spec.size}, {spec.bits} bits"]
+        parts += [f"{labeled} classes"] if labeled else []
+        count = sum(parameter.numel() for parameter in self.network.parameters())
+        return ", ".join([*parts, f"{count:,} parameters", str(self.device)])
 
     @property
     def name(self) -> str:

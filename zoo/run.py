@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zoo.training.request import Request
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run(Model):
     """A :class:`zoo.Model` with the folder that it is stored in.
 
@@ -44,6 +44,9 @@ class Run(Model):
     config: Config
     host: Host
     source: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Run({(self.source or str(self.path))!r}, {self._description()})"
 
     @property
     def path(self) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, printable
 from zoo.export.metadata import Metadata
 from zoo.runs.sources import is_here
 from zoo.sampling.sampler import Sampler
@@ -79,6 +79,14 @@ class OnnxModel(Sampler["NDArray[Any]"]):
         return model
 
     # Description
+
+    def __repr__(self) -> str:
+        """Opens no graph: only one that is open is described."""
+        parts = [repr(str(self.folder))]
+        if metadata := self._metadata.get("sampler"):
+            parts += [printable(metadata.model), "x".join(map(str, metadata.image_shape))]
+            parts.append(self.device)
+        return f"OnnxModel({', '.join(parts)})"
 
     @property
     def metadata(self) -> Metadata:

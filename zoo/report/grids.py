@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data.folders.own_output import png_mark
+from zoo.errors import UsageError
+from zoo.sampling.checks import check_integer
 from zoo.system.files import write_bytes
 
 if TYPE_CHECKING:
@@ -35,10 +37,16 @@ def pil_image(pixels: NDArray[np.uint8]) -> Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
-def grid(images: NDArray[Any], columns: int | None = None) -> Image:
-    """Arranges images ``[N, C, H, W]`` in [0, 1] in a grid on gray, with a margin of an eighth of
-    their size. Small images are enlarged; by default the grid is about square."""
-    pixels = enlarged(to_bytes(images))
+def grid(images: Any, columns: int | None = None) -> Image:
+    """Arranges images ``[N, C, H, W]`` in [0, 1], an array or a tensor, in a grid on gray, with a
+    margin of an eighth of their size.
+
+    Small images are enlarged; by default the grid is about square. Raises UsageError for anything
+    but floating-point images of one or three channels, and for fewer than one column.
+    """
+    if columns is not None:
+        columns = check_integer(columns, "columns", 1)
+    pixels = enlarged(to_bytes(_as_images(images)))
     n, height, width, channels = pixels.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
@@ -51,6 +59,19 @@ def grid(images: NDArray[Any], columns: int | None = None) -> Image:
         top, left = margin + i // columns * step_y, margin + i % columns * step_x
         sheet[top : top + height, left : left + width] = image
     return pil_image(sheet)
+
+
+def _as_images(images: Any) -> NDArray[Any]:
+    if hasattr(images, "detach"):  # a tensor of torch; numpy has no bfloat16
+        images = images.detach().cpu().float() if images.is_floating_point() else images.cpu()
+    values = np.asarray(images)
+    if values.ndim != 4 or values.shape[1] not in (1, 3) or 0 in values.shape:
+        raise UsageError(
+            f"a grid needs images [N, C, H, W] of one or three channels, got {list(values.shape)}"
+        )
+    if values.dtype.kind != "f":
+        raise UsageError(f"a grid needs float images in [0, 1], got {values.dtype}")
+    return values
 
 
 def columns_in(size: int, width: int) -> int:
