@@ -1,4 +1,4 @@
-"""What a notebook shows of models and images."""
+"""Models and images as a notebook shows them."""
 
 from __future__ import annotations
 
