@@ -115,7 +115,7 @@ CASES: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
     "log of 20 million lines to check": (lines(20 * 10**6), ["verify", "run"], ""),
     "log of 20 million lines to go on": (lines(20 * 10**6), RESUME, "has over 4,194,304 lines"),
     "log of 4 million lines to check": (lines(2**22), ["verify", "run", "--repair"], ""),
-    "log of 4 million lines to go on": (lines(2**22), ENDED, ""),
+    "log of 2 million lines to go on": (lines(2**21), ENDED, ""),
     "log of long lines": (wide, ["card", "run"], ""),
     "metrics of 3 GiB": (sparse("metrics.json"), ["verify", "run"], ""),
     "card of 3 GiB": (sparse("README.md"), ["card", "run"], "at most 1,048,576 are read"),
