@@ -8,6 +8,7 @@ NICE = (
     "NICE's paper has 4.36 bits/dim (1980.50 nats as a log-density on [0, 1]) with MLPs of five "
     "layers of 1,000 units, at the best of 1,500 epochs by validation"
 )
+SMALL_NICE = f"{NICE}; ours has two layers of 400 units, 1.9 million parameters to the paper's 19.2"
 PYTHAE = (
     "the VAE's paper has curves, not a table; pythae, another implementation, reports 89.78 nats, "
     "importance-weighted with k = 200, after 500 epochs, on images binarized by another rule, so "
@@ -38,7 +39,7 @@ class Entry:
 
 
 CPU = (
-    Entry("nice", "nice", "mnist", "mnist", "4.36 bits/dim, 1,500 epochs", NICE),
+    Entry("nice", "nice", "mnist", "mnist", "4.36 bits/dim, 1,500 epochs", SMALL_NICE),
     Entry("realnvp", "realnvp", "mnist", "mnist", "none on MNIST", minutes=12),
     Entry("glow", "glow", "mnist", "mnist", "none on MNIST", minutes=12),
     Entry("vae", "vae", "mnist", "mnist", "none", PYTHAE, minutes=5),

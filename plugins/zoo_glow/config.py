@@ -50,6 +50,7 @@ PRESETS: dict[str, Preset] = {
         "data": {"source": "digits", "bits": 4},
         "training": {
             "steps": 1500,
+            "validate_every": 50,
             "batch_size": 32,
             "learning_rate": 4e-3,
             "warmup_steps": 50,

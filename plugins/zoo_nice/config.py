@@ -51,6 +51,7 @@ PRESETS: dict[str, Preset] = {
         "data": {"source": "digits", "bits": 4},
         "training": {
             "steps": 2000,
+            "validate_every": 50,
             "batch_size": 64,
             "learning_rate": 2e-3,
             "warmup_steps": 50,

@@ -63,6 +63,7 @@ PRESETS: dict[str, Preset] = {
         "data": {"source": "digits", "bits": 4},
         "training": {
             "steps": 600,
+            "validate_every": 50,
             "batch_size": 32,
             "learning_rate": 2e-3,
             "warmup_steps": 50,

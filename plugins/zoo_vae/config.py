@@ -72,6 +72,7 @@ PRESETS: dict[str, Preset] = {
         "data": {"source": "digits", "bits": 4},
         "training": {
             "steps": 4000,
+            "validate_every": 50,
             "batch_size": 32,
             "learning_rate": 2e-3,
             "decay": "linear",

@@ -73,7 +73,7 @@ def steps(model: str, folder: Path, compile: str, count: int = 2, **config: obje
 
 def assert_equal_weights(one: Loop, other: Loop, tolerance: float = 0) -> None:
     """Compares the states of all networks, EMA weights and buffers included."""
-    networks, others = one.checkpointed_networks, other.checkpointed_networks
+    networks, others = one.state.trained, other.state.trained
     for name, network in networks.items():
         state, other_state = network.state_dict(), others[name].state_dict()
         assert list(state) == list(other_state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,10 @@ import click
 from zoo.api import host
 from zoo.cli.group import columns, complete_models, echo_json, json_option
 from zoo.config.resolve import preset_settings, sections_of
+from zoo.runs.folder import CONFIG, RunFolder
+from zoo.runs.integrity import best_of, integrity_of
+from zoo.runs.state import plain
+from zoo.runs.stored import StoredRun
 from zoo.specs import CAPABILITIES, ModelSpec, Section
 from zoo.system.console import echo, terminal_width
 
@@ -19,8 +24,10 @@ from zoo.system.console import echo, terminal_width
 @click.argument("model", shell_complete=complete_models)
 @json_option
 def command(model: str, as_json: bool) -> None:
-    """Show MODEL and all its configuration keys."""
+    """Show MODEL and all its configuration keys, or which weights a run folder has."""
     plugins = host()
+    if model not in plugins.models and (Path(model) / CONFIG).is_file():
+        return show_run(StoredRun.read(RunFolder(Path(model)), plugins.spec), as_json)
     spec = plugins.spec(model)
     keys = describe_keys(spec)
     if as_json:
@@ -36,12 +43,13 @@ def command(model: str, as_json: bool) -> None:
                 "config": keys,
             }
         )
-        return
+        return None
     echo(f"{spec.name}: {spec.title}", spec.paper, "")
     echo(f"capabilities: {', '.join(c for c in CAPABILITIES if c in spec.capabilities)}")
     echo(f"plugin: {plugins.owner(model).plugin}", "")
     echo(*_table(keys, list(spec.presets)))
     echo("", f"Set a key with: zoo train {model} --set KEY=VALUE")
+    return None
 
 
 def _table(keys: list[dict[str, Any]], presets: list[str]) -> list[str]:
@@ -68,6 +76,25 @@ def _table(keys: list[dict[str, Any]], presets: list[str]) -> list[str]:
                 break_long_words=False, break_on_hyphens=False,
             )  # fmt: skip
     return lines
+
+
+def show_run(run: StoredRun, as_json: bool) -> None:
+    """Shows which step the weights of a run are of, and why."""
+    integrity, best = integrity_of(run.document), best_of(run.document)
+    step = None if integrity is None else integrity.step
+    if as_json:
+        echo_json(
+            {
+                "model": run.name,
+                "data": run.config.data.source,
+                "step": step,
+                "best": None if best is None else plain(best),
+                "config": run.config.dump(),
+            }
+        )
+        return
+    weights = "none yet" if step is None else f"step {step}, the last"
+    echo(str(run), f"weights: {weights if best is None else best}")
 
 
 def describe_keys(spec: ModelSpec) -> list[dict[str, Any]]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.api import host, train_request
 from zoo.cli.group import complete_models
 from zoo.config.resolve import Setting, parse_assignment
+from zoo.config.sections import LIMITS
 from zoo.errors import UsageError
 from zoo.system.console import echo, say
 from zoo.system.launcher import launched
@@ -18,6 +21,9 @@ from zoo.system.progress import progress
 from zoo.system.retry import SECONDS
 from zoo.training.request import Request, check_request
 from zoo.training.tracking import TRACKERS
+
+if TYPE_CHECKING:
+    from zoo.run import Run
 
 
 @click.command("train")
@@ -89,8 +95,35 @@ def command(
     run = train_request(request, progress())
     if group.local_main:
         echo(f"samples: {run.path / 'samples' / 'grid.png'}")
+        if not resume and (steps := steps_of_minutes(run)) is not None:
+            flags = {"preset": preset, "data": source, "config": file}
+            flags |= training | dict.fromkeys(LIMITS) | {"steps": steps}
+            flags |= {"device": None if device == "auto" else device}
+            flags |= {"processes": None if processes == 1 else processes}
+            echo(f"repeat:  {_command(model, flags, assignments)}")
         echo(f"next:    zoo sample {run.path}")
     return 0
+
+
+def steps_of_minutes(run: Run) -> int | None:
+    """Returns the number of steps by which ``run``, which its minutes ended, can be repeated; None
+    if something else ended it, or its learning rate decayed by the clock."""
+    training = run.config.training
+    last = max((line["step"] for line in run.folder.read_metrics()), default=None)
+    if training.minutes is None or training.decay != "none" or last == training.steps:
+        return None
+    return last
+
+
+def _command(model: str, flags: Mapping[str, Any], assignments: Iterable[str]) -> str:
+    """Returns ``zoo train`` with flags, those of None left out, and assignments but of limits."""
+    limits = {key for limit in LIMITS for key in (limit, f"training.{limit}")}
+    words = ["zoo", "train", model]
+    for key, value in flags.items():
+        words += [] if value is None else [f"--{key.replace('_', '-')}", str(value)]
+    for text in assignments:
+        words += [] if text.partition("=")[0].strip() in limits else ["--set", text]
+    return shlex.join(words)
 
 
 def _launch(processes: int) -> int:

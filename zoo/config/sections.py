@@ -6,6 +6,7 @@ files and flags.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -76,6 +77,10 @@ class DataConfig(Section):
     ] = 4.0
 
 
+# The key has the name of a deprecated method of pydantic's.
+warnings.filterwarnings("ignore", 'Field name "validate" in "TrainingConfig"', UserWarning)
+
+
 class TrainingConfig(Section):
     """Limits, optimizer, precision and logging."""
 
@@ -124,6 +129,22 @@ class TrainingConfig(Section):
     checkpoint_every: Annotated[
         int, Field(ge=1, le=MAX_VALUE, description="steps between checkpoints")
     ] = 500
+    validate: Annotated[
+        Literal["likelihood", "fid"],
+        Field(description="metric of validation; fid: FID-CNN of samples, for GANs"),
+    ] = "likelihood"  # type: ignore[assignment]
+    validate_every: Annotated[
+        int | None,
+        Field(ge=1, le=MAX_VALUE, description="steps between validations; null: checkpoint_every"),
+    ] = None
+    keep: Annotated[
+        Literal["auto", "best", "last"],
+        Field(description="weights to use; auto: the best by validation, where there is one"),
+    ] = "auto"
+    patience: Annotated[
+        int | None,
+        Field(ge=1, le=MAX_VALUE, description="validations without a better one; null: any number"),
+    ] = None
     log_every: Annotated[
         int, Field(ge=1, le=MAX_VALUE, description="steps between lines of metrics.jsonl")
     ] = 10

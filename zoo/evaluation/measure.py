@@ -121,7 +121,7 @@ def evaluate(
     elif likelihoods:
         metrics += _likelihoods(model, conditioning, plan, names, progress)
     distances = [name for name in DISTANCES if name in names]
-    if reason := distances and _no_distance(data, plan, distances):
+    if reason := distances and no_distance(data, plan, distances):
         if set(distances) & set(plan.metrics):
             raise ZooError(reason)
         suffix = "_cnn" if plan.features is None else ""
@@ -206,7 +206,7 @@ def _mean(name: str, values: Tensor, unit: str, protocol: Protocol) -> Metric:
 # Distances between samples and images
 
 
-def _no_distance(data: Dataset, plan: Plan, names: list[str]) -> str:
+def no_distance(data: Dataset, plan: Plan, names: list[str]) -> str:
     """Returns why samples cannot be compared with the data; empty if they can."""
     if plan.features is None and (data.splits["train"].labels < 0).all():
         return no_labels(data)

@@ -18,6 +18,7 @@ from zoo.runs.integrity import sealed
 from zoo.runs.links import check_links
 from zoo.runs.log import read_log
 from zoo.runs.state import (
+    Best,
     Change,
     Damaged,
     DataRecord,
@@ -86,12 +87,14 @@ class RunFolder:
         summary: Mapping[str, Any],
         changes: Sequence[Change] = (),
         integrity: Integrity | None = None,
+        best: Best | None = None,
     ) -> dict[str, Any]:
         """Writes config.json, and returns its contents.
 
         ``source`` is the name of the data, the last component of a path; ``hardware`` is that of
         :func:`zoo.system.hardware.hardware`; ``summary`` describes the network and the data;
-        ``changes`` are those of a resumed run, and ``integrity`` has the hash of its weights.
+        ``changes`` are those of a resumed run, ``integrity`` has the hash of its weights, and
+        ``best`` is the validation that they are of.
         """
         import torch
 
@@ -115,7 +118,7 @@ class RunFolder:
         if changes:
             document["changes"] = [change.model_dump() for change in changes]
         weights = (integrity.step, integrity.weights) if integrity else (None, None)
-        document = sealed(document, *weights)
+        document = sealed(document, *weights, best)
         write_json(self.path / CONFIG, document)
         return document
 

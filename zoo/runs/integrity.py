@@ -12,9 +12,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zoo.runs.state import Damaged, Integrity, parse_record, plain
+from zoo.runs.state import Best, Damaged, Integrity, parse_record, plain
 
 INTEGRITY = "integrity"
+BEST = "best"
+"""The key of config.json with the validation that its weights are of; absent for the last ones."""
 
 
 def sha256(data: bytes) -> str:
@@ -23,10 +25,16 @@ def sha256(data: bytes) -> str:
 
 
 def sealed(
-    document: Mapping[str, Any], step: int | None = None, weights: str | None = None
+    document: Mapping[str, Any],
+    step: int | None = None,
+    weights: str | None = None,
+    best: Best | None = None,
 ) -> dict[str, Any]:
-    """Returns the contents of a config.json with their hash, and that of the weights."""
-    values = {key: value for key, value in document.items() if key != INTEGRITY}
+    """Returns the contents of a config.json with their hash, and that of the weights, which are
+    those of the ``best`` validation, if there is one."""
+    values = {key: value for key, value in document.items() if key not in (INTEGRITY, BEST)}
+    if best is not None:
+        values[BEST] = plain(best)
     integrity = Integrity(config=_digest(values), step=step, weights=weights)
     return {**values, INTEGRITY: plain(integrity)}
 
@@ -42,6 +50,15 @@ def integrity_of(document: Mapping[str, Any]) -> Integrity | None:
     return parse_record(document[INTEGRITY], Integrity, f"{INTEGRITY} in config.json")
 
 
+def best_of(document: Mapping[str, Any]) -> Best | None:
+    """Returns the validation that the weights of a config.json are of; None for the last weights,
+    and for damaged values."""
+    try:
+        return parse_record(document[BEST], Best, BEST) if BEST in document else None
+    except Damaged:
+        return None
+
+
 def is_unchanged(document: Mapping[str, Any]) -> bool:
     """Whether a config.json has the contents that genzoo wrote; True for one without hashes."""
     try:
@@ -55,7 +72,8 @@ def is_unchanged(document: Mapping[str, Any]) -> bool:
 def differences(
     before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Yields key, old and new value of all that differs in two config.json, but their hashes.
+    """Yields key, old and new value of all that differs in two config.json, but their hashes and
+    the state of training.
 
     The keys of the configuration are ``section.key``, as on the command line.
     """
@@ -68,7 +86,7 @@ def differences(
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in document.items():
-        if name == INTEGRITY:
+        if name in (INTEGRITY, BEST):
             continue
         inner = value if isinstance(value, Mapping) else {}
         if name == "config":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.runs.checkpoints import write_checkpoint
 from zoo.runs.folder import CONFIG, METRICS, WEIGHTS, RunFolder
 from zoo.runs.integrity import integrity_of, sealed, sha256
-from zoo.runs.state import TrainingState
+from zoo.runs.state import Best, TrainingState
 from zoo.runs.weights import serialized
 from zoo.system.files import sha256_of, sync, write_bytes, write_json
 
@@ -29,17 +29,21 @@ class RunRecord:
     def save(
         self, state: TrainingState, tensors: Mapping[str, Tensor], weights: Mapping[str, Tensor]
     ) -> None:
-        """Writes a checkpoint, and the ``weights`` to use."""
+        """Writes a checkpoint, and the ``weights`` to use: those of the best validation that
+        ``state`` has, if any."""
         sync(self.folder.path / METRICS)  # its lines up to here are not written again
         data = serialized(weights)
-        self._document = sealed(self._document, state.progress.step, sha256(data))
+        step, validated = state.progress.step, state.progress.validated
+        self._seal(step, data, None if validated is None else validated.best)
         write_checkpoint(self.folder.path, state, tensors, self._document)
         self._write_weights(data)
 
-    def save_weights(self, step: int, weights: Mapping[str, Tensor]) -> bool:
-        """Writes the weights of the checkpoint of ``step``, unless those in the folder are intact
-        and of this step or a later one; returns whether they are."""
+    def save_weights(self, step: int, weights: Mapping[str, Tensor], best: Best | None) -> bool:
+        """Writes the weights of the checkpoint of ``step``, those of its ``best`` validation if it
+        has one, unless those in the folder are intact and of this step or a later one; returns
+        whether they are."""
         path, integrity = self.folder.path / WEIGHTS, integrity_of(self._document)
+        step = best.step if best else step
         if (
             integrity is not None
             and (integrity.step or 0) >= step
@@ -48,9 +52,13 @@ class RunRecord:
         ):
             return True
         data = serialized(weights)
-        self._document = sealed(self._document, step, sha256(data))
+        self._seal(step, data, best)
         self._write_weights(data)
         return False
+
+    def _seal(self, step: int, data: bytes, best: Best | None) -> None:
+        step = best.step if best else step
+        self._document = sealed(self._document, step, sha256(data), best)
 
     def _write_weights(self, data: bytes) -> None:
         write_bytes(self.folder.path / WEIGHTS, data)

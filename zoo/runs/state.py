@@ -44,11 +44,30 @@ Value: TypeAlias = Number | str | Annotated[list[Number], Field(max_length=16)] 
 Index = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,8})$")]
 
 
+class Best(Record):
+    """The best validation of a run, whose weights it keeps: the step, the metric and its value."""
+
+    step: Step
+    metric: Annotated[str, Field(max_length=100)]
+    value: float
+
+    def __str__(self) -> str:
+        return f"step {self.step}, the best by {self.metric.replace('_', ' ')}: {self.value:.4f}"
+
+
+class Validated(Record):
+    """The ``best`` validation so far, and the number of validations ``since`` then."""
+
+    best: Best
+    since: Annotated[int, Field(ge=0)] = 0
+
+
 class Progress(Record):
-    """Steps and seconds trained so far."""
+    """Steps and seconds trained so far; ``validated`` where the best weights are kept."""
 
     step: Step
     seconds: Annotated[float, Field(ge=0, le=MAX_SECONDS)]
+    validated: Validated | None = None
 
 
 class OptimizerState(Record):

@@ -52,9 +52,9 @@ def _from_version_2(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_version_3(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Version 3 had no hashes and, at first, no ``training.compile``."""
+    """Version 3 had no hashes, kept the last weights and, at first, had no ``training.compile``."""
     upgraded = {key: value for key, value in values.items() if key != "integrity"}
     config = values.get("config")
     if isinstance(config, dict) and isinstance(training := config.get("training", {}), dict):
-        upgraded["config"] = {**config, "training": {"compile": "off", **training}}
+        upgraded["config"] = {**config, "training": {"compile": "off", "keep": "last", **training}}
     return {**upgraded, "format_version": 4}

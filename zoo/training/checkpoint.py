@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from zoo.errors import ZooError
 from zoo.runs.checkpoints import TENSORS
-from zoo.runs.state import Damaged, OptimizerState, Progress, TrainingState
+from zoo.runs.state import Damaged, OptimizerState, Progress, TrainingState, Validated
 from zoo.runs.weights import SPARE, load_tensors
 
 MOMENTS = frozenset(
@@ -28,29 +28,39 @@ SIZE_FACTOR = 8
 """Maximum size of a checkpoint's tensors, as a multiple of its networks: an optimizer keeps a few
 of a parameter's size."""
 
+BEST = "best"
+"""The weights of the best validation among the networks of a checkpoint."""
+
 ALWAYS_STATEFUL = (torch.optim.Adam, torch.optim.Adamax, torch.optim.RMSprop)
+
+
+class Stateful(Protocol):
+    """A network, or weights of one."""
+
+    def state_dict(self) -> Mapping[str, Tensor]: ...
+
+    def load_state_dict(self, state: Mapping[str, Tensor], /) -> Any: ...
 
 
 @dataclass
 class Position:
-    """Number of steps and seconds trained so far."""
+    """Number of steps and seconds trained so far, and the validations whose best weights are
+    kept."""
 
     step: int = 0
     seconds: float = 0.0
-
-
-def checkpointed(networks: Mapping[str, nn.Module], ema: nn.Module | None) -> dict[str, nn.Module]:
-    """Returns all networks of a checkpoint by name: those of the objective, and the EMA if any."""
-    return {**networks, **({} if ema is None else {"average": ema})}
+    validated: Validated | None = None
 
 
 def training_state(
-    position: Position, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
+    position: Position, networks: Mapping[str, Stateful], optimizers: Mapping[str, Optimizer]
 ) -> tuple[TrainingState, dict[str, Tensor]]:
     """Returns the full state of training: its plain values, and its tensors by name."""
     tensors: dict[str, Tensor] = {}
     plain: dict[str, OptimizerState] = {}
     for name, network in networks.items():
+        if name == BEST and position.validated is None:
+            continue
         tensors |= {f"network/{name}/{key}": t for key, t in network.state_dict().items()}
     for name, optimizer in optimizers.items():
         state = optimizer.state_dict()
@@ -66,7 +76,7 @@ def training_state(
             for group in state["param_groups"]
         ]
         plain[name] = OptimizerState(groups=groups, state=values)
-    progress = Progress(**asdict(position))
+    progress = Progress(**vars(position))
     return TrainingState(format_version=4, progress=progress, optimizers=plain), tensors
 
 
@@ -79,11 +89,11 @@ class Loaded:
     optimizers: Mapping[str, Mapping[str, Any]]
 
     def restore(
-        self, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
+        self, networks: Mapping[str, Stateful], optimizers: Mapping[str, Optimizer]
     ) -> None:
         """Loads the state into the networks and optimizers."""
-        for name, network in networks.items():
-            network.load_state_dict(self.networks[name])
+        for name, state in self.networks.items():
+            networks[name].load_state_dict(state)
         for name, optimizer in optimizers.items():
             optimizer.load_state_dict(dict(self.optimizers[name]))
 
@@ -91,13 +101,15 @@ class Loaded:
 def load_checkpoint(
     checkpoint: Path,
     state: TrainingState,
-    networks: Mapping[str, nn.Module],
+    networks: Mapping[str, Stateful],
     optimizers: Mapping[str, Optimizer],
     own_settings: bool = False,
 ) -> Loaded:
     """Reads the checkpoint of ``state`` and changes nothing.
 
     With ``own_settings`` the optimizers keep their own, such as betas, instead of the stored ones.
+    The best weights are left out where the checkpoint or ``networks`` have none: a resumed run may
+    change whether they are kept.
     Raises Damaged for tensors that do not fit the networks and optimizers, or are not finite.
     """
     own = sum(t.nbytes for network in networks.values() for t in network.state_dict().values())
@@ -107,6 +119,9 @@ def load_checkpoint(
         reason = str(error).replace(str(checkpoint / TENSORS), TENSORS)
         raise Damaged(reason) from None
     rest = dict(tensors)
+    if BEST not in networks or state.progress.validated is None:
+        networks = {name: network for name, network in networks.items() if name != BEST}
+        rest = {key: t for key, t in rest.items() if not key.startswith(f"network/{BEST}/")}
     loaded = {name: _of_network(name, network, rest) for name, network in networks.items()}
     if {*state.optimizers} != {*optimizers}:
         names = ", ".join(sorted({*state.optimizers} ^ {*optimizers}))
@@ -122,11 +137,12 @@ def load_checkpoint(
     for full, tensor in tensors.items():
         if tensor.is_floating_point() and bool(tensor.isnan().any()):
             raise Damaged(f"the tensor {full} has a NaN")
-    position = Position(state.progress.step, float(state.progress.seconds))
+    validated = state.progress.validated if BEST in networks else None
+    position = Position(state.progress.step, float(state.progress.seconds), validated)
     return Loaded(position, loaded, restored)
 
 
-def _of_network(name: str, network: nn.Module, rest: dict[str, Tensor]) -> dict[str, Tensor]:
+def _of_network(name: str, network: Stateful, rest: dict[str, Tensor]) -> dict[str, Tensor]:
     """Takes the tensors of a network from ``rest``."""
     state = {}
     for key, tensor in network.state_dict().items():

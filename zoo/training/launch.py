@@ -17,6 +17,7 @@ from zoo.report.card import DamagedCard, write_card
 from zoo.report.dataset import remarks, summary
 from zoo.runs.advice import resume_command
 from zoo.runs.folder import CHECKPOINTS, CONFIG, DATA_RECORD, RunFolder
+from zoo.runs.integrity import best_of
 from zoo.runs.lock import held
 from zoo.runs.record import RunRecord
 from zoo.sampling.seeding import INITIALIZATION, seeded
@@ -40,7 +41,8 @@ from zoo.training.request import (
     Resolved,
     resolve_request,
 )
-from zoo.training.resuming import checked_data, resume_point, stored_integrity
+from zoo.training.resuming import checked_data, comparable, resume_point, stored_integrity
+from zoo.training.validation import with_keep_chosen
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -124,9 +126,11 @@ def _train(
         model = build(owner, config.model, data.image_spec, accelerator.device)
         objective = model.objective(config)
     data = for_training(model, data, resolved.stored, progress.say)
+    resumed = resolved.stored is not None
+    config = replace(config, training=with_keep_chosen(config.training, model, data, resumed))
     observer = observe(model, folder, config)
     used = _with_compile_chosen(config, model, objective, data, accelerator, progress)
-    if resolved.stored is None:
+    if not resumed:
         config = used
     loop = Loop(model, folder, used, objective, data, accelerator, progress, observer)
     for line in resolved.notes:
@@ -136,6 +140,7 @@ def _train(
     if accelerator.is_main_process:
         fingerprint, accepted = checked_data(resolved, folder, model, data, request, loaded)
         changes = [*changes, *accepted]
+        loaded = comparable(loaded, changes)
         document = folder.write_config(
             model=model.name,
             plugin=owner.plugin.reference(),
@@ -146,6 +151,7 @@ def _train(
             summary=_summary(model, config, data) | {"fingerprint": fingerprint},
             changes=changes,
             integrity=stored_integrity(resolved.stored),
+            best=best_of(resolved.stored.document) if resolved.stored else None,
         )
         record = RunRecord(folder, document)
         write_json(folder.path / DATA_RECORD, _data_record(config, data))
@@ -170,6 +176,8 @@ def _train(
             stopped,
         )
     seconds = duration(loop.position.seconds)
+    if (best := loop.state.best_validation) is not None:
+        progress.say(f"the weights are those of {best}")
     progress.say(f"{loop.position.step} steps in {seconds}: {folder.path}")
     model.network.eval()
     return model, config
@@ -259,7 +267,7 @@ def _data_record(config: Config, data: Dataset) -> dict[str, Any]:
 
 
 def _description(model: Model, config: Config, loop: Loop, data: Dataset) -> str:
-    count = sum(p.numel() for network in loop.plain.values() for p in network.parameters())
+    count = sum(p.numel() for network in loop.state.networks.values() for p in network.parameters())
     ema = sum(p.numel() for p in model.network.parameters()) if config.training.ema_decay else 0
     spec = data.image_spec
     return (

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
 from zoo.data.batches import Batches
-from zoo.evaluation.likelihood import validation_bits_per_dim
 from zoo.objectives.optimizers import rate_factor
 from zoo.report.curves import save_curve
 from zoo.runs.checkpoints import remove_older
@@ -22,8 +19,7 @@ from zoo.sampling.seeding import FIRST_BATCH, HOOK, STEP, generator_for, seeded
 from zoo.system.memory import peak_memory
 from zoo.system.progress import Progress
 from zoo.training.accelerator import agree
-from zoo.training.checkpoint import Loaded, Position, checkpointed, training_state
-from zoo.training.ema import ema_of
+from zoo.training.checkpoint import Loaded, Position
 from zoo.training.execution import Execution
 from zoo.training.finite import first_not_finite, not_finite
 from zoo.training.grids import are_written, write_grid
@@ -31,8 +27,10 @@ from zoo.training.interrupts import Interrupts
 from zoo.training.limits import Limits
 from zoo.training.meter import Meter
 from zoo.training.observer import Observer
+from zoo.training.state import RunState
 from zoo.training.status import Status
 from zoo.training.synchronized import synchronize_batch_norm
+from zoo.training.validation import Validation
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -74,14 +72,11 @@ class Loop:
         self.progress = progress
         self.main = accelerator.is_main_process
         self.limits = Limits(self.training, len(data.splits["train"]), objective.batches_per_step)
-        self.position = Position()
+        self.state = RunState(model, objective, self.training)
         self.record: RunRecord | None = None
-        self.plain = dict(objective.networks)
-        self.ema = (
-            ema_of(model.network, self.training.ema_decay) if self.training.ema_decay else None
-        )
+        self.validation = Validation(model, data, self.training, self.state)
         self.execution = Execution(
-            self.plain, objective.second_derivatives, self.training, progress.say
+            self.state.networks, objective.second_derivatives, self.training, progress.say
         )
         self._rates = {
             name: [group["lr"] for group in optimizer.param_groups]
@@ -112,6 +107,7 @@ class Loop:
             if loaded is not None:
                 self._complete()
             self.observer.started()
+            self.validation.prepare(self.progress)
         with Interrupts() as interrupts, self.execution.installed():
             try:
                 stopped = self._train(interrupts)
@@ -125,31 +121,24 @@ class Loop:
         first = self._batches_of(size, single_process=True)
         raw = next(iter(first.iterate(0)))
         seed, device = self.training.seed, self.accelerator.device
-        self._move()
+        self.state.move(device)
         batch = first.make(raw, generator_for(seed, FIRST_BATCH, device=device))
         with (
             seeded(seed, HOOK + FIRST_BATCH, device=device),
             self.model.owner.blame("zoo_train"),
         ):
             self.objective.initialize(batch)
-        if self.ema is not None:
-            self.ema.module.load_state_dict(self.model.network.state_dict())
+        if (ema := self.state.ema) is not None:
+            ema.module.load_state_dict(self.model.network.state_dict())
 
     def _restore(self, loaded: Loaded) -> None:
-        self._move()
-        loaded.restore(self.checkpointed_networks, self.objective.optimizers)
-        self.position = replace(loaded.position)
+        self.state.move(self.accelerator.device)
+        self.state.restore(loaded)
         self.progress.say(f"resuming from step {self.position.step}")
-
-    def _move(self) -> None:
-        for network in [*self.plain.values(), self.model.network]:
-            network.to(self.accelerator.device)
-        if self.ema is not None:
-            self.ema.module.to(self.accelerator.device)
 
     def _prepare(self) -> None:
         self._forwards: dict[str, dict[str, Any]] = {}
-        for name, network in self.plain.items():
+        for name, network in self.state.networks.items():
             # Accelerate replaces the network's forward by one in mixed precision.
             self._forwards[name] = {k: v for k, v in vars(network).items() if k == "forward"}
             if self.accelerator.num_processes > 1:
@@ -167,14 +156,16 @@ class Loop:
         batches = iter(self._batches.iterate(self.position.step * per_step))
         self._meter = Meter(self.accelerator)
         started, previous = time.perf_counter(), self.position.seconds
-        for network in self.objective.networks.values():
-            network.train()
+        self._train_mode()
         done = self.limits.progress(self.position.step, previous) >= 1
         if done:
             self.progress.say(
                 f"already finished at step {self.position.step} of {self.limits}: raise --steps, "
                 "--epochs or --minutes to continue"
             )
+        elif done := self._is_exhausted():
+            text = self.validation.exhausted_text
+            self.progress.say(f"{text}: raise training.patience to continue")
         stop = 0
         while not done and not stop:
             raws = [next(batches) for _ in range(per_step)]
@@ -189,9 +180,16 @@ class Loop:
                 )
             self.position.seconds = seconds
             done = self.limits.progress(step, seconds) >= 1
-            at_checkpoint = done or stop or step % self.training.checkpoint_every == 0
-            if at_log or at_checkpoint:
-                self._log(validate=bool(at_checkpoint))
+            ends = done or bool(stop)
+            at_checkpoint = ends or step % self.training.checkpoint_every == 0
+            at_validation = ends or self.validation.is_due(step)
+            if at_log or at_checkpoint or at_validation:
+                # A validation that only an interrupted run has must not change what it keeps.
+                counts = done or self.validation.is_due(step)
+                self._log(at_checkpoint, at_validation, counts)
+                if at_validation and not ends and self._is_exhausted():
+                    self.progress.say(self.validation.exhausted_text)
+                    done = at_checkpoint = True
                 if at_checkpoint:
                     self._checkpoint()
         return stop
@@ -206,8 +204,8 @@ class Loop:
             self.execution.step(),
         ):
             metrics = self.objective.step(batches, self._update)
-        if self.ema is not None:
-            self.ema.update_parameters(self.model.network)
+        if (ema := self.state.ema) is not None:
+            ema.update_parameters(self.model.network)
         self._meter.add(
             self.position.step + 1, metrics, self._norms, timed=not self.execution.compiling
         )
@@ -230,12 +228,13 @@ class Loop:
 
     # Logs and checkpoints
 
-    def _log(self, validate: bool) -> None:
-        """Reads the metrics from the device, stops at a NaN, writes a line of metrics.jsonl."""
+    def _log(self, at_checkpoint: bool, at_validation: bool, counts: bool) -> None:
+        """Reads the metrics from the device, stops at a NaN, writes a line of metrics.jsonl, with
+        a validation that ``counts`` for the weights to keep or does not."""
         if (bad := self._meter.first_bad_step) is not None:
             raise not_finite("the loss", bad, self.folder.path, self.training)
-        state = self.checkpointed_networks, self.objective.optimizers, self.accelerator
-        if validate and (tensor := first_not_finite(*state)) is not None:
+        state = self.state.trained, self.objective.optimizers, self.accelerator
+        if (at_checkpoint or at_validation) and (tensor := first_not_finite(*state)) is not None:
             raise not_finite(tensor, self.position.step, self.folder.path, self.training)
         values, steps_per_second = self._meter.read()
         step, seconds = self.position.step, self.position.seconds
@@ -249,12 +248,10 @@ class Loop:
             **values,
         }
         shown = dict(values)
-        if validate and self.main:
-            bits = validation_bits_per_dim(
-                self.model.with_network(self.final_network), self.data, self.training.seed
-            )
-            if bits is not None:
-                shown["validation_bits_per_dim"] = line["validation_bits_per_dim"] = bits
+        if at_validation and self.main:
+            measured = self.validation.measure(counts)
+            shown |= measured
+            line |= measured
         if self.main:
             self.folder.append_metrics(line)
             self.observer.step(step, line)
@@ -265,36 +262,38 @@ class Loop:
             self.progress.say(f"{speed:.0f} images/s, {peak_memory(self.accelerator.device)}")
         done = self.limits.progress(step, seconds)
         status = Status(step, shown, speed, left)
-        self.progress.step(done, status.forms(), milestone=validate)
+        self.progress.step(done, status.forms(), milestone=at_checkpoint)
+        self._train_mode()
         self._meter.restart_clock()
 
     def _checkpoint(self) -> None:
         self.accelerator.wait_for_everyone()
         if self.record is not None:
-            state, tensors = training_state(
-                self.position, self.checkpointed_networks, self.objective.optimizers
-            )
-            self.record.save(state, tensors, self.final_network.state_dict())
+            self.record.save(*self.state.checkpoint(), self.state.weights)
             self._write_grid()
             self.observer.checkpoint(self.position.step)
         self.accelerator.wait_for_everyone()
+        self._train_mode()
+        self._meter.restart_clock()
+
+    def _train_mode(self) -> None:
         for network in self.objective.networks.values():
             network.train()
-        self._meter.restart_clock()
 
     def _complete(self) -> None:
         """Does what a kill after the checkpoint prevented: writes the weights and the sample grids,
         and removes older checkpoints."""
         assert self.record is not None
         step = self.position.step
-        there = self.record.save_weights(step, self.final_network.state_dict())
+        best = self.state.best_validation
+        there = self.record.save_weights(step, self.state.weights, best)
         if not there or not are_written(self.folder, step):
             self._write_grid()
         remove_older(self.folder.path, step)
 
     def _write_grid(self) -> None:
-        model = self.model.with_network(self.final_network)
-        write_grid(self.folder, model, self.position.step, self.training.seed)
+        with self.state.used() as model:
+            write_grid(self.folder, model, self.position.step, self.training.seed)
 
     def _finish(self) -> None:
         if self.main:
@@ -303,15 +302,15 @@ class Loop:
                 logged = [key for key in lines[-1] if key not in BOOKKEEPING]
                 metrics = [key for key in logged if not key.startswith(VALIDATION)]
                 save_curve(self.folder.path / CURVE, lines, metrics)
-            self.model.network.load_state_dict(self.final_network.state_dict())
+            self.model.network.load_state_dict(self.state.weights)
 
     def leave(self) -> None:
         """Releases the process group and restores the networks' own forward, in their own
         precision."""
-        for name, network in self.plain.items():
+        for name, network in self.state.networks.items():
             vars(network).pop("forward", None)
             vars(network).update(self._forwards[name])
-        self.objective.networks.update(self.plain)
+        self.objective.networks.update(self.state.networks)
         self.accelerator.wait_for_everyone()
         self.accelerator.free_memory()
         self.accelerator.end_training()
@@ -319,13 +318,17 @@ class Loop:
     # Parts
 
     @property
-    def final_network(self) -> torch.nn.Module:
-        """The network whose weights the run stores: the EMA, if there is one."""
-        return self.model.network if self.ema is None else self.ema.module
+    def position(self) -> Position:
+        return self.state.position
 
-    @property
-    def checkpointed_networks(self) -> dict[str, torch.nn.Module]:
-        return checkpointed(self.plain, self.ema)
+    def _is_exhausted(self) -> bool:
+        """Whether the main process finds the patience of the run exhausted."""
+        from accelerate.utils import broadcast_object_list
+
+        exhausted = [self.validation.is_exhausted]
+        if self.training.patience is not None:
+            broadcast_object_list(exhausted)
+        return exhausted[0]
 
     def _batches_of(self, batch_size: int, single_process: bool = False) -> Batches:
         return Batches(

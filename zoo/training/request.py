@@ -38,6 +38,9 @@ from zoo.system.launcher import launched
 from zoo.system.retry import SECONDS
 from zoo.training.tracking import check_tracker
 
+DECIDED = ("training.compile", "training.keep")
+"""Keys whose value ``auto`` is decided for a new run and holds for all of it."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -134,8 +137,7 @@ def _resolve_resumed(spec: ModelSpec, request: Request, folder: Path) -> Resolve
         overrides = overlay(file_settings(spec, request.file), overrides)
     if request.preset is not None:
         overrides = overlay(preset_settings(spec, request.preset), overrides)
-    # The decision of a new run holds for all of it.
-    overrides = [s for s in overrides if (s.name, s.value) != ("training.compile", "auto")]
+    overrides = [s for s in overrides if s.name not in DECIDED or s.value != "auto"]
     config = validate(spec, overlay(stored, overrides))
     source = config.data.source
     named = replace(config, data=config.data.model_copy(update={"source": name_of(source)}))

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import nn
 from torch.optim import Optimizer
 
 from zoo.errors import ZooError
 from zoo.runs.checkpoints import find_checkpoints, has_hashes, verified_state
 from zoo.runs.folder import CHECKPOINTS, WEIGHTS
 from zoo.runs.state import Change, Damaged
-from zoo.training.checkpoint import Loaded, load_checkpoint
+from zoo.training.checkpoint import Loaded, Stateful, load_checkpoint
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -25,7 +24,7 @@ OPTIMIZER_KEYS = frozenset(
 
 def newest_intact(
     run: Path,
-    networks: Mapping[str, nn.Module],
+    networks: Mapping[str, Stateful],
     optimizers: Mapping[str, Optimizer],
     changes: Sequence[Change],
     accelerator: Accelerator,
@@ -54,7 +53,7 @@ def newest_intact(
 
 def newest_checkpoint(
     run: Path,
-    networks: Mapping[str, nn.Module],
+    networks: Mapping[str, Stateful],
     optimizers: Mapping[str, Optimizer],
     changes: Sequence[Change],
     say: Callable[[str], None],
@@ -87,7 +86,7 @@ def newest_checkpoint(
 
 def _load(
     checkpoint: Path,
-    networks: Mapping[str, nn.Module],
+    networks: Mapping[str, Stateful],
     optimizers: Mapping[str, Optimizer],
     changes: Sequence[Change],
 ) -> Loaded:

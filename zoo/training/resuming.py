@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.fingerprint import fingerprint
@@ -36,7 +37,7 @@ def resume_point(
     after = [change.model_copy(update={"step": MAX_STEP}) for change in resolved.changes]
     loaded = newest_intact(
         loop.folder.path,
-        loop.checkpointed_networks,
+        loop.state.stored,
         loop.objective.optimizers,
         [*before, *after],
         loop.accelerator,
@@ -50,6 +51,15 @@ def resume_point(
     return loaded, [
         change.model_copy(update={"step": min(change.step, step)}) for change in [*before, *after]
     ]
+
+
+def comparable(loaded: Loaded | None, changes: Sequence[Change]) -> Loaded | None:
+    """Returns a checkpoint without its best validation if that is of other images."""
+    if loaded is None or not any(
+        change.key == "data" and change.step >= loaded.position.step for change in changes
+    ):
+        return loaded
+    return replace(loaded, position=replace(loaded.position, validated=None))
 
 
 def checked_data(

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
-from torch.optim import Optimizer
 
 from zoo.errors import ZooError
 from zoo.model import Model, build
@@ -25,10 +23,10 @@ from zoo.runs.weights import load_weights, no_larger_than
 from zoo.sampling.seeding import preserved
 from zoo.system.files import sha256_of
 from zoo.system.partial import remove_folder
-from zoo.training.checkpoint import Loaded, checkpointed, load_checkpoint
-from zoo.training.ema import ema_of
+from zoo.training.checkpoint import Loaded, load_checkpoint
 from zoo.training.finite import first_bad
 from zoo.training.grids import grid_paths, write_own_grid
+from zoo.training.state import RunState
 from zoo.verification.report import Report
 
 CPU = torch.device("cpu")
@@ -44,19 +42,20 @@ def check_state(
     """
     training = stored.config.training
     model = _build(stored, host)
-    objective = model.objective(stored.config)
-    ema = ema_of(model.network, training.ema_decay) if training.ema_decay else None
-    networks = checkpointed(objective.networks, ema)
-    newest = _check_checkpoints(report, networks, objective.optimizers)
-    final = model if ema is None else model.with_network(ema.module)
+    state = RunState(model, model.objective(stored.config), training)
+    newest = _check_checkpoints(report, state)
     if newest is not None:
-        newest.restore(networks, objective.optimizers)
-    step = None if newest is None else newest.position.step
-    _check_weights(report, stored, host, final, step)
-    if step is None:
+        state.restore(newest)
+    _check_weights(report, stored, host, None if newest is None else state)
+    if newest is None:
         return {}
+    step = newest.position.step
     own, _ = grid_paths(stored.folder, step)
-    write = partial(write_own_grid, stored.folder, final, step, training.seed)
+
+    def write() -> None:
+        with state.used() as final:
+            write_own_grid(stored.folder, final, step, training.seed)
+
     return {own.relative_to(report.path).as_posix(): write}
 
 
@@ -67,9 +66,7 @@ def _build(stored: StoredRun, host: Host) -> Model:
         return build(owner, stored.config.model, stored.image_spec, CPU)
 
 
-def _check_checkpoints(
-    report: Report, networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
-) -> Loaded | None:
+def _check_checkpoints(report: Report, state: RunState) -> Loaded | None:
     """Finds damaged checkpoints; returns the newest one that is intact."""
     damaged: list[tuple[Path, str]] = []
     newest: Loaded | None = None
@@ -77,8 +74,8 @@ def _check_checkpoints(
         files = sorted(path.relative_to(report.path).as_posix() for path in checkpoint.iterdir())
         report.checked(*files)
         try:
-            state = verified_state(checkpoint)
-            loaded = load_checkpoint(checkpoint, state, networks, optimizers)
+            values = verified_state(checkpoint)
+            loaded = load_checkpoint(checkpoint, values, state.stored, state.optimizers)
         except Damaged as error:
             damaged.append((checkpoint, str(error)))
         else:
@@ -90,16 +87,14 @@ def _check_checkpoints(
     return newest
 
 
-def _check_weights(
-    report: Report, stored: StoredRun, host: Host, final: Model, step: int | None
-) -> None:
-    """Compares the weights with their hash, with the network and with NaN; ``final`` has those of
-    the checkpoint of ``step``."""
+def _check_weights(report: Report, stored: StoredRun, host: Host, state: RunState | None) -> None:
+    """Compares the weights with their hash, with the network and with NaN; ``state`` is that of
+    the newest checkpoint."""
     path, mend = stored.path / WEIGHTS, None
     report.checked(WEIGHTS)
-    if step is not None:
-        record, state = RunRecord(stored.folder, stored.document), final.network.state_dict()
-        mend = partial(record.save_weights, step, state)
+    if state is not None:
+        record, best = RunRecord(stored.folder, stored.document), state.best_validation
+        mend = partial(record.save_weights, state.position.step, state.weights, best)
     fix = "" if mend else "use another copy of the run"
     if not path.exists():
         return report.problem(WEIGHTS, "it is missing", fix, mend)

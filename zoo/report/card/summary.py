@@ -15,6 +15,8 @@ from zoo.plugins.owner import FindOwner
 from zoo.report.card import markdown
 from zoo.report.card.metrics import NO_METRICS, CardMetrics, read_card_metrics
 from zoo.runs.folder import WEIGHTS, RunFolder
+from zoo.runs.integrity import best_of
+from zoo.runs.state import Best
 from zoo.runs.weights import tensor_shapes
 from zoo.sampling.names import listed
 from zoo.specs import ImageSpec, Latent, ModelSpec
@@ -50,6 +52,7 @@ class RunSummary:
     versions: Mapping[str, Any] = field(default_factory=dict)
     hardware: str = ""
     last: Mapping[str, Any] = field(default_factory=dict)
+    best: Best | None = None
     images: int | None = None
     measured: CardMetrics = NO_METRICS
 
@@ -89,6 +92,7 @@ def read_summary(folder: Path, find: FindOwner, repository: str | None = None) -
         versions=_mapping(values.get("versions")),
         hardware=_hardware(values.get("hardware")),
         last=lines[-1] if lines else {},
+        best=best_of(values),
         images=_count(stored.get("images")),
         measured=read_card_metrics(folder),
     )
@@ -108,6 +112,7 @@ def summary_part(summary: RunSummary) -> str:
         ("stored values", _stored_values(summary)),
         ("missing splits", f"by {summary.config.data.split_rule}"),
         ("steps", str(_count(last.get("step")) or 0)),
+        ("weights", "" if summary.best is None else markdown.escaped(str(summary.best))),
         ("epochs", f"{_number(last.get('epoch')) or 0:g}"),
         ("training time", duration(seconds)),
         ("images per second", _throughput(summary, seconds)),
