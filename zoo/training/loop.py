@@ -164,8 +164,7 @@ class Loop:
                 "--epochs or --minutes to continue"
             )
         elif done := self._is_exhausted():
-            text = self.validation.exhausted_text
-            self.progress.say(f"{text}: raise training.patience to continue")
+            self._say_exhausted(": raise training.patience to continue")
         stop = 0
         while not done and not stop:
             raws = [next(batches) for _ in range(per_step)]
@@ -188,7 +187,7 @@ class Loop:
                 counts = done or self.validation.is_due(step)
                 self._log(at_checkpoint, at_validation, counts)
                 if at_validation and not ends and self._is_exhausted():
-                    self.progress.say(self.validation.exhausted_text)
+                    self._say_exhausted()
                     done = at_checkpoint = True
                 if at_checkpoint:
                     self._checkpoint()
@@ -320,6 +319,10 @@ class Loop:
     @property
     def position(self) -> Position:
         return self.state.position
+
+    def _say_exhausted(self, advice: str = "") -> None:
+        if self.main:  # the others have no validation
+            self.progress.say(self.validation.exhausted_text + advice)
 
     def _is_exhausted(self) -> bool:
         """Whether the main process finds the patience of the run exhausted."""

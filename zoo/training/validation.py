@@ -106,11 +106,8 @@ def with_keep_chosen(
     elif keep == "best" and reason:
         raise UsageError(f"training.keep = best: {reason}: set training.keep to last")
     if training.patience is not None and keep == "last":
-        cause = reason or "the last weights are kept"
-        raise UsageError(
-            f"training.patience = {training.patience}: {cause}: leave it out, or set training.keep "
-            "to best with a validation"
-        )
+        cause = reason if training.keep == "auto" and reason else "the last weights are kept"
+        raise UsageError(f"training.patience = {training.patience}: {cause}: leave it out")
     return training.model_copy(update={"keep": keep})
 
 
