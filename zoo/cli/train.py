@@ -96,7 +96,7 @@ def command(
     if group.local_main:
         echo(f"samples: {run.path / 'samples' / 'grid.png'}")
         if not resume and (steps := steps_of_minutes(run)) is not None:
-            flags = {"preset": preset, "data": source, "config": file}
+            flags: dict[str, Any] = {"preset": preset, "data": source, "config": file}
             flags |= training | dict.fromkeys(LIMITS) | {"steps": steps}
             flags |= {"device": None if device == "auto" else device}
             flags |= {"processes": None if processes == 1 else processes}
