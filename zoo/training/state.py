@@ -62,7 +62,7 @@ class RunState:
 
     @property
     def stored(self) -> Mapping[str, Stateful]:
-        """What a checkpoint stores by name: :attr:`trained`, and the best weights if kept."""
+        """The contents of a checkpoint by name: :attr:`trained`, and the best weights if kept."""
         return self.trained if self.best is None else {**self.trained, BEST: self.best}
 
     @property
