@@ -173,6 +173,8 @@ def train_and_score(
             "training.clip_norm": settings.clip_norm,
             "training.ema_decay": 0.0,
             "training.checkpoint_every": settings.checkpoint_every,
+            "training.validate_every": None,
+            "training.keep": "last",
             "training.log_every": min(10, settings.checkpoint_every),
         },
         steps=settings.steps,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 import zoo
-from zoo.config.sections import DataConfig
+from zoo.config.sections import DataConfig, TrainingConfig
 from zoo_onnx import OnnxModel
 
 Array = NDArray[Any]
@@ -29,6 +29,9 @@ METRICS = "metrics.jsonl"
 WEIGHTS = "model.safetensors"
 SPLITS = {"data.split_rule": "position"} if "split_rule" in DataConfig.model_fields else {}
 """The split rule of versions that had no other, so that records of both are comparable."""
+
+KEEP = {"training.keep": "last"} if "keep" in TrainingConfig.model_fields else {}
+"""The weights that versions without the setting kept, likewise."""
 
 TIMINGS = {"seconds", "images_per_second"}
 """Keys of metrics.jsonl whose values depend on the clock."""
@@ -74,7 +77,7 @@ def train(model: str, config: dict[str, Any], steps: int, folder: Path) -> None:
     resume = folder.exists()
     zoo.train(
         model,
-        config=None if resume else config | SPLITS,
+        config=None if resume else config | SPLITS | KEEP,
         steps=steps,
         seed=0,
         out=folder,

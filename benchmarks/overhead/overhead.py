@@ -139,7 +139,8 @@ def measure(model: str, rounds: int = 30, device: str = "auto") -> Row:
     """Measures ``rounds`` rounds of ``STEPS`` steps of a model's first preset."""
     torch_device = choose_device(device)
     steps = STEPS * (rounds + SKIPPED + 1)
-    values = {"steps": steps, "checkpoint_every": steps + 1, "log_every": STEPS}
+    values = {"steps": steps, "log_every": STEPS}
+    values |= dict.fromkeys(("checkpoint_every", "validate_every"), steps + 1)
     settings = [Setting("training", key, value, key) for key, value in values.items()]
     spec = host().spec(model)
     resolve(spec, settings=settings)
