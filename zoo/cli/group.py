@@ -24,6 +24,7 @@ BUILT_IN = (
     "reconstruct",
     "evaluate",
     "compare",
+    "runs",
     "verify",
     "check",
     "new-plugin",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -51,6 +51,9 @@ DATA_RECORD = "checkpoints/data.json"
 """The full path of the data and their number of images; beside the checkpoints, so never pushed."""
 
 EVALUATION = "metrics.json"
+
+LARGEST = sys.float_info.max
+"""Integers in a file may exceed what a float holds."""
 
 BOOKKEEPING = ("step", "epoch", "seconds", "images_per_second")
 """The keys of a line of metrics.jsonl that are not metrics."""
@@ -237,7 +240,7 @@ def numbers(line: Mapping[str, Any]) -> dict[str, float]:
     return {
         name: value
         for name, value in line.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
     }
 
 

@@ -24,6 +24,12 @@ MAX_TAIL = 2**26
 MAX_LINE = 2**16
 """Maximum bytes of a line; a longer one is damaged."""
 
+MAX_SKIMMED = 2**24
+"""Bytes of the newest lines that :func:`skim_log` looks at."""
+
+_ATTEMPTS = 8
+"""Lines at the end of a log that may be damaged."""
+
 _DICT = 128
 """Bytes that a line counts for at least, since it takes memory beside its values."""
 
@@ -52,6 +58,39 @@ def read_log(path: Path) -> list[dict[str, Any]]:
             size -= max(len(newest.popleft()), _DICT)
     parsed = map(_parsed, newest)
     return [line for line in parsed if line is not None]
+
+
+def skim_log(path: Path, text: str) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Returns the lines with ``text``, oldest first, and the last line; None without one.
+
+    Only these are parsed, of the last MAX_SKIMMED bytes: a run may have logged a hundred thousand.
+    """
+    try:
+        require_regular(path)
+    except FileNotFoundError:
+        return [], None
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - MAX_SKIMMED))
+        data = file.read(MAX_SKIMMED)
+    parsed = map(_bounded, _lines_with(data, text.encode()))
+    return [line for line in parsed if line is not None], _last(data)
+
+
+def _lines_with(data: bytes, text: bytes) -> Iterator[bytes]:
+    position = data.find(text)
+    while position >= 0:
+        end = data.find(b"\n", position)
+        end = len(data) if end < 0 else end
+        yield data[data.rfind(b"\n", 0, position) + 1 : end]
+        position = data.find(text, end)
+
+
+def _last(data: bytes) -> dict[str, Any] | None:
+    for _ in range(_ATTEMPTS):
+        data, _, text = data.rstrip().rpartition(b"\n")
+        if (last := _bounded(text)) is not None:
+            return last
+    return None
 
 
 def check_log(path: Path) -> LogCheck:
@@ -122,6 +161,10 @@ def _lines(path: Path, tail: int | None = None) -> Iterator[bytes]:
 
 def _too_large(path: Path, reason: str) -> ZooError:
     return ZooError(f"{path} has {reason} are read; move it away, or keep its newest lines")
+
+
+def _bounded(line: bytes) -> dict[str, Any] | None:
+    return _parsed(line) if len(line) <= MAX_LINE else None
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -107,6 +108,27 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
 
     with _readable(path), safe_open(path, "np") as file:
         return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+
+
+def check_complete(path: Path) -> None:
+    """Raises ZooError for a file that is not as long as its header says; reads no tensor and
+    imports nothing."""
+    try:
+        require_regular(path)
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, MAX_HEADER)))
+            size = file.seek(0, io.SEEK_END)
+        ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
+        complete = size == 8 + length + max(ends, default=0)
+    except FileNotFoundError:
+        raise ZooError(f"there is no file {path}: use the whole run folder") from None
+    except OSError as error:
+        raise _damaged(path, first_line(error)) from None
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise _damaged(path, "its header is not valid") from None
+    if not complete:
+        raise _damaged(path, "its length is not the one in its header")
 
 
 @contextmanager
