@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -15,10 +13,10 @@ from zoo.cli.loading import load_network
 from zoo.cli.out import unused
 from zoo.errors import UsageError
 from zoo.runs.folder import CONFIG, EVALUATION, METRICS, WEIGHTS
-from zoo.system.console import echo
+from zoo.system.console import echo, terminal_width, wrapped
 
-if TYPE_CHECKING:
-    from zoo.report.comparison import Row
+NARROW = 80
+"""Columns of the output where it goes to no terminal."""
 
 
 @click.command("compare")
@@ -37,7 +35,8 @@ if TYPE_CHECKING:
 def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_json: bool) -> None:
     """Compare runs of any models and data: a table, and an image of samples and training curves.
 
-    The table includes the metrics of `zoo evaluate`, with their protocols below.
+    The table includes the metrics of `zoo evaluate`, with their protocols below. Runs that differ
+    in seed alone are one row, with mean and sample standard deviation.
     """
     out = unused(Path("compare.png")) if out is None else out
     if out.suffix != ".png" or out.is_dir():
@@ -52,10 +51,13 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
     stored = [read_run(run) for run in runs]
     loaded = [load_network(run, device) for run in stored]
 
+    from zoo.cli.comparison import notes, table
+    from zoo.report.groups import group
     from zoo.report.sheet import save_comparison
 
     entries = [Entry(str(run.source or run.path), run, run.folder) for run in loaded]
     rows = compare(entries)
+    groups = group(entries, rows)
     save_comparison(out, entries, rows, seed)
     if as_json:
         echo_json(
@@ -67,59 +69,12 @@ def command(runs: tuple[str, ...], seed: int, out: Path | None, device: str, as_
                 ],
                 "remarks": remarks(rows),
                 "plot": str(out),
+                "groups": [found.as_json() for found in groups],
             }
         )
         return
-    echo(*table(rows))
-    for text in (*remarks(rows), f"plot: {out}"):
-        echo("", text)
-
-
-def table(rows: Sequence[Row]) -> list[str]:
-    """Returns the rows as lines of an aligned Markdown table."""
-    from zoo.evaluation.metrics import title_of
-    from zoo.report.card.markdown import escaped
-    from zoo.report.comparison import measured, metric_names, protocols
-    from zoo.report.curves import words
-
-    known = protocols(rows)
-    cells: dict[str, list[str]] = {
-        "run": [escaped(row.name) for row in rows],
-        "model": [row.model for row in rows],
-        "data": [escaped(row.data) for row in rows],
-        "image": [f"{row.shape}, {row.image.bits} bits" for row in rows],
-        "parameters": [_cell(row.parameters) for row in rows],
-        "steps": [_cell(row.steps) for row in rows],
-        "epochs": [_cell(row.epochs, ",.1f") for row in rows],
-        "minutes": [_cell(row.minutes, ",.2f") for row in rows],
-        "images/s": [_cell(row.images_per_second, ",.0f") for row in rows],
-    }
-    for name in _names(row.logged for row in rows):
-        cells[escaped(words(name))] = [_cell(row.logged.get(name), ".4f") for row in rows]
-    for name in metric_names(rows):
-        cells[f"{escaped(title_of(name))}, measured"] = [measured(row, name, known) for row in rows]
-    return _markdown(cells, left=4)
-
-
-def _names(values: Iterable[Mapping[str, object]]) -> list[str]:
-    """Returns the distinct keys of all mappings, in order."""
-    return list(dict.fromkeys(name for mapping in values for name in mapping))
-
-
-def _cell(value: float | None, form: str = ",") -> str:
-    return "-" if value is None else format(value, form)
-
-
-def _markdown(cells: Mapping[str, Sequence[str]], left: int) -> list[str]:
-    """Returns the lines of a Markdown table of columns by header, of which the first ``left`` are
-    left-aligned."""
-    columns = [(head, *column) for head, column in cells.items()]
-    widths = [max(3, *map(len, column)) for column in columns]
-    rules = ["-" * width if i < left else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
-    rows = [
-        [cell.ljust(width) if i < left else cell.rjust(width)
-         for i, (cell, width) in enumerate(zip(row, widths, strict=True))]
-        for row in zip(*columns, strict=True)
-    ]  # fmt: skip
-    rows.insert(1, rules)
-    return [f"| {' | '.join(row)} |" for row in rows]
+    columns = terminal_width() or NARROW
+    echo(*table(groups, columns))
+    for text in (*notes(groups), *remarks(rows)):
+        echo("", *wrapped(text, columns))
+    echo("", f"plot: {out}")

@@ -158,3 +158,11 @@ def _wrapped(cell: str, width: int) -> list[str]:
     if len(cell) <= width:
         return [cell]
     return textwrap.wrap(cell, width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def shortened(text: str, length: int) -> str:
+    """Returns ``text`` with an ellipsis in its middle if it is longer than ``length``."""
+    if len(text) <= length:
+        return text
+    start = (length - 1) // 3
+    return f"{text[:start]}…{text[len(text) - length + 1 + start :]}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.group import columns, echo_json, json_option
+from zoo.cli.group import columns, echo_json, json_option, shortened
 from zoo.errors import UsageError, printable
 from zoo.system.console import echo, say, terminal_width
 
@@ -80,7 +80,7 @@ def fit(cells: dict[str, list[str]], columns_shown: int | None) -> list[str]:
             del cells[name]
             hidden.append(name)
         longest = max(map(len, cells["RUN"])) - max(0, _width(cells) - columns_shown)
-        cells["RUN"] = [_shortened(path, max(longest, NARROWEST)) for path in cells["RUN"]]
+        cells["RUN"] = [shortened(path, max(longest, NARROWEST)) for path in cells["RUN"]]
     return hidden
 
 
@@ -89,15 +89,8 @@ def _width(cells: dict[str, list[str]]) -> int:
     return sum(widths) + 2 * (len(widths) - 1)
 
 
-def _shortened(text: str, length: int) -> str:
-    if len(text) <= length:
-        return text
-    start = (length - 1) // 3
-    return f"{text[:start]}…{text[len(text) - length + 1 + start :]}"
-
-
 def _name(text: str | None, length: int = 24) -> str:
-    return "-" if text is None else _shortened(printable(text), length)
+    return "-" if text is None else shortened(printable(text), length)
 
 
 def _best(run: Glance) -> str:

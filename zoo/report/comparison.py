@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.runs.folder import RunFolder
     from zoo.specs import ImageSpec
 
-_NOT_COMPARED = ("seed", "method", "accuracy", "feature_dimensions")
+_NOT_COMPARED = ("seed", "method", "accuracy", "feature_dimensions", "backend")
 """Protocol fields that may differ, or that another field implies."""
 
 
@@ -132,11 +132,7 @@ def _differing_metrics(rows: Sequence[Row]) -> list[str]:
     sentences: dict[str, list[str]] = {}
     for name in metric_names(rows):
         metrics = [row.metrics[name] for row in rows if name in row.metrics]
-        differing = _differing(
-            {field.replace("_", " "): value for field, value in asdict(metric.protocol).items()
-             if field not in _NOT_COMPARED}
-            for metric in metrics
-        )  # fmt: skip
+        differing = _differing_fields(metrics)
         methods = {metric.protocol.method: str(metric.protocol) for metric in metrics}
         if differing:
             text = f"in {_listed(differing)}: they are not comparable."
@@ -147,6 +143,20 @@ def _differing_metrics(rows: Sequence[Row]) -> list[str]:
             continue
         sentences.setdefault(text, []).append(title_of(name))
     return [f"The measured {_and(titles)} differ {text}" for text, titles in sentences.items()]
+
+
+def is_comparable(metrics: Iterable[Metric]) -> bool:
+    """Whether the protocols of a metric's values differ in nothing but what may differ."""
+    return not _differing_fields(metrics)
+
+
+def _differing_fields(metrics: Iterable[Metric]) -> dict[str, list[str]]:
+    """Returns the fields in which the protocols of a metric differ, with their values."""
+    return _differing(
+        {field.replace("_", " "): value for field, value in asdict(metric.protocol).items()
+         if field not in _NOT_COMPARED}
+        for metric in metrics
+    )  # fmt: skip
 
 
 def footnotes(rows: Sequence[Row]) -> list[str]:

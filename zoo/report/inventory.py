@@ -76,7 +76,7 @@ def glance(path: Path) -> Glance:
         document = run.read_document()
         validated, last = skim_log(path / METRICS, f'"{VALIDATION}')
         _check(path, document)
-        if _is_finished(path, upgraded_config(document), last):
+        if is_finished(path, upgraded_config(document), last):
             state = "finished"
     except (ZooError, OSError) as error:
         state = "damaged"
@@ -105,7 +105,7 @@ def _check(path: Path, document: Mapping[str, Any]) -> None:
         check_complete(path / WEIGHTS)
 
 
-def _is_finished(path: Path, values: Mapping[str, Any], last: Mapping[str, Any] | None) -> bool:
+def is_finished(path: Path, values: Mapping[str, Any], last: Mapping[str, Any] | None) -> bool:
     """Whether the last line of the log has reached a limit of the configuration, and the run was
     not killed before its checkpoint."""
     config = values.get("config")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import TextIO
 
@@ -39,6 +40,11 @@ def terminal_width() -> int | None:
     if sys.stdout is None or not sys.stdout.isatty():
         return None
     return shutil.get_terminal_size().columns
+
+
+def wrapped(text: str, columns: int) -> list[str]:
+    """Returns ``text`` in lines of at most ``columns``, broken between words."""
+    return textwrap.wrap(printable(text), columns, break_on_hyphens=False)
 
 
 def say_loading(subject: str, say: Callable[[str], None] = say) -> None:
