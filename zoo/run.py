@@ -12,7 +12,7 @@ from zoo.config.sections import Config, DataConfig
 from zoo.data.names import absolute
 from zoo.errors import ZooError
 from zoo.model import Model, build
-from zoo.plugins.formats import format_of
+from zoo.plugins.formats import TORCH, format_of
 from zoo.plugins.host import Host
 from zoo.report.card import write_card
 from zoo.report.dataset import remarks
@@ -66,16 +66,20 @@ class Run(Model):
         importance_samples: int = 100,
         features: str | Path | None = None,
         settings: Mapping[str, Any] | None = None,
+        backend: str = TORCH,
         progress: Progress | None = None,
     ) -> Evaluation:
         """Measures ``metrics`` (default: all that the model supports) on a split of ``data``
         (default: the training data) at the run's size and channels.
 
-        ``settings`` are those of :meth:`data_config`. The other arguments are those of
+        ``settings`` are those of :meth:`data_config`; ``backend`` is ``"torch"``, or the format of
+        exported graphs to measure instead of the network. The other arguments are those of
         :class:`zoo.evaluation.measure.Plan`. Writes nothing;
         ``zoo evaluate`` writes metrics.json.
         """
+        from zoo.evaluation.exported import Exported
         from zoo.evaluation.measure import Plan, check_plan, evaluate
+        from zoo.evaluation.metrics import check_graphs
         from zoo.system.progress import Progress
 
         plan = Plan(
@@ -89,6 +93,11 @@ class Run(Model):
             features,
         )
         check_plan(self, plan)
+        model: Model = self
+        if backend != TORCH:
+            check_graphs(self.spec, metrics)
+            graphs = format_of(self.host, backend).open(self.source or self.path, self.device.type)
+            model = Exported.of(self, graphs, backend)
         progress = progress or Progress()
         dataset = self.open_data(
             data,
@@ -99,7 +108,7 @@ class Run(Model):
             progress.say(line)
         if self.latent.classes and not self.class_names and dataset.image_spec.classes:
             progress.say(f"this {self.name} has no class names: labels are matched by their order")
-        return evaluate(self, dataset, plan, weights_digest(self.network)[:12], progress)
+        return evaluate(model, dataset, plan, weights_digest(self.network)[:12], progress)
 
     def open_data(
         self,

@@ -9,7 +9,7 @@ import click
 
 from zoo.api import host, read_run
 from zoo.cli.group import columns, echo_json, json_option
-from zoo.cli.loading import load_network
+from zoo.cli.loading import backend_option, load_network, open_exported
 from zoo.config.text import read
 from zoo.data.names import check_source
 from zoo.errors import UsageError, ZooError
@@ -17,12 +17,14 @@ from zoo.evaluation.extractors import check_features
 from zoo.evaluation.metrics import (
     DISTANCES,
     NAMES,
+    check_graphs,
     check_supported,
     protocols,
     read_evaluation,
     title_of,
     write_evaluation,
 )
+from zoo.plugins.formats import TORCH
 from zoo.system.console import echo
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
     "data, trained once and cached, for the metrics FID-CNN and so on.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed.")
+@backend_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @json_option
 def command(
@@ -99,6 +102,7 @@ def command(
     importance_samples: int,
     features: str | None,
     seed: int,
+    backend: str,
     device: str,
     as_json: bool,
 ) -> None:
@@ -106,7 +110,8 @@ def command(
 
     Computes likelihoods, if the model has one, and compares samples with real images. Metrics and
     protocols are written to the run's metrics.json, which keeps other metrics of the same weights.
-    For a run that is not a local folder they are only printed.
+    For a run that is not a local folder they are only printed. With `--backend onnx` samples and
+    log-densities are those of the exported graphs.
     """
     settings = {}
     for text in assignments:
@@ -117,6 +122,9 @@ def command(
     stored = read_run(run)
     if not host().owner(stored.name).has("zoo_score"):
         check_supported(stored.name, metrics, DISTANCES)
+    if backend != TORCH:
+        check_graphs(stored.spec, metrics)
+        open_exported(run, backend, device)
     check_features(features)
     check_source(source or stored.data_source)
     loaded = load_network(stored, device)
@@ -137,6 +145,7 @@ def command(
             importance_samples=importance_samples,
             features=features,
             settings=settings or None,
+            backend=backend,
             progress=reporter,
         )
     finally:

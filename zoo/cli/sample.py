@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.api import host, read_run
-from zoo.cli.loading import check_label, load_network
+from zoo.api import read_run
+from zoo.cli.loading import backend_option, check_label, load_network, open_exported
 from zoo.cli.out import check_finite, check_out, say_label, unused, write_array, write_folder
 from zoo.errors import UsageError
-from zoo.runs.sources import is_here
+from zoo.plugins.formats import TORCH
 from zoo.system.console import echo
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 MAX_STEPS = 8
 """Maximum number of images in an interpolation."""
-
-TORCH = "torch"
 
 
 @click.command("sample")
@@ -49,12 +47,7 @@ TORCH = "torch"
     "Default: grid.png, numbered if it exists.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option(
-    "--backend",
-    default=TORCH,
-    show_default=True,
-    help="torch, or a format that RUN is exported to: onnx.",
-)
+@backend_option
 def command(
     run: str,
     count: int,
@@ -98,9 +91,7 @@ def _open(run: str, label: str | None, device: str, backend: str) -> Run | Expor
         stored = read_run(run)
         check_label(stored, label)
         return load_network(stored, device)
-    from zoo.plugins.formats import format_of
-
-    return format_of(host(), backend).open(Path(run) if is_here(run) else run, device)
+    return open_exported(run, backend, device)
 
 
 def write_images(images: NDArray[np.float32], out: Path, columns: int | None = None) -> None:

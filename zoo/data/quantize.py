@@ -32,7 +32,12 @@ def to_unit(images: Tensor, bits: int) -> Tensor:
 
 def from_unit(x: Tensor, bits: int) -> Tensor:
     """Inverts :func:`to_unit`, clamped to [0, 1]."""
-    return ((x * 2**bits - 0.5) / (2**bits - 1)).clamp(0, 1)
+    return from_unit_unclamped(x, bits).clamp(0, 1)
+
+
+def from_unit_unclamped(x: Tensor, bits: int) -> Tensor:
+    """Inverts :func:`to_unit`, up to half a bin outside of [0, 1]."""
+    return (x * 2**bits - 0.5) / (2**bits - 1)
 
 
 def dequantize(levels: Tensor, noise: Tensor, bits: int) -> Tensor:

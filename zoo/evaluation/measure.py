@@ -17,6 +17,7 @@ from zoo.errors import ZooError
 from zoo.evaluation import frechet, kernel, neighbors
 from zoo.evaluation.classifier import no_labels
 from zoo.evaluation.conditioning import Conditioning, conditioned, sample_labels
+from zoo.evaluation.exported import Exported
 from zoo.evaluation.extractors import feature_network
 from zoo.evaluation.features import (
     BATCH_SIZE,
@@ -34,6 +35,7 @@ from zoo.evaluation.metrics import (
     Protocol,
     check_names,
     check_supported,
+    no_likelihood,
     title_of,
 )
 from zoo.sampling.checks import check_integer, check_seed, check_temperature
@@ -114,7 +116,7 @@ def evaluate(
     metrics: list[Metric] = []
     skipped: dict[str, str] = {}
     likelihoods = [name for name in LIKELIHOODS if name in names]
-    if reason := likelihoods and conditioning.unlabeled:
+    if reason := likelihoods and (conditioning.unlabeled or _no_likelihood(model)):
         if set(likelihoods) & set(plan.metrics):
             raise ZooError(reason)
         skipped = dict.fromkeys(likelihoods, reason)
@@ -133,7 +135,11 @@ def evaluate(
     return Evaluation(tuple(metrics), skipped, weights)
 
 
-def _protocol(conditioning: Conditioning, plan: Plan) -> Protocol:
+def _no_likelihood(model: Model) -> str:
+    return no_likelihood(model.spec) if isinstance(model, Exported) else ""
+
+
+def _protocol(model: Model, conditioning: Conditioning, plan: Plan) -> Protocol:
     data = conditioning.data
     spec, count = data.image_spec, _image_count(data, plan)
     total = len(data.splits[plan.split])
@@ -147,6 +153,7 @@ def _protocol(conditioning: Conditioning, plan: Plan) -> Protocol:
         "",
         left_out=conditioning.left_out or None,
         split_images=None if count == total else total,
+        backend=model.backend if isinstance(model, Exported) else None,
     )
 
 
@@ -166,7 +173,7 @@ def _likelihoods(
     progress: Progress,
 ) -> list[Metric]:
     metrics = []
-    data, protocol = conditioning.data, _protocol(conditioning, plan)
+    data, protocol = conditioning.data, _protocol(model, conditioning, plan)
     if {"bits_per_dim", "nats"} & set(names):
         scorer = Scorer(model)
         nats = _nats(model, data, plan, scorer, "scoring images", progress)
@@ -249,7 +256,7 @@ def _distances(
         f"precision and recall by the k = {k} nearest neighbors"
     )
     protocol = replace(
-        _protocol(conditioning, plan),
+        _protocol(model, conditioning, plan),
         method=method,
         samples=len(generated),
         temperature=float(temperature),

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from zoo.errors import UsageError, ZooError, nearest
 from zoo.runs.folder import EVALUATION, RunFolder
+from zoo.specs import ModelSpec
 from zoo.system.files import read_bounded, write_json
 
 FORMAT_VERSION = 2
@@ -48,7 +49,8 @@ class Protocol:
     ``images`` is the number of real images, of a ``split`` of ``data``, with ``dimensions`` values
     of ``bits`` bits each; ``seed`` determines all random numbers. ``left_out`` counts the images of
     the split that have no class of a conditional model. Where not all others are measured,
-    ``images`` are spread over these ``split_images``. ``method`` describes the rest.
+    ``images`` are spread over these ``split_images``. ``method`` describes the rest. ``backend`` is
+    the format of the exported graphs that samples or log-densities are of; None for the network.
 
     Likelihoods: ``importance_samples`` per image, k. Distances: the number of ``samples`` and their
     ``temperature``; ``features`` names the network, with the beginning of its file's SHA-256, of
@@ -75,6 +77,7 @@ class Protocol:
     subsets: Count | None = None
     subset_size: Count | None = None
     split_images: Count | None = None
+    backend: Name | None = None
 
     def __str__(self) -> str:
         values = f"{self.dimensions:,} values of {self.bits} bit{'s' * (self.bits > 1)} each"
@@ -83,11 +86,12 @@ class Protocol:
         without = f", without {self.left_out:,} of no known class" if self.left_out else ""
         split = f"the {self.split} split of {self.data}"
         real = f"{self.images:,}{of} images of {split}{spread}{without}, {values}"
+        by = "" if self.backend is None else f", by the exported graphs ({self.backend})"
         if self.samples is None:
-            return f"mean over {real}, {self.method}, seed {self.seed}"
+            return f"mean over {real}, {self.method}, seed {self.seed}{by}"
         return (
             f"{self.samples:,} samples at temperature {self.temperature:g}, seed {self.seed}, "
-            f"against {real}, {self.method}"
+            f"against {real}, {self.method}{by}"
         )
 
 
@@ -167,6 +171,20 @@ def check_supported(model: str, names: Iterable[str], supported: Sequence[str]) 
     for name in names:
         if name not in supported:
             raise UsageError(f"{model} has no {title_of(name)}: it has {', '.join(supported)}")
+
+
+def check_graphs(spec: ModelSpec, names: Iterable[str]) -> None:
+    """Raises UsageError for a metric that the exported graphs of a model cannot give."""
+    reason = no_likelihood(spec)
+    if reason and (asked := [title_of(name) for name in names if name in LIKELIHOODS]):
+        raise UsageError(f"{reason}, so they give no {asked[0]}")
+
+
+def no_likelihood(spec: ModelSpec) -> str:
+    """Returns why the exported graphs of a model give no likelihood; empty if they do."""
+    if {"encode", "log_prob"} <= {*spec.capabilities}:
+        return ""
+    return f"the graphs of {spec.name} have no log-density"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from zoo.errors import UsageError, ZooError, nearest
 from zoo.plugins.host import Host
 from zoo.specs import Format
 
+TORCH = "torch"
+"""The backend of a run's own network, beside the names of formats."""
+
 
 def formats(host: Host) -> Mapping[str, Format]:
     """Returns the formats of all working plugins, by name.

@@ -202,7 +202,13 @@ class Sampler(ABC, Generic[Array]):
         """
         self.require("encode")
         images = self.checked_images(images)
-        classes = self.class_labels(len(images), labels)
+        return self.encodings_unchecked(images, self.class_labels(len(images), labels))
+
+    def encodings_unchecked(
+        self, images: Array, classes: NDArray[np.int64] | None
+    ) -> dict[str, Array]:
+        """:meth:`encodings` of images of any values, with the class of each: those of dequantized
+        values lie up to half a bin outside of [0, 1]."""
         parts = [
             self._infer(images[part], _rows(classes, part)) for part in self._chunks(len(images))
         ]
