@@ -43,7 +43,7 @@ def test_zoo_list_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "calls",
     [
-        [["list"], ["show", "glow"], ["plugins"], ["-h"]],
+        [["list"], ["show", "glow"], ["plugins"], ["runs"], ["-h"]],
         [["train", "-h"], ["sample", "-h"], ["train", "x"], ["train", "glow", "--set", "x=1"]],
     ],
 )

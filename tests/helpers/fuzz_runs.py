@@ -21,6 +21,7 @@ SAMPLE = (["sample", "run", "-n", "1", "-o", "x.npy"], True)
 VERIFY = (["verify", "run"], True)
 VERIFY_JSON = (["verify", "run", "--json"], True)
 REPAIR = (["verify", "run", "--repair"], False)
+RUNS = (["runs", "."], True)
 COMPARE = (["compare", "run", "other", "-o", "x.png"], True)
 CARD = (["card", "run"], False)
 EVALUATE = (["evaluate", "run", "--metric", "bits_per_dim", "--device", "cpu"], False)
@@ -54,7 +55,9 @@ def config(files: Files) -> st.SearchStrategy[Case]:
     changes = st.tuples(contents, st.integers(0, 3)).map(
         lambda picked: _sealed(files, picked[0]) if picked[1] else {"run/config.json": picked[0]}
     )
-    return _cases(files, changes, [*READERS * 5, VERIFY_JSON, REPAIR, RESUME, ACCEPT, COMPARE])
+    return _cases(
+        files, changes, [*READERS * 5, VERIFY_JSON, REPAIR, RESUME, ACCEPT, COMPARE, RUNS]
+    )
 
 
 def _sealed(files: Files, config: bytes) -> Files:
@@ -68,7 +71,7 @@ def _sealed(files: Files, config: bytes) -> Files:
 def log(files: Files) -> st.SearchStrategy[Case]:
     documents = [json.loads(line) for line in files["run/metrics.jsonl"].splitlines()]
     one = _one("run/metrics.jsonl", lines(documents))
-    return _cases(files, one, [VERIFY, CARD, CARD, CARD, REPAIR, COMPARE])
+    return _cases(files, one, [VERIFY, CARD, CARD, CARD, REPAIR, COMPARE, RUNS])
 
 
 def metrics(files: Files) -> st.SearchStrategy[Case]:

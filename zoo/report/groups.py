@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -95,14 +95,13 @@ def _all_but_seed(entry: Entry) -> tuple[str, int | None]:
     """Returns a text that is the same for runs that differ in seed alone, and the seed."""
     values = entry.folder.read_config()
     config = {name: dict(section) for name, section in values["config"].items()}
-    seed = config["training"].pop("seed", None)
-    config["data"]["source"] = entry.folder.read_data_record().get(
-        "source", config["data"]["source"]
-    )
+    seed = config.get("training", {}).pop("seed", None)
+    source = entry.folder.read_data_record().get("source")
     lines = entry.folder.read_metrics()
     last = lines[-1] if lines else None
     finished = is_finished(entry.folder.path, values, last)
     length = "finished" if finished else last and last["step"]
-    summary: Mapping[str, Any] = values.get("summary") or {}
-    parts = [values["model"], values["image"], config, summary.get("images"), length]
+    summary = values.get("summary")
+    images = summary.get("images") if isinstance(summary, dict) else None
+    parts = [values["model"], values["image"], config, source, images, length]
     return json.dumps([*parts, values.get("changes")], sort_keys=True), seed
