@@ -1,4 +1,4 @@
-"""``zoo runs``: what stands in a folder of runs."""
+"""``zoo runs``: the runs of a folder."""
 
 from __future__ import annotations
 

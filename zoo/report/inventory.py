@@ -45,7 +45,7 @@ class Best:
 
 @dataclass(frozen=True)
 class Glance:
-    """What stands in a run folder; None where the folder does not say.
+    """The state of a run folder; None where the folder does not say.
 
     ``state`` is ``"training"`` if a live process trains the run, ``"damaged"`` if its files are not
     as genzoo wrote them, for ``reason``, else ``"finished"`` if it has reached a limit of its
