@@ -179,7 +179,7 @@ def test_the_table_fits_the_terminal(
     make("short", 1, measured=2.0)
     for i in range(2):
         make(f"{long}{i}{long}", 1, measured=2.0, batch_size=i + 1)
-    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("zoo.cli.compare.terminal_width", lambda: columns)
     result = commands("compare", "short", *(f"{long}{i}{long}" for i in range(2)))
     assert max(map(len, result.out.splitlines())) <= columns
     table = rows(result.out)

@@ -23,11 +23,6 @@ from zoo.runs.find import find_runs
 from zoo.runs.lock import held, is_locked
 
 
-@pytest.fixture(autouse=True)
-def _any_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 def change(run: Path, section: str, **values: object) -> None:
     """Changes a section of config.json, with its hashes."""
     document = json.loads((run / "config.json").read_text())
@@ -63,8 +58,7 @@ def test_runs_are_listed_without_torch(trained: zoo.Run) -> None:
         "sys.exit(' '.join({'torch', 'numpy', 'safetensors', 'zoo_glow'} & {*sys.modules}))"
     )
     command = [sys.executable, "-c", code, str(trained.path)]
-    env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[1].startswith(f"{trained.path}  finished  glow")
     assert done.stderr.strip() == ""
 
@@ -239,7 +233,8 @@ def test_names_have_no_power_over_the_terminal(trained: zoo.Run, here: Path, com
 def test_the_table_fits_the_terminal(
     columns: int, hidden: str, trained: zoo.Run, here: Path, commands, monkeypatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
+    for module in ("zoo.cli.group", "zoo.cli.runs"):
+        monkeypatch.setattr(f"{module}.terminal_width", lambda: columns)
     for name in ("glow-digits", "study/a-" + "long-" * 20 + "name"):
         shutil.copytree(trained.path, f"runs/{name}" if columns < 60 else f"runs/{name[:12]}")
     result = commands("runs")
