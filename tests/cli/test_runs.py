@@ -243,6 +243,17 @@ def test_the_table_fits_the_terminal(
     assert bool(result.err) == bool(hidden)
 
 
+def test_paths_are_shortened_before_the_best_metric_is_left_out(
+    trained: zoo.Run, here: Path, commands, monkeypatch
+) -> None:
+    shutil.copytree(trained.path, "runs/" + "long-" * 12)
+    monkeypatch.setattr("zoo.cli.runs.terminal_width", lambda: 60)
+    heads, row = commands("runs").out.splitlines()
+    assert heads.split() == ["RUN", "STATE", "STEP", "BEST"]
+    assert len(row) == 60
+    assert "…" in row
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(-5, "0s"), (59, "59s"), (60, "1m"), (3600, "1h"), (1e5, "1d"), (1e9, "11,574d")],

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 
-HIDDEN_FIRST = ("SIZE", "AGE", "DATA", "MODEL", "BEST", "STEP")
+BEFORE_PATHS = ("SIZE", "AGE", "DATA", "MODEL")
+"""Columns that a narrow terminal does without before paths are shortened."""
+
+HIDDEN_FIRST = (*BEFORE_PATHS, "BEST", "STEP")
 """Columns that a narrow terminal does without, in this order."""
 
 NARROWEST = 12
@@ -70,17 +73,20 @@ def table(runs: Sequence[Glance], now: float) -> dict[str, list[str]]:
 
 
 def fit(cells: dict[str, list[str]], columns_shown: int | None) -> list[str]:
-    """Removes columns, and at last shortens paths in their middle, until the table fits; returns
-    the names of the removed columns."""
-    hidden = []
-    if columns_shown is not None:
-        for name in HIDDEN_FIRST:
-            if _width(cells) <= columns_shown:
-                break
-            del cells[name]
-            hidden.append(name)
-        longest = max(map(len, cells["RUN"])) - max(0, _width(cells) - columns_shown)
-        cells["RUN"] = [shortened(path, max(longest, NARROWEST)) for path in cells["RUN"]]
+    """Removes columns, and shortens paths in their middle, until the table fits; returns the names
+    of the removed columns."""
+    hidden: list[str] = []
+    if columns_shown is None:
+        return hidden
+    longest = max(map(len, cells["RUN"]))
+    for name in HIDDEN_FIRST:
+        short = longest if name in BEFORE_PATHS else min(longest, NARROWEST)
+        if _width(cells) - longest + short <= columns_shown:
+            break
+        del cells[name]
+        hidden.append(name)
+    length = max(NARROWEST, longest - max(0, _width(cells) - columns_shown))
+    cells["RUN"] = [shortened(path, length) for path in cells["RUN"]]
     return hidden
 
 
