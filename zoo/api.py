@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,9 @@ def train(
     out: str | Path | None = None,
     resume: bool = False,
     accept_changes: bool = False,
+    from_: str | Path | None = None,
+    from_partial: bool = False,
+    freeze: str | Sequence[str] = (),
     retry: float = SECONDS,
     device: str = "auto",
     track: str | None = None,
@@ -112,8 +115,10 @@ def train(
     "training.learning_rate": 1e-3}``); ``training`` are ``steps``, ``epochs``, ``minutes``,
     ``batch_size``, ``seed`` and ``precision``. With ``accept_changes`` a run resumes though its
     config.json or its data were changed; a file that cannot be written, because the disk is full
-    or fails, is tried again for ``retry`` seconds. Raises UsageError and ZooError as the command
-    does.
+    or fails, is tried again for ``retry`` seconds. ``from_`` is a run, as for :func:`load`, whose
+    weights and settings the new one starts from; with ``from_partial`` only what fits of them.
+    Parameters whose names match a pattern of ``freeze`` do not train. Raises UsageError and
+    ZooError as the command does.
     """
     from zoo.config.resolve import Setting, argument_label, setting_of
     from zoo.system.progress import Progress, progress
@@ -130,6 +135,9 @@ def train(
     ]
     if data is not None:
         settings.append(Setting("data", "source", str(data), argument_label("data", str(data))))
+    if patterns := [freeze] if isinstance(freeze, str) else list(freeze):
+        label = argument_label("freeze", patterns)
+        settings.append(Setting("training", "freeze", patterns, label))
     settings += [
         setting_of(spec, key, value, f"config {argument_label(key, value)}")
         for key, value in (config or {}).items()
@@ -144,6 +152,9 @@ def train(
         track=track,
         accept_changes=accept_changes,
         retry=retry,
+        parent=None if from_ is None else str(from_),
+        partial=from_partial,
+        read=parent_reader(),
     )
     return train_request(request, Progress() if quiet else progress())
 
@@ -174,15 +185,27 @@ def load(
     return load_stored(read_run(source, revision, token), device)
 
 
+def parent_reader() -> Callable[[str], StoredRun]:
+    """Returns a function that reads a run to start from, with its card if it has one, and fetches
+    each once."""
+    from zoo.runs.folder import CARD
+
+    return functools.cache(lambda source: read_run(source, optional=(CARD,)))
+
+
 def read_run(
-    source: str | Path, revision: str | None = None, token: str | None = None
+    source: str | Path,
+    revision: str | None = None,
+    token: str | None = None,
+    optional: Sequence[str] = (),
 ) -> StoredRun:
-    """Reads the configuration of a run that has weights, without torch; raises as :func:`load`."""
+    """Reads the configuration of a run that has weights, without torch, and fetches the files of
+    ``optional`` that it has; raises as :func:`load`."""
     from zoo.runs.folder import CONFIG, WEIGHTS, RunFolder
     from zoo.runs.sources import is_here, split
     from zoo.runs.stored import StoredRun
 
-    path = locate(source, (CONFIG, WEIGHTS), (), revision, token)
+    path = locate(source, (CONFIG, WEIGHTS), optional, revision, token)
     name = None if is_here(source) else "@".join(filter(None, split(source, revision)))
     stored = StoredRun.read(RunFolder(path), host().spec, name)
     with stored.named():

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from zoo.data.batch import Batch
 from zoo.errors import UsageError, ZooError
+from zoo.objectives.trainable import freeze
 from zoo.plugins.owner import Owner
 from zoo.sampling.checks import check_seed
 from zoo.sampling.sampler import Sampler
@@ -172,7 +173,12 @@ class Model(Sampler[Tensor]):
         return graphs
 
     def objective(self, config: Config) -> Objective:
-        """``zoo_train``: the objective that trains the network."""
+        """``zoo_train``: the objective that trains the network, but for the parameters that
+        ``training.freeze`` names, which have no gradients from now on.
+
+        Raises UsageError as :func:`zoo.objectives.trainable.freeze`.
+        """
+        freeze(self.network, config.training.freeze or ())
         objective: Objective = self.owner.call("zoo_train", network=self.network, config=config)
         return objective
 

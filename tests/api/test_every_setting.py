@@ -30,8 +30,9 @@ PHRASES = {
     "number": "must be a number",
     "boolean": "must be true or false",
     "string": "must be text",
-    "array": "must be a list of numbers",
+    "array": "must be a list of ",
 }
+ITEMS = {"number": "numbers", "string": "text"}
 
 VALUES_BY_TYPE = {
     "null": None,
@@ -63,7 +64,8 @@ def invalid_values(schema: dict[str, Any]) -> Iterator[Invalid]:
         message = "must be .*" + ".*".join(re.escape(repr(choice)) for choice in choices)
         yield from ((value, message) for value in similar(choices))
     else:
-        (message,) = [PHRASES[kind] for kind in parts if kind != "null"]
+        ((kind, part),) = [item for item in parts.items() if item[0] != "null"]
+        message = PHRASES[kind] + (ITEMS[part["items"]["type"]] if kind == "array" else "")
     for kind, value in VALUES_BY_TYPE.items():
         if kind not in parts and not (kind == "integer" and "number" in parts):
             yield value, message

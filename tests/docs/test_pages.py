@@ -20,7 +20,7 @@ from project import ROOT
 from zoo.cli import cli, main
 from zoo.training.limits import Limits
 
-TASKS = ["train", "durability", "gpu", "sample", "compare", "python"]
+TASKS = ["train", "fine-tuning", "durability", "gpu", "sample", "compare", "python"]
 LONG = ["export", "cards"]
 SHORTER = 500
 """Divisor of the steps; a run that ends by epochs or minutes counts as 1,000 steps."""

@@ -140,7 +140,9 @@ def _kind(schema: dict[str, Any]) -> str:
     if schema.get("type") == "string":
         return "text"
     if schema.get("type") == "array":
-        return f"[{', '.join([_kind(schema['items'])] * schema['minItems'])}]"
+        items, count = _kind(schema["items"]), schema["minItems"]
+        more = ", ..." if schema["maxItems"] > count else ""
+        return f"[{', '.join([items] * count)}{more}]"
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
     above = "above " if "exclusiveMinimum" in schema else ""

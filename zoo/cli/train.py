@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.api import host, train_request
+from zoo.api import host, parent_reader, train_request
 from zoo.cli.group import complete_models
 from zoo.config.resolve import Setting, parse_assignment
 from zoo.config.sections import LIMITS
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.command("train")
 @click.argument("model", shell_complete=complete_models)
-@click.option("--preset", help="Preset; default: the first.")
+@click.option("--preset", help="Preset; default: the first, or the settings of --from.")
 @click.option("--data", "source", help="A name, user/dataset, folder, parquet or .npz.")
 @click.option("--config", "file", type=click.Path(path_type=Path), help="A TOML file of settings.")
 @click.option("assignments", "--set", multiple=True, metavar="KEY=VALUE", help="Set any key.")
@@ -45,6 +45,19 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Resume the run in --out.")
 @click.option(
     "--accept-changes", is_flag=True, help="Resume though config.json or the data were changed."
+)
+@click.option(
+    "--from",
+    "parent",
+    metavar="RUN",
+    help="Start from the weights of RUN; its settings are the defaults.",
+)
+@click.option("--from-partial", is_flag=True, help="Take only what fits of the weights of --from.")
+@click.option(
+    "--freeze",
+    multiple=True,
+    metavar="PATTERN",
+    help="Do not train parameters of these names, such as 'encoder.*'; repeatable.",
 )
 @click.option(
     "--retry",
@@ -66,6 +79,9 @@ def command(
     out: Path | None,
     resume: bool,
     accept_changes: bool,
+    parent: str | None,
+    from_partial: bool,
+    freeze: tuple[str, ...],
     retry: float,
     device: str,
     processes: int,
@@ -80,9 +96,24 @@ def command(
         for key, value in training.items()
         if value is not None
     ]
+    if freeze:
+        label = " ".join(f"--freeze {pattern}" for pattern in freeze)
+        settings.append(Setting("training", "freeze", list(freeze), label))
     settings += [parse_assignment(spec, text) for text in assignments]
     request = Request(
-        model, preset, file, settings, out, resume, device, track, accept_changes, retry
+        model,
+        preset,
+        file,
+        settings,
+        out,
+        resume,
+        device,
+        track,
+        accept_changes,
+        retry,
+        parent,
+        from_partial,
+        parent_reader(),
     )
     group = launched()
     if processes > 1 and group.world == 1:

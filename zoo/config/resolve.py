@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,15 +45,19 @@ def resolve(
     preset: str | None = None,
     file: Path | None = None,
     settings: Iterable[Setting] = (),
+    lowest: Callable[[Sequence[Setting]], Sequence[Setting]] | None = None,
 ) -> Config:
     """Returns the configuration of a new run; the default ``preset`` is the model's first.
 
-    Raises UsageError, naming layer, key, bound and value.
+    ``lowest(settings)`` returns a layer below all others, which takes the place of the default
+    preset. Raises UsageError, naming layer, key, bound and value.
     """
     upper = unique(settings)
     if file is not None:
         upper = overlay(file_settings(spec, file), upper)
-    return validate(spec, overlay(preset_settings(spec, preset), upper))
+    if lowest is None or preset is not None:
+        upper = overlay(preset_settings(spec, preset), upper)
+    return validate(spec, upper if lowest is None else overlay(lowest(upper), upper))
 
 
 def overlay(lower: Iterable[Setting], upper: Sequence[Setting]) -> list[Setting]:
@@ -73,7 +77,7 @@ def validate(spec: ModelSpec, settings: Iterable[Setting]) -> Config:
         try:
             built[name] = section(**{key: setting.value for key, setting in values[name].items()})
         except ValidationError as error:
-            raise UsageError(_message(name, values[name], error)) from None
+            raise UsageError(_message(name, section, values[name], error)) from None
     return Config(**built)
 
 
@@ -103,7 +107,7 @@ def read_as(config: DataConfig, source: str | None, settings: Mapping[str, Any])
             **config.model_dump() | {key: setting.value for key, setting in values.items()}
         )
     except ValidationError as error:
-        raise UsageError(_message("data", values, error)) from None
+        raise UsageError(_message("data", DataConfig, values, error)) from None
 
 
 def unique(settings: Iterable[Setting]) -> list[Setting]:
@@ -248,7 +252,7 @@ _PHRASES = {
     "float_type": ("", "must be a number"),
     "bool_type": ("", "must be true or false"),
     "string_type": ("", "must be text"),
-    "list_type": ("", "must be a list of numbers"),
+    "list_type": ("items", "must be a list of {}"),
     "too_short": ("min_length", "must have at least {} values"),
     "too_long": ("max_length", "must have at most {} values"),
     "string_unicode": ("", "must be UTF-8: rename the file or folder"),
@@ -257,7 +261,9 @@ _PHRASES = {
 }
 
 
-def _message(name: str, settings: Mapping[str, Setting], error: ValidationError) -> str:
+def _message(
+    name: str, section: type[Section], settings: Mapping[str, Setting], error: ValidationError
+) -> str:
     first = error.errors(include_url=False)[0]
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if not first["loc"]:
@@ -267,7 +273,8 @@ def _message(name: str, settings: Mapping[str, Setting], error: ValidationError)
     if key not in settings:
         return f"{name}.{key} has no default: set it with --set {name}.{key}=VALUE"
     argument, phrase = _PHRASES.get(first["type"], ("", ""))
-    limit = first.get("ctx", {}).get(argument)
+    items = "text" if "str" in str(section.model_fields[key].annotation) else "numbers"
+    limit = (first.get("ctx", {}) | {"items": items}).get(argument)
     problem = phrase.format(limit) if phrase else message
     return f"{settings[key].label}: {name}.{key} {problem}, got {_as_json(first['input'])}"
 

@@ -125,6 +125,14 @@ class TrainingConfig(Section):
     activation_checkpointing: Annotated[
         bool, Field(description="recompute activations in the backward pass, for less memory")
     ] = False
+    freeze: Annotated[
+        list[Annotated[str, Field(min_length=1)]] | None,
+        Field(
+            min_length=1,
+            max_length=16,
+            description="patterns of names of parameters that do not train; null: none",
+        ),
+    ] = None
     seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="of weights, order and noise")] = 0
     checkpoint_every: Annotated[
         int, Field(ge=1, le=MAX_VALUE, description="steps between checkpoints")
@@ -153,8 +161,9 @@ class TrainingConfig(Section):
 LIMITS = ("steps", "epochs", "minutes")
 """The keys of ``training`` that say when to stop."""
 
-FIXED = ("training.seed", "training.optimizer")
-"""The keys of ``training`` that a resumed run may not change: they decide on splits and shapes."""
+FIXED = ("training.seed", "training.optimizer", "training.freeze")
+"""The keys of ``training`` that a resumed run may not change: they decide on splits, and on what an
+optimizer stores."""
 
 
 @dataclass(frozen=True)

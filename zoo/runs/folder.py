@@ -91,13 +91,14 @@ class RunFolder:
         changes: Sequence[Change] = (),
         integrity: Integrity | None = None,
         best: Best | None = None,
+        parent: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Writes config.json, and returns its contents.
 
         ``source`` is the name of the data, the last component of a path; ``hardware`` is that of
         :func:`zoo.system.hardware.hardware`; ``summary`` describes the network and the data;
-        ``changes`` are those of a resumed run, ``integrity`` has the hash of its weights, and
-        ``best`` is the validation that they are of.
+        ``changes`` are those of a resumed run, ``integrity`` has the hash of its weights, ``best``
+        is the validation that they are of, and ``parent`` is that of a fine-tuned one.
         """
         import torch
 
@@ -118,6 +119,8 @@ class RunFolder:
             "hardware": dict(hardware),
             "summary": dict(summary),
         }
+        if parent is not None:
+            document["parent"] = dict(parent)
         if changes:
             document["changes"] = [change.model_dump() for change in changes]
         weights = (integrity.step, integrity.weights) if integrity else (None, None)

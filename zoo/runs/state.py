@@ -36,6 +36,9 @@ class Record(BaseModel):
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in hexadecimal digits."""
 
+Source = Annotated[str, Field(max_length=2**12, pattern=r"^[^\x00]*$")]
+"""A path or a name."""
+
 Step = Annotated[int, Field(ge=0, le=MAX_STEP)]
 Number: TypeAlias = bool | int | float
 Value: TypeAlias = Number | str | Annotated[list[Number], Field(max_length=16)] | None
@@ -121,10 +124,12 @@ class Change(Record):
 
 
 class DataRecord(Record):
-    """``checkpoints/data.json``: the path of the data, and the number of training images."""
+    """``checkpoints/data.json``: the path of the data, the number of training images, and the path
+    of the run that this one started from."""
 
-    source: Annotated[str, Field(max_length=2**12, pattern=r"^[^\x00]*$")]
+    source: Source
     images: Annotated[int, Field(ge=0)] | None = None
+    parent: Source | None = None
 
 
 T = TypeVar("T", bound=Record)

@@ -7,16 +7,18 @@ import hashlib
 import io
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.errors import ZooError, first_line
 from zoo.system.files import require_regular, sha256_of, write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+T = TypeVar("T")
 
 SIZE_FACTOR = 4
 """Maximum size of a network during construction, as a multiple of its weights file: a weight and
@@ -65,9 +67,8 @@ def load_weights(network: nn.Module, path: Path) -> str:
     Raises ZooError that names the first tensor that does not fit; names and shapes are checked
     before any tensor is read.
     """
-    tensors: dict[str, Tensor] = {}
-    digest, before = "", None
-    while before != (before := _identity(path)):  # another process may replace the file
+
+    def read() -> dict[str, Tensor]:
         _check_shapes(network, path)
         tensors = load_tensors(path)
         state = network.state_dict()
@@ -75,9 +76,29 @@ def load_weights(network: nn.Module, path: Path) -> str:
             if tensors[name].dtype != state[name].dtype:
                 mismatch = f"{tensors[name].dtype}, not {state[name].dtype}"
                 raise _misfit(path, f"the tensor {name} is {mismatch}")
-        digest = sha256_of(path)
+        return tensors
+
+    tensors, digest = consistent(path, read)
     network.load_state_dict(tensors)
     return digest
+
+
+def consistent(path: Path, read: Callable[[], T]) -> tuple[T, str]:
+    """Returns what ``read`` returns, and the SHA-256 of the file that it reads, which another
+    process may replace meanwhile."""
+    before = _identity(path)
+    while True:
+        result, digest = read(), sha256_of(path)
+        if before == (before := _identity(path)):
+            return result, digest
+
+
+def read_tensors(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
+    """Reads the tensors of these names alone. Raises as :func:`load_tensors`."""
+    from safetensors import safe_open
+
+    with _readable(path), safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in names}
 
 
 def _identity(path: Path) -> tuple[int, ...]:

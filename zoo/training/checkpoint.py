@@ -179,7 +179,8 @@ def _of_optimizer(
     kinds = {frozenset(kept) for kept in values.values()}
     if any(index >= len(parameters) for index in values) or len(kinds) > 1:
         raise Damaged(f"the state of the optimizer {name} is incomplete")
-    if not values and parameters and state.progress.step and isinstance(optimizer, ALWAYS_STATEFUL):
+    trained = any(parameter.requires_grad for parameter in parameters)
+    if not values and trained and state.progress.step and isinstance(optimizer, ALWAYS_STATEFUL):
         raise Damaged(f"the state of the optimizer {name} is missing")
     return {"state": values, "param_groups": [dict(group) for group in stored.groups]}
 

@@ -12,6 +12,7 @@ from zoo.config.sections import Config
 from zoo.data import names, open_data
 from zoo.errors import Interrupted, ZooError
 from zoo.model import Model, build
+from zoo.objectives.trainable import trained_count
 from zoo.plugins.owner import FindOwner, Owner
 from zoo.report.card import DamagedCard, write_card
 from zoo.report.dataset import remarks, summary
@@ -20,6 +21,7 @@ from zoo.runs.folder import CHECKPOINTS, CONFIG, DATA_RECORD, RunFolder
 from zoo.runs.integrity import best_of
 from zoo.runs.lock import held
 from zoo.runs.record import RunRecord
+from zoo.runs.state import plain
 from zoo.sampling.seeding import INITIALIZATION, seeded
 from zoo.system.console import duration
 from zoo.system.device import choose_device
@@ -33,6 +35,7 @@ from zoo.training.accelerator import environment_notes, make_accelerator, own_en
 from zoo.training.classes import for_training, stored_names
 from zoo.training.compile_choice import choose_compile, work_of
 from zoo.training.exclusive import only_training
+from zoo.training.inheritance import Inheritance, load_weights_of, remarks_on
 from zoo.training.limits import Limits
 from zoo.training.observer import Observer
 from zoo.training.presets import advising, preset_note
@@ -124,6 +127,9 @@ def _train(
     config = resolved.config
     with seeded(config.training.seed, INITIALIZATION, device=accelerator.device):
         model = build(owner, config.model, data.image_spec, accelerator.device)
+        inheritance, inherited = resolved.inheritance, None
+        if inheritance is not None and inheritance.stored is not None:
+            inheritance, inherited = load_weights_of(inheritance, model, progress.say)
         objective = model.objective(config)
     data = for_training(model, data, resolved.stored, progress.say)
     resumed = resolved.stored is not None
@@ -132,7 +138,7 @@ def _train(
     used = _with_compile_chosen(config, model, objective, data, accelerator, progress)
     if not resumed:
         config = used
-    loop = Loop(model, folder, used, objective, data, accelerator, progress, observer)
+    loop = Loop(model, folder, used, objective, data, accelerator, progress, observer, inherited)
     for line in resolved.notes:
         progress.say(line)
     loaded, changes = resume_point(resolved, loop, progress.say)
@@ -152,13 +158,17 @@ def _train(
             changes=changes,
             integrity=stored_integrity(resolved.stored),
             best=best_of(resolved.stored.document) if resolved.stored else None,
+            parent=None if inheritance is None else plain(inheritance.parent),
         )
         record = RunRecord(folder, document)
-        write_json(folder.path / DATA_RECORD, _data_record(config, data))
+        write_json(folder.path / DATA_RECORD, _data_record(config, data, inheritance))
     accelerator.wait_for_everyone()
     if (note := preset_note(owner.spec, request, data)) is not None:
         progress.say(note)
-    for line in (summary(data), *remarks(data)):
+    lines = [summary(data), *remarks(data)]
+    if inheritance is not None and inheritance.stored is not None:
+        lines += remarks_on(inheritance, model, objective)
+    for line in lines:
         progress.say(line)
     progress.say(_description(model, config, loop, data))
     stopped = loop.fit(loaded, record)
@@ -251,6 +261,7 @@ def _summary(model: Model, config: Config, data: Dataset) -> dict[str, Any]:
     origin = None if names.path_of(source) else names.origin(source)
     summary = {
         "parameters": sum(p.numel() for p in model.network.parameters()),
+        "trained_parameters": trained_count(model.network) if config.training.freeze else None,
         "latent": asdict(model.latent),
         "dataset": origin.repository if origin else None,
         "data_license": data.license,
@@ -259,20 +270,23 @@ def _summary(model: Model, config: Config, data: Dataset) -> dict[str, Any]:
     return {name: value for name, value in summary.items() if value is not None}
 
 
-def _data_record(config: Config, data: Dataset) -> dict[str, Any]:
-    return {
+def _data_record(config: Config, data: Dataset, inheritance: Inheritance | None) -> dict[str, Any]:
+    record = {
         "source": names.absolute(config.data.source),
         "images": len(data.splits["train"]),
+        "parent": None if inheritance is None else inheritance.source,
     }
+    return {name: value for name, value in record.items() if value is not None}
 
 
 def _description(model: Model, config: Config, loop: Loop, data: Dataset) -> str:
     count = sum(p.numel() for network in loop.state.networks.values() for p in network.parameters())
     ema = sum(p.numel() for p in model.network.parameters()) if config.training.ema_decay else 0
-    spec = data.image_spec
+    spec, trained = data.image_spec, sum(map(trained_count, loop.state.networks.values()))
+    parameters = f"{count:,} parameters" + (f", {trained:,} trained" if trained < count else "")
     return (
         f"{model.name} on {data.name}: {len(data.splits['train']):,} images "
-        f"{spec.channels}x{spec.size}x{spec.size}, {spec.bits} bits; {count:,} parameters, "
-        f"{(16 * count + 4 * ema) / 2**20:.0f} MiB with gradients and optimizer; "
+        f"{spec.channels}x{spec.size}x{spec.size}, {spec.bits} bits; {parameters}, "
+        f"{(12 * trained + 4 * count + 4 * ema) / 2**20:.0f} MiB with gradients and optimizer; "
         f"{loop.limits} on {model.device}"
     )

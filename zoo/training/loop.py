@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -62,7 +63,9 @@ class Loop:
         accelerator: Accelerator,
         progress: Progress,
         observer: Observer,
+        inherited: Mapping[str, Tensor] | None = None,
     ) -> None:
+        """``inherited`` are the tensors of the network that a new run keeps in initialization."""
         self.model, self.folder, self.config = model, folder, config
         self.training = config.training
         self.observer = observer
@@ -78,6 +81,7 @@ class Loop:
         self.execution = Execution(
             self.state.networks, objective.second_derivatives, self.training, progress.say
         )
+        self._inherited = inherited
         self._rates = {
             name: [group["lr"] for group in optimizer.param_groups]
             for name, optimizer in objective.optimizers.items()
@@ -128,6 +132,8 @@ class Loop:
             self.model.owner.blame("zoo_train"),
         ):
             self.objective.initialize(batch)
+        if self._inherited:
+            self.model.network.load_state_dict(self._inherited, strict=False)
         if (ema := self.state.ema) is not None:
             ema.module.load_state_dict(self.model.network.state_dict())
 

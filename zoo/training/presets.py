@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def default_preset(spec: ModelSpec, request: Request) -> str | None:
     """Returns the default preset with its settings, as text, if it is used with other data than it
     was made for, else None."""
-    named = request.preset is not None or request.file is not None or request.resume
+    named = request.preset or request.file or request.parent or request.resume
     own = {setting.name: setting.value for setting in request.settings}
     if named or "data.source" not in own:
         return None

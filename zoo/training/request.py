@@ -36,6 +36,13 @@ from zoo.specs import ModelSpec
 from zoo.system.device import check_device_name
 from zoo.system.launcher import launched
 from zoo.system.retry import SECONDS
+from zoo.training.inheritance import (
+    Inheritance,
+    ReadRun,
+    inherit,
+    inherited_again,
+    inherited_settings,
+)
 from zoo.training.tracking import check_tracker
 
 DECIDED = ("training.compile", "training.keep")
@@ -45,7 +52,8 @@ DECIDED = ("training.compile", "training.keep")
 @dataclass(frozen=True)
 class Request:
     """Arguments of a training run; ``settings`` are those of flags and ``--set``, ``retry`` the
-    seconds for which a file is tried again that could not be written."""
+    seconds for which a file is tried again that could not be written. ``parent`` is the run to
+    start from, which ``read`` reads, and with ``partial`` only what fits of it."""
 
     model: str
     preset: str | None = None
@@ -57,6 +65,9 @@ class Request:
     track: str | None = None
     accept_changes: bool = False
     retry: float = SECONDS
+    parent: str | None = None
+    partial: bool = False
+    read: ReadRun | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ class Resolved:
     """A run to train, in ``folder``; ``stored`` is the one that is resumed, None for a new one.
 
     ``changes`` of its configuration were asked for, or made in config.json; their step is not known
-    yet. ``notes`` are sentences for the user.
+    yet. ``notes`` are sentences for the user. ``inheritance`` is that of a fine-tuned run.
     """
 
     folder: Path
@@ -72,6 +83,7 @@ class Resolved:
     stored: StoredRun | None = None
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
+    inheritance: Inheritance | None = None
 
 
 def resolve_request(spec: ModelSpec, request: Request) -> Resolved:
@@ -80,6 +92,8 @@ def resolve_request(spec: ModelSpec, request: Request) -> Resolved:
     Raises UsageError or ZooError for all that is wrong with the request, without torch.
     """
     check_tracker(request.track)
+    if request.partial and request.parent is None:
+        raise UsageError("--from-partial needs --from: it takes what fits of that run's weights")
     if not request.resume:
         if request.accept_changes:
             raise UsageError("--accept-changes needs --resume: a new run has no changes")
@@ -104,14 +118,22 @@ def check_request(spec: ModelSpec, request: Request) -> str:
     subject = f"{spec.name} on {name_of(source)}"
     if resolved.stored is not None:
         return f"{subject}, resuming {resolved.folder}"
+    if resolved.inheritance is not None:
+        return f"{subject}, from {resolved.inheritance.parent.source}"
     return f"{subject}, preset {request.preset or next(iter(spec.presets))}"
 
 
 def _resolve_new(spec: ModelSpec, request: Request) -> Resolved:
-    config = resolve(spec, request.preset, request.file, request.settings)
+    inheritance, lowest = None, None
+    if request.parent is not None:
+        inheritance = inherit(spec.name, request.parent, request.partial, _reader(request))
+        assert inheritance.stored is not None
+        lowest = inherited_settings(spec, inheritance.stored)
+    config = resolve(spec, request.preset, request.file, request.settings, lowest)
     if request.out is None:
         base = Path("runs") / f"{request.model}-{file_name(config.data.source)}"
-        return Resolved(next(path for path in _numbered(base) if _is_free(path)), config)
+        folder = next(path for path in _numbered(base) if _is_free(path))
+        return Resolved(folder, config, inheritance=inheritance)
     taken = request.out.exists() and not never_started(request.out)
     if taken and launched().local_main:  # other processes may see the files of the main process
         if (request.out / CONFIG).exists():
@@ -120,7 +142,7 @@ def _resolve_new(spec: ModelSpec, request: Request) -> Resolved:
                 "--out"
             )
         raise UsageError(f"{request.out} is not an empty folder: choose another --out")
-    return Resolved(request.out, config)
+    return Resolved(request.out, config, inheritance=inheritance)
 
 
 def _resolve_resumed(spec: ModelSpec, request: Request, folder: Path) -> Resolved:
@@ -155,7 +177,14 @@ def _resolve_resumed(spec: ModelSpec, request: Request, folder: Path) -> Resolve
     if source == stored_config.data.source:
         source = run.read_data_record().get("source", source)
     config = replace(config, data=config.data.model_copy(update={"source": source}))
-    return Resolved(folder, config, before, tuple(changes), notes)
+    inheritance = inherited_again(before, request.parent, _reader(request))
+    return Resolved(folder, config, before, tuple(changes), notes, inheritance)
+
+
+def _reader(request: Request) -> ReadRun:
+    if request.read is None:
+        raise UsageError(f"a run that starts from {request.parent} needs a function that reads it")
+    return request.read
 
 
 def _document(run: RunFolder) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -10,8 +10,7 @@ from pathlib import Path
 from zoo.api import host
 from zoo.errors import UsageError
 from zoo.report.card import (
-    DamagedCard,
-    front,
+    license_of,
     new_card,
     parts,
     read_card,
@@ -70,17 +69,6 @@ def card_text(folder: Path, repository: str) -> str | None:
     if text is not None and not parts.names_in(text):
         return None
     return _rendered(folder, text, repository)
-
-
-def license_of(text: str) -> str | None:
-    """License of the weights in a card's metadata, or None if there is none."""
-    try:
-        license = front.read(front.split(text)[0]).get("license")
-    except DamagedCard:
-        return None
-    if isinstance(license, list):  # a few cards list several
-        license = ", ".join(map(str, license))
-    return str(license) if license else None
 
 
 def _rendered(

@@ -8,13 +8,14 @@ writes the part on its graphs. Importing this package loads no torch.
 
 from __future__ import annotations
 
-from zoo.report.card.front import DamagedCard
+from zoo.report.card.front import DamagedCard, license_of
 from zoo.report.card.summary import RunSummary, read_summary
 from zoo.report.card.writing import new_card, read_card, updated_card, write_card, write_metrics
 
 __all__ = [
     "DamagedCard",
     "RunSummary",
+    "license_of",
     "new_card",
     "read_card",
     "read_summary",

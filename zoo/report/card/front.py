@@ -42,6 +42,7 @@ class Metadata(BaseModel):
     pipeline_tag: Scalar = None
     tags: Scalars = None
     datasets: Scalars = None
+    base_model: Scalars = None
     model_index: Annotated[
         list[dict[str, Any]] | None, Field(alias="model-index", max_length=1000)
     ] = None
@@ -91,6 +92,17 @@ def read(front: str) -> dict[str, Any]:
         key = str(error.errors(include_url=False)[0]["loc"][0])[:100]
         raise DamagedCard(f"the metadata of the card has a wrong value of {key}: fix it") from None
     return values
+
+
+def license_of(text: str) -> str | None:
+    """License of the weights in a card's metadata, or None if there is none."""
+    try:
+        license = read(split(text)[0]).get("license")
+    except DamagedCard:
+        return None
+    if isinstance(license, list):  # a few cards list several
+        license = ", ".join(map(str, license))
+    return str(license) if license else None
 
 
 def _fits(values: Any) -> bool:

@@ -16,6 +16,7 @@ from zoo.report.card import markdown
 from zoo.report.card.metrics import NO_METRICS, CardMetrics, read_card_metrics
 from zoo.runs.folder import WEIGHTS, RunFolder
 from zoo.runs.integrity import best_of
+from zoo.runs.parent import Parent, read_parent
 from zoo.runs.state import Best
 from zoo.runs.weights import tensor_shapes
 from zoo.sampling.names import listed
@@ -33,8 +34,9 @@ class RunSummary:
     Code in the card passes ``source`` to ``zoo.load``: a repository on the Hub, or the folder of
     the card. ``package`` is the distribution of the model's plugin. ``dataset`` is the repository
     of the data on the Hub, ``data_license`` their license, ``images`` the size of the training
-    split. ``stored_values`` counts the elements of all tensors in the weights file. ``last`` is the
-    last line of metrics.jsonl.
+    split. ``trained_parameters`` is their number if some do not train, and ``parent`` the run that
+    this one started from. ``stored_values`` counts the elements of all tensors in the weights file.
+    ``last`` is the last line of metrics.jsonl.
     """
 
     name: str
@@ -51,6 +53,8 @@ class RunSummary:
     latent: Latent | None = None
     versions: Mapping[str, Any] = field(default_factory=dict)
     hardware: str = ""
+    trained_parameters: int | None = None
+    parent: Parent | None = None
     last: Mapping[str, Any] = field(default_factory=dict)
     best: Best | None = None
     images: int | None = None
@@ -87,6 +91,8 @@ def read_summary(folder: Path, find: FindOwner, repository: str | None = None) -
         dataset=dataset,
         data_license=data_license,
         parameters=_count(stored.get("parameters")),
+        trained_parameters=_count(stored.get("trained_parameters")),
+        parent=read_parent(values),
         stored_values=count_values(folder / WEIGHTS),
         latent=_latent(stored.get("latent")),
         versions=_mapping(values.get("versions")),
@@ -104,11 +110,12 @@ def summary_part(summary: RunSummary) -> str:
     seconds = _number(last.get("seconds")) or 0.0
     shape = f"{image.channels}x{image.size}x{image.size}"
     rows: list[tuple[str, str]] = [
+        ("fine-tuned from", _parent(summary.parent)),
         ("data", _data(summary)),
         ("data license", markdown.escaped(summary.data_license or "unknown")),
         ("image", f"{shape}, {image.bits} bit{'s' * (image.bits > 1)} per value"),
         ("classes", _classes(summary)),
-        ("parameters", "" if summary.parameters is None else f"{summary.parameters:,}"),
+        ("parameters", _parameters(summary)),
         ("stored values", _stored_values(summary)),
         ("missing splits", f"by {summary.config.data.split_rule}"),
         ("steps", str(_count(last.get("step")) or 0)),
@@ -169,6 +176,29 @@ def data_origin(
         return None, None
     origin = names.origin(source)
     return (origin.repository, origin.license) if origin else (None, None)
+
+
+def _parent(parent: Parent | None) -> str:
+    """The parent of a fine-tuned run with the terms of its weights and data; empty without one."""
+    if parent is None:
+        return ""
+    source = markdown.escaped(parent.source)
+    if repository := parent.repository:
+        commit = parent.source.partition("@")[2]
+        source = f"[{source}](https://huggingface.co/{repository}/tree/{commit})"
+    origin = f"{parent.model} on {parent.data}, weights {parent.weights[:12]}"
+    terms = (
+        f"license: {parent.license or 'unknown'}; data license: {parent.data_license or 'unknown'}"
+    )
+    return f"{source}, {markdown.escaped(origin)} ({markdown.escaped(terms)})"
+
+
+def _parameters(summary: RunSummary) -> str:
+    if summary.parameters is None:
+        return ""
+    trained = summary.trained_parameters
+    more = "" if trained is None else f", {trained:,} of them trained"
+    return f"{summary.parameters:,}{more}"
 
 
 def _data(summary: RunSummary) -> str:

@@ -186,6 +186,8 @@ def _changes(
     }
     if summary.dataset is not None:
         changes["datasets"] = metadata.get("datasets", [summary.dataset])
+    if summary.parent is not None and summary.parent.repository is not None:
+        changes["base_model"] = metadata.get("base_model", summary.parent.repository)
     if license is not None:
         changes["license"] = license
     return changes
