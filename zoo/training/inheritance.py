@@ -85,7 +85,8 @@ def inherited_again(before: StoredRun, source: str | None, read: ReadRun) -> Inh
         if source is not None:
             raise
         raise UsageError(
-            f"{before.path} has no checkpoint yet and starts again from {parent.source}: {error}"
+            f"{before.path} has no checkpoint yet and starts again from {parent.source}: {error}; "
+            "name that run with --from"
         ) from None
     if again.parent.weights != parent.weights:
         raise UsageError(
