@@ -1,4 +1,4 @@
-"""What a fine-tuned run takes from its parent: settings first, then weights."""
+"""The settings and the weights that a fine-tuned run takes from its parent."""
 
 from __future__ import annotations
 
