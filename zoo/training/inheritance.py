@@ -167,8 +167,8 @@ def remarks_on(inheritance: Inheritance, model: Model, objective: Objective) -> 
     others = [name for name, net in objective.networks.items() if net is not model.network]
     if others:
         remarks.append(
-            f"{' and '.join(others)} start with random weights: a run keeps those of the network "
-            "that generates, and no others"
+            f"{', '.join(others)}: random weights, since a run keeps only those of the network that "
+            "generates"
         )
     before, after = inheritance.stored.class_names, model.class_names
     if model.latent.classes and before and before != after and len(before) == len(after):
