@@ -167,8 +167,8 @@ def remarks_on(inheritance: Inheritance, model: Model, objective: Objective) -> 
     others = [name for name, net in objective.networks.items() if net is not model.network]
     if others:
         remarks.append(
-            f"{', '.join(others)}: random weights, since a run keeps only those of the network that "
-            "generates"
+            f"{', '.join(others)}: random weights, since a run keeps only those of the network "
+            "that generates"
         )
     before, after = inheritance.stored.class_names, model.class_names
     if model.latent.classes and before and before != after and len(before) == len(after):
