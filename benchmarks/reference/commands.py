@@ -17,6 +17,7 @@ from zoo.config.resolve import changed, resolve
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.evaluation.metrics import current_evaluation
 from zoo.runs.folder import CONFIG, SAMPLES, RunFolder
+from zoo.training.request import DECIDED
 
 
 def train(entry: Entry, source: str, folder: Path, device: str) -> bool:
@@ -87,7 +88,7 @@ def _check_same(entry: Entry, folder: Path) -> None:
     spec, config, _ = run.parse_config(values, host().spec)
     wanted = resolve(spec, entry.preset, None, [])
     for key, old, new in changed(config, wanted):
-        if (key, new) == ("training.compile", "auto"):  # the run records the decision
+        if key in DECIDED and new == "auto":  # the run records the decision
             continue
         if key not in ("data.source", "training.seed") or (key == "training.seed" and old != 0):
             raise UsageError(
