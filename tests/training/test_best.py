@@ -22,6 +22,7 @@ from zoo.data.digits import open_digits
 from zoo.errors import Interrupted, UsageError
 from zoo.objectives import MaximumLikelihood, discrete_nats
 from zoo.plugins.host import Host, Plugin
+from zoo.report.inventory import is_finished
 from zoo.run import load_with, train
 from zoo.runs.weights import load_tensors
 from zoo.system.progress import Progress
@@ -244,6 +245,8 @@ def test_patience_stops_a_run_which_more_patience_continues(tmp_path: Path) -> N
     assert any(line.startswith(text) for line in lines)
     assert int(stopped.network.calls) == weights_step(stopped.path) == 4
     before = snapshot(stopped.path)
+    last = json.loads((stopped.path / "metrics.jsonl").read_text().splitlines()[-1])
+    assert is_finished(stopped.path, config_of(stopped.path), last)
     _, lines = run(stopped.path, resume=True)
     assert any(line.startswith(text) and "raise training.patience" in line for line in lines)
     assert snapshot(stopped.path) == before

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo.errors import ZooError
-from zoo.runs.checkpoints import find_checkpoints, step_of
+from zoo.runs.checkpoints import STATE, find_checkpoints, step_of
 from zoo.runs.find import size_of
 from zoo.runs.folder import (
     CHECKPOINTS,
@@ -24,7 +24,7 @@ from zoo.runs.folder import (
 from zoo.runs.integrity import integrity_of, is_unchanged
 from zoo.runs.lock import is_locked
 from zoo.runs.log import skim_log
-from zoo.runs.state import MAX_STEP, Damaged
+from zoo.runs.state import MAX_STEP, Damaged, TrainingState, read_record
 from zoo.runs.upgrade import upgraded_config
 from zoo.runs.weights import check_complete
 
@@ -106,8 +106,8 @@ def _check(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def is_finished(path: Path, values: Mapping[str, Any], last: Mapping[str, Any] | None) -> bool:
-    """Whether the last line of the log has reached a limit of the configuration, and the run was
-    not killed before its checkpoint."""
+    """Whether the last line of the log has reached a limit of the configuration, or its patience is
+    exhausted, and the run was not killed before its checkpoint."""
     config = values.get("config")
     training = config.get("training") if isinstance(config, dict) else None
     if last is None or not isinstance(training, dict):
@@ -116,11 +116,21 @@ def is_finished(path: Path, values: Mapping[str, Any], last: Mapping[str, Any] |
     if checkpoints and step_of(checkpoints[-1]) < last["step"]:
         return False
     limits, reached = numbers(training), numbers(last)
+    if checkpoints and _validations_since_best(checkpoints[-1]) >= limits.get("patience", math.inf):
+        return True
     limits["seconds"] = limits.get("minutes", math.inf) * 60
     return any(
         reached.get(name, -math.inf) >= limits.get(limit, math.inf) - _ROUNDING[name]
         for name, limit in (("step", "steps"), ("epoch", "epochs"), ("seconds", "seconds"))
     )
+
+
+def _validations_since_best(checkpoint: Path) -> int:
+    try:
+        validated = read_record(checkpoint / STATE, TrainingState).progress.validated
+    except Damaged:
+        return 0
+    return 0 if validated is None else validated.since
 
 
 def _best(validated: Sequence[Mapping[str, Any]]) -> Best | None:
