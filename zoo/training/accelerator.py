@@ -129,3 +129,12 @@ def agree(accelerator: Accelerator, seconds: float, stop: int) -> tuple[float, i
     clock = broadcast(torch.tensor(seconds, dtype=torch.float64, device=accelerator.device))
     stops = accelerator.gather(torch.tensor([stop], device=accelerator.device))
     return float(clock.item()), int(stops.max().item())
+
+
+def of_main(value: bool) -> bool:
+    """Returns the ``value`` of the main process, in all of them."""
+    from accelerate.utils import broadcast_object_list
+
+    values = [value]
+    broadcast_object_list(values)
+    return values[0]

@@ -19,7 +19,7 @@ from zoo.runs.log import truncate_log
 from zoo.sampling.seeding import FIRST_BATCH, HOOK, STEP, generator_for, seeded
 from zoo.system.memory import peak_memory
 from zoo.system.progress import Progress
-from zoo.training.accelerator import agree
+from zoo.training.accelerator import agree, of_main
 from zoo.training.checkpoint import Loaded, Position
 from zoo.training.execution import Execution
 from zoo.training.finite import first_not_finite, not_finite
@@ -332,12 +332,7 @@ class Loop:
 
     def _is_exhausted(self) -> bool:
         """Whether the main process finds the patience of the run exhausted."""
-        from accelerate.utils import broadcast_object_list
-
-        exhausted = [self.validation.is_exhausted]
-        if self.training.patience is not None:
-            broadcast_object_list(exhausted)
-        return exhausted[0]
+        return self.training.patience is not None and of_main(self.validation.is_exhausted)
 
     def _batches_of(self, batch_size: int, single_process: bool = False) -> Batches:
         return Batches(

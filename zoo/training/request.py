@@ -182,9 +182,10 @@ def _resolve_resumed(spec: ModelSpec, request: Request, folder: Path) -> Resolve
 
 
 def _reader(request: Request) -> ReadRun:
-    if request.read is None:
-        raise UsageError(f"a run that starts from {request.parent} needs a function that reads it")
-    return request.read
+    def refuse(source: str) -> StoredRun:
+        raise UsageError(f"a run that starts from {source} needs a function that reads it")
+
+    return request.read or refuse
 
 
 def _document(run: RunFolder) -> tuple[dict[str, Any], tuple[str, ...]]:
