@@ -95,7 +95,8 @@ def trained(made_once) -> zoo.Run:
     """A small Glow, trained on the digits for a moment; take ``trained_copy`` to change it."""
 
     def train(folder: Path) -> None:
-        config = {**SMALL, "training.checkpoint_every": STEPS // 2}
+        every = dict.fromkeys(["training.checkpoint_every", "training.validate_every"], STEPS // 2)
+        config = {**SMALL, **every}
         zoo.train("glow", steps=STEPS, config=config, out=folder, **QUIETLY)
 
     return zoo.load(made_once("trained/glow-digits", train), "cpu")

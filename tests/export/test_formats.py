@@ -72,7 +72,7 @@ def test_a_format_is_a_backend_of_sample(
     commands, trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plugins_host = host(Writer(stone()))
-    monkeypatch.setattr("zoo.cli.sample.host", lambda: plugins_host)
+    monkeypatch.setattr("zoo.cli.loading.host", lambda: plugins_host)
     out = tmp_path / "gray.npy"
     assert commands("sample", trained.path, "-n", 3, "--backend", "stone", "-o", out).status == 0
     assert np.load(out).shape == (3, 1, 8, 8)

@@ -122,14 +122,14 @@ def test_a_comparison_has_a_row_for_each_run_and_a_plot(pair: Pair, commands) ->
     result = commands("compare", other, pair.hostile, "-o", "plot.png")
     assert result.status == 0, result
     assert harmless(result.out + result.err)
-    table, *notes = result.out.split("\n\n")
-    tokens = MarkdownIt("commonmark").enable("table").parse(table)
+    *tables, note = result.out.split("\n\n")
+    tokens = MarkdownIt("commonmark").enable("table").parse("\n\n".join(tables))
     cells = [token.children for token in tokens if token.type == "inline"]
     texts = ["".join(child.content for child in children) for children in cells]
-    assert len(table.splitlines()) == 4
+    assert {len(table.splitlines()) for table in tables if table.startswith("|")} == {4}
     assert markdown.plain(METRIC).replace("_", " ") in texts
-    assert texts.count(markdown.plain(DATA)) == 2
-    assert notes[-1] == "plot: plot.png\n"
+    assert sum(text.startswith(markdown.plain(DATA)[:20]) for text in texts) == 2
+    assert note == "plot: plot.png\n"
     assert Path("plot.png").stat().st_size > 10_000
 
 

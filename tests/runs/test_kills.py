@@ -67,7 +67,8 @@ def test_five_processes_killed_in_training_lose_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "zoo", "train", "glow", *settings, "--out"]
     whole = time.perf_counter()
     subprocess.run([*command, tmp_path / "whole"], check=True, capture_output=True)
-    seconds, generator, out = time.perf_counter() - whole, random.Random(0), tmp_path / "run"
+    seconds = min(time.perf_counter() - whole, 20)  # a start that waited for others took minutes
+    generator, out = random.Random(0), tmp_path / "run"
     kills = 0
     while kills < 5:
         resume = ["--resume"] if (out / "config.json").exists() else []

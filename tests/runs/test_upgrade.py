@@ -51,6 +51,8 @@ def test_config_of_version_1_is_read(run: Path) -> None:
     later = {"layout": None, "column": None, "value_range": None, "background": None}
     data = CONFIG["config"]["data"] | later | {"split_rule": "position"}
     training = CONFIG["config"]["training"] | {"compile": "off", "activation_checkpointing": False}
+    training |= {"keep": "last", "validate": "likelihood"}
+    training |= dict.fromkeys(["validate_every", "patience", "freeze"])
     assert dumped == CONFIG["config"] | {"data": data, "training": training}
     assert config.training.ema_decay == 0.9
 

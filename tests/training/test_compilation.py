@@ -87,7 +87,7 @@ def test_compiled_steps_equal_eager_ones_and_break_no_graph(
     assert not counters["graph_break"]
     assert graphs.frame_count == expected
     assert_equal_weights(compiled, eager)
-    for network in compiled.plain.values():
+    for network in compiled.state.networks.values():
         assert not any(module._compiled_call_impl for module in network.modules())
 
 
