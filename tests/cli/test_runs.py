@@ -156,7 +156,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "config changed": (seed, "config.json was changed since genzoo wrote it"),
     "pipe": (pipe("config.json"), "is not a regular file"),
     "log a pipe": (pipe("metrics.jsonl"), "is not a regular file"),
-    "weights gone": (lambda run: (run / "model.safetensors").unlink(), "there is no file"),
+    "weights gone": (lambda run: (run / "model.safetensors").unlink(), "does not exist"),
     "weights cut": (cut, "its length is not the one in its header"),
     "weights of text": (text("model.safetensors", "x" * 80), "its header is not valid"),
     "a link": (lambda run: (run / "x").symlink_to("/etc/hostname"), "is a link that leads out"),
@@ -203,7 +203,7 @@ def test_only_runs_are_listed(trained: zoo.Run, here: Path, commands) -> None:
     assert (result.status, result.out) == (0, "")
     assert result.err == "there are no runs in runs: zoo train starts one\n"
     assert json.loads(commands("runs", "--json").out) == []
-    assert commands.fails(2, "runs", "x") == "there is no folder x: name a folder of runs"
+    assert commands.fails(2, "runs", "x") == "x does not exist: name a folder of runs"
     for other in ("runs/other", "runs/.hidden", "runs/deep/a/b"):
         Path(other).mkdir(parents=True)
         Path(other, "config.json").write_text('{"architectures": ["Bert"]}')

@@ -342,7 +342,7 @@ def test_a_gan_keeps_the_best_by_fid_where_asked(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_processes_stop_together(tmp_path: Path) -> None:
-    """Steps that change no weight: the second validation is no better."""
+    """Steps that leave the weights as they are: the second validation equals the first."""
     command = [sys.executable, "-m", "zoo", "train", "nice", "--processes", "2", "--device", "cpu"]
     settings = ("width=8", "learning_rate=1e-30", "validate_every=1", "patience=1")
     command += ["--steps", "50", "--out", tmp_path / "r", *(f"--set={s}" for s in settings)]

@@ -32,6 +32,6 @@ def test_a_log_that_is_not_installed_is_refused_before_anything_is_written(
 
 
 def test_an_unknown_log_is_refused(here: Path) -> None:
-    with pytest.raises(UsageError, match="no log 'wandb': use tensorboard"):
+    with pytest.raises(UsageError, match="'wandb' is not a supported log: use tensorboard"):
         zoo.train("glow", steps=1, track="wandb", quiet=True)
     assert list(here.iterdir()) == []

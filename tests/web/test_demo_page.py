@@ -112,7 +112,7 @@ def test_classes_are_chosen_and_linked_by_name(glow: Demo, opened, served, tmp_p
     again.page.set_viewport_size({"width": 390, "height": 844})
     again.page.evaluate("document.getElementById('own-result').hidden = false")
     assert again.page.evaluate("document.documentElement.scrollWidth") == 390
-    # An index is no name, so an unknown one is left out: classes in turn.
+    # An index that is not a name is ignored, and the samples cycle through the classes.
     turns = opened(f"{address}#seed=7&label=0").images("#grid canvas")
     assert differ(turns, glow.samples(count, 7, 0.7)) <= 1
 

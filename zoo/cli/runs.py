@@ -42,7 +42,7 @@ def command(folder: Path | None, as_json: bool) -> None:
     from zoo.runs.find import find_runs
 
     if folder is not None and not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}: name a folder of runs")
+        raise UsageError(f"{folder} does not exist: name a folder of runs")
     found = [glance(path) for path in find_runs(folder or RUNS)]
     if as_json:
         echo_json([asdict(run) | {"path": str(run.path)} for run in found])

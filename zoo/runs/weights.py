@@ -143,7 +143,7 @@ def check_complete(path: Path) -> None:
         ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
         complete = size == 8 + length + max(ends, default=0)
     except FileNotFoundError:
-        raise ZooError(f"there is no file {path}: use the whole run folder") from None
+        raise ZooError(f"{path} does not exist: use the whole run folder") from None
     except OSError as error:
         raise _damaged(path, first_line(error)) from None
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
@@ -194,7 +194,7 @@ def _readable(path: Path) -> Iterator[None]:
         _check_header(path)
         yield
     except FileNotFoundError:
-        raise ZooError(f"there is no file {path}: use the whole run folder") from None
+        raise ZooError(f"{path} does not exist: use the whole run folder") from None
     except (SafetensorError, OSError) as error:
         raise _damaged(path, first_line(error)) from error
 

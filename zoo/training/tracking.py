@@ -18,7 +18,7 @@ def check_tracker(name: str | None) -> None:
     if name is None:
         return
     if name not in TRACKERS:
-        raise UsageError(f"there is no log {name!r}: use {' or '.join(TRACKERS)}")
+        raise UsageError(f"{name!r} is not a supported log: use {' or '.join(TRACKERS)}")
     if not any(map(_is_installed, _PACKAGES)):
         raise ZooError(
             f'--track {name}: {name} is not installed: pip install "genzoo[track]", or leave it out'
